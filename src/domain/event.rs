@@ -1,0 +1,293 @@
+//! What happened, as it is kept for scrutiny (row R1): chained by hashes, personal words apart so that they can be erased.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::ids::PersonId;
+use crate::clock::Time;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal)*) => {
+        /// What kind of thing happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum EventKind { $($(#[$doc])* $name),* }
+
+        impl EventKind {
+            /// Every kind there is.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Its name in the log.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A visit was planned; nobody is watched yet.
+    VisitPlanned = "visit.planned"
+    /// The watching began.
+    VisitStarted = "visit.started"
+    /// The worker is at the door.
+    VisitArrived = "visit.arrived"
+    /// The worker said that all is well.
+    VisitCheckedIn = "visit.checked_in"
+    /// The expected departure moved.
+    VisitExtended = "visit.extended"
+    /// The worker was reminded.
+    VisitReminded = "visit.reminded"
+    /// The watching ended.
+    VisitEnded = "visit.ended"
+    /// A plan was called off.
+    VisitCancelled = "visit.cancelled"
+    /// Outcome or work undertaken was recorded.
+    VisitRecorded = "visit.recorded"
+    /// A PIN was wrong, missing or not yet set.
+    PinRefused = "pin.refused"
+    /// A PIN was set or changed.
+    PinSet = "pin.set"
+    /// Somebody other than the worker is told from here on.
+    IncidentOpened = "incident.opened"
+    /// One round of one step of the ladder.
+    IncidentRaised = "incident.raised"
+    /// A step of the ladder reached nobody.
+    IncidentStepSkipped = "incident.step_skipped"
+    /// A whole round reached nobody: the last-resort numbers were texted.
+    IncidentReachedNobody = "incident.reached_nobody"
+    /// A person took the alarm.
+    IncidentAcknowledged = "incident.acknowledged"
+    /// The owner was warned that the acknowledgement runs out.
+    IncidentOwnerWarned = "incident.owner_warned"
+    /// The acknowledgement ran out.
+    IncidentLapsed = "incident.lapsed"
+    /// The worker says that they are safe.
+    IncidentWorkerReports = "incident.worker_reports"
+    /// No person confirmed what the worker reported.
+    IncidentUnconfirmed = "incident.unconfirmed"
+    /// An outside contact says that they are trying.
+    IncidentOutsideTrying = "incident.outside_trying"
+    /// A person wrote something down.
+    IncidentNoted = "incident.noted"
+    /// A person said how it ended.
+    IncidentClosed = "incident.closed"
+    /// A manager said what was learned.
+    IncidentReviewed = "incident.reviewed"
+    /// A provider took a message.
+    MessageAccepted = "message.accepted"
+    /// A provider failed for the first time, or refused for good.
+    MessageRefused = "message.refused"
+    /// A message could not be sent as it is.
+    MessagePoisoned = "message.poisoned"
+    /// The rounds had stopped for longer than the policy allows.
+    ServiceWasDown = "service.was_down"
+    /// Something due could not be worked on and was moved aside.
+    DeadlinePoisoned = "deadline.poisoned"
+    /// A start that could not be read.
+    StartUnreadable = "start.unreadable"
+    /// A token that was never issued, has expired or was revoked.
+    TokenRefused = "token.refused"
+    /// The organisation's file was applied.
+    OrganisationApplied = "organisation.applied"
+    /// A token was issued.
+    TokenCreated = "token.created"
+    /// A token was revoked.
+    TokenRevoked = "token.revoked"
+}
+
+/// Through which door something came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum Door {
+    /// The JSON API.
+    Api,
+    /// The demonstration's phones.
+    Demo,
+    /// A deadline.
+    Timer,
+    /// A provider's answer.
+    Outbox,
+    /// The command line.
+    CommandLine,
+}
+
+/// Something that happened, before it has its place in a chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEvent {
+    /// What kind.
+    pub kind: EventKind,
+    /// When it happened; when we learned of it is the time of the use case.
+    pub at: Time,
+    /// Before and after, without personal words.
+    pub body: Value,
+    /// Personal words, erasable.
+    pub private: Option<Value>,
+}
+
+impl NewEvent {
+    /// Without personal words.
+    pub fn new(kind: EventKind, at: Time, body: Value) -> Self {
+        Self { kind, at, body, private: None }
+    }
+
+    /// With personal words.
+    #[must_use]
+    pub fn with_private(self, private: Value) -> Self {
+        Self { private: Some(private), ..self }
+    }
+}
+
+/// SHA-256.
+pub type Hash = [u8; 32];
+
+/// Where a chain ends: the number and hash of its last event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChainHead {
+    /// 0: none yet.
+    pub number: i64,
+    /// All zero: none yet.
+    pub hash: Hash,
+}
+
+/// An event in its place: what the hash is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chained {
+    /// The visit, incident or organisation whose chain this is.
+    pub chain: Uuid,
+    /// 1, 2, 3 …
+    pub number: i64,
+    /// What kind, as kept.
+    pub kind: String,
+    /// When it happened.
+    pub happened_at: Time,
+    /// When we learned of it.
+    pub learned_at: Time,
+    /// Through which door.
+    pub door: Door,
+    /// Who did it; nobody where the machine did.
+    pub actor: Option<PersonId>,
+    /// Before and after, as the JSON text that is kept.
+    pub body: String,
+    /// SHA-256 of salt and personal words, where there are any.
+    pub private_hash: Option<Hash>,
+}
+
+impl Chained {
+    /// The hash of this event after `previous`: SHA-256 over the previous hash and a JSON array of the event's parts in the
+    /// order in which they are declared. Times are RFC 3339 with microseconds, hashes in hexadecimal.
+    pub fn hash(&self, previous: &Hash) -> Hash {
+        let parts = serde_json::json!([
+            self.chain,
+            self.number,
+            self.kind,
+            stamp(self.happened_at),
+            stamp(self.learned_at),
+            self.door,
+            self.actor,
+            self.body,
+            self.private_hash.map(|hash| hex(&hash)),
+        ]);
+        Sha256::new().chain_update(previous).chain_update(parts.to_string()).finalize().into()
+    }
+}
+
+/// The hash that stands in the chain for personal words: salted, so that erased words cannot be guessed from it.
+pub fn private_hash(salt: &[u8], words: &str) -> Hash {
+    Sha256::new().chain_update(salt).chain_update(words).finalize().into()
+}
+
+/// Where a chain does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the chain {chain} breaks at event {number}: {why}")]
+pub struct BrokenChain {
+    /// Whose chain.
+    pub chain: Uuid,
+    /// At which event.
+    pub number: i64,
+    /// What is wrong there.
+    pub why: &'static str,
+}
+
+/// Checks one chain from its beginning; each event comes with the hash that was kept for it. Returns its head.
+pub fn verify<'e>(
+    events: impl IntoIterator<Item = (&'e Chained, &'e Hash)>,
+) -> Result<ChainHead, BrokenChain> {
+    let mut head = ChainHead::default();
+    for (event, kept) in events {
+        let broken = |why| BrokenChain { chain: event.chain, number: event.number, why };
+        if event.number != head.number + 1 {
+            return Err(broken("an event is missing or stands twice"));
+        }
+        if event.hash(&head.hash) != *kept {
+            return Err(broken("the event was changed, or the one before it"));
+        }
+        head = ChainHead { number: event.number, hash: *kept };
+    }
+    Ok(head)
+}
+
+/// An instant as the chain and the API write it.
+pub fn stamp(at: Time) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(length: i64) -> Vec<(Chained, Hash)> {
+        let mut previous = Hash::default();
+        (1..=length)
+            .map(|number| {
+                let event = Chained {
+                    chain: Uuid::nil(),
+                    number,
+                    kind: EventKind::VisitExtended.as_str().into(),
+                    happened_at: Time::UNIX_EPOCH,
+                    learned_at: Time::UNIX_EPOCH,
+                    door: Door::Api,
+                    actor: None,
+                    body: format!("{{\"n\":{number}}}"),
+                    private_hash: Some(private_hash(b"salt", "words")),
+                };
+                previous = event.hash(&previous);
+                (event, previous)
+            })
+            .collect()
+    }
+
+    fn check(events: &[(Chained, Hash)]) -> Result<ChainHead, BrokenChain> {
+        verify(events.iter().map(|(event, hash)| (event, hash)))
+    }
+
+    #[test]
+    fn a_whole_chain_holds_and_gives_its_head() {
+        assert_eq!(check(&chain(5)).unwrap().number, 5);
+        assert_eq!(check(&[]).unwrap(), ChainHead::default());
+    }
+
+    #[test]
+    fn a_changed_missing_or_doubled_event_breaks_it() {
+        let mut changed = chain(5);
+        changed[2].0.body = "{\"n\":99}".into();
+        assert_eq!(check(&changed).unwrap_err().number, 3);
+        let mut missing = chain(5);
+        missing.remove(1);
+        assert_eq!(check(&missing).unwrap_err().number, 3);
+        let mut doubled = chain(3);
+        doubled.insert(1, doubled[0].clone());
+        assert_eq!(check(&doubled).unwrap_err().number, 1);
+    }
+}

@@ -1,0 +1,210 @@
+//! What is said to whom: the typed side of every text. The words stand in [`super::wording`].
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    incident::Outcome,
+    visit::{KnownBy, Reminder, Report, Risk},
+};
+use crate::clock::Time;
+
+/// What a message is for. Ordered by what may wait: a first alarm never does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum Purpose {
+    /// The first call to act that this recipient gets about this incident.
+    FirstAlarm,
+    /// A further one.
+    Alarm,
+    /// What others have to know: who has it, what the worker says, how it ended.
+    Told,
+    /// To the worker: the deadline comes, or has come.
+    Reminder,
+}
+
+impl Purpose {
+    /// 0 goes first.
+    pub fn rank(self) -> i32 {
+        match self {
+            Self::FirstAlarm => 0,
+            Self::Alarm => 1,
+            Self::Told => 2,
+            Self::Reminder => 3,
+        }
+    }
+
+    /// Whether it asks somebody to act, so that it is taken back once somebody has it.
+    pub fn calls_to_act(self) -> bool {
+        matches!(self, Self::FirstAlarm | Self::Alarm)
+    }
+}
+
+/// The occasion of a message: the same occasion never asks for two messages to one recipient on one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occasion(String);
+
+impl Occasion {
+    /// Made of words that stay the same when the same thing is decided again.
+    pub fn new(words: impl Into<String>) -> Self {
+        Self(words.into())
+    }
+
+    /// As a name that message ids are derived from.
+    pub fn id(&self) -> Uuid {
+        const HOMEWARD: Uuid = Uuid::from_u128(0x8c5d_0f4e_61a7_4f0b_9a53_2f1d_7c20_11aa);
+        Uuid::new_v5(&HOMEWARD, self.0.as_bytes())
+    }
+}
+
+/// Everything that Homeward says by SMS or mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// To the worker: you are due out.
+    Reminder {
+        /// Which of the two.
+        which: Reminder,
+        /// Due out then.
+        deadline: Time,
+        /// From then on others are told.
+        others_told_at: Time,
+    },
+    /// To the worker, after an outage: are you out?
+    AskedAfterOutage {
+        /// Was due out then.
+        deadline: Time,
+    },
+    /// To the worker: somebody else acted for you.
+    ActedForYou {
+        /// Who.
+        by: String,
+        /// How they know.
+        known_by: KnownBy,
+        /// Watched till then; `None`: the visit was ended.
+        till: Option<Time>,
+    },
+    /// A call to act, to staff.
+    Overdue(Overdue),
+    /// The same to an outside contact.
+    OverdueOutside(Overdue),
+    /// A call to act about several workers at once, after an outage of the service (row E12).
+    OverdueList {
+        /// Who was due out when.
+        workers: Vec<Listed>,
+    },
+    /// Somebody has it.
+    Taken {
+        /// Who.
+        owner: String,
+    },
+    /// To the owner: your acknowledgement lapses.
+    OwnerWarned {
+        /// Then.
+        until: Time,
+    },
+    /// The worker reports.
+    WorkerReports(Report),
+    /// An outside contact is trying.
+    OutsideTrying {
+        /// Who.
+        contact: String,
+    },
+    /// It is closed.
+    Closed {
+        /// How it ended.
+        outcome: Outcome,
+        /// Who closed it.
+        by: String,
+    },
+    /// To the manager: several wrong PINs.
+    WrongPins {
+        /// How many in a row.
+        wrong: i32,
+    },
+    /// To the manager: the worker cannot end the visit, since no PIN is set.
+    NoPin {
+        /// Watched till then.
+        till: Time,
+    },
+    /// To the manager: the extensions are above the cap.
+    AboveCap {
+        /// The sum, in minutes.
+        minutes: i64,
+        /// Watched till then.
+        till: Time,
+    },
+    /// To the manager: a start came that nobody could read.
+    UnreadableStart,
+    /// To whoever runs the service: a message could not be sent as it is.
+    Poisoned {
+        /// Its id.
+        message: Uuid,
+    },
+}
+
+/// One of the workers in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Who.
+    pub worker: String,
+    /// Was due out then.
+    pub missed: Time,
+    /// The recipient's code for that incident.
+    pub code: String,
+}
+
+/// What a call to act says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overdue {
+    /// Was due out then.
+    pub missed: Time,
+    /// Why it is said again, if it is.
+    pub again: Again,
+    /// How dangerous the visit was held to be.
+    pub risk: Risk,
+    /// No signal was expected there (row V10).
+    pub no_signal_expected: bool,
+}
+
+/// Why a call is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Again {
+    /// It is not, or nobody has taken it yet.
+    No,
+    /// Somebody had it and did not say how it ended.
+    Lapsed {
+        /// Who.
+        owner: String,
+    },
+    /// The worker's report was not confirmed.
+    Unconfirmed,
+}
+
+/// How a recipient can answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answering {
+    /// By a text with the code.
+    ByText,
+    /// In Homeward, with the code.
+    InHomeward,
+}
+
+/// What a text is filled with, beside the notice itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The worker whom it is about.
+    pub worker: String,
+    /// Where the worker can be rung.
+    pub worker_phone: Option<String>,
+    /// Where the duty manager can be rung.
+    pub duty_phone: Option<String>,
+    /// The recipient's code for the incident.
+    pub code: Option<String>,
+    /// How they can answer.
+    pub answering: Answering,
+    /// Now.
+    pub now: Time,
+    /// The zone that times are written in.
+    pub zone: chrono_tz::Tz,
+}

@@ -1,0 +1,205 @@
+//! Who there is in an organisation, and who reaches whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    contact::{Channel, Email, Phone},
+    ids::{OrganisationId, PersonId, TeamId},
+    policy::Policy,
+};
+
+/// What an account may be for. Somebody without a role is an outside contact.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    sqlx::Type,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum Role {
+    /// Visits people at home.
+    Worker,
+    /// Books visits and completes records; agrees and closes nothing.
+    CaseAdministrator,
+    /// Answers for a team.
+    Manager,
+    /// Answers for managers.
+    SeniorManager,
+    /// Reads everything of the organisation, changes nothing.
+    Auditor,
+    /// Sets up.
+    Administrator,
+}
+
+impl Role {
+    /// Manages a team: is called by `team_managers`, may close and review.
+    pub fn manages(self) -> bool {
+        matches!(self, Self::Manager | Self::SeniorManager)
+    }
+}
+
+/// A person of an organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Its id.
+    pub id: PersonId,
+    /// The short name by which the organisation's file speaks of them.
+    pub key: String,
+    /// As people call them.
+    pub name: String,
+    /// The team they belong to.
+    pub team: TeamId,
+    /// `None`: an outside contact, without an account.
+    pub role: Option<Role>,
+    /// Where they can be texted and rung.
+    pub phone: Option<Phone>,
+    /// Where they get mail.
+    pub email: Option<Email>,
+    /// Who answers for them; without one, the managers of their team.
+    pub manager: Option<PersonId>,
+    /// The people named for an emergency, in order.
+    pub emergency_contacts: Vec<PersonId>,
+    /// Has left: is neither called nor let in.
+    pub left: bool,
+}
+
+impl Person {
+    /// Has no account and learns only what they need (row E10).
+    pub fn is_outside(&self) -> bool {
+        self.role.is_none()
+    }
+
+    /// Whether `channel` could reach them.
+    pub fn has(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Sms => self.phone.is_some(),
+            Channel::Email => self.email.is_some(),
+        }
+    }
+}
+
+/// A team; teams nest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Team {
+    /// Its id.
+    pub id: TeamId,
+    /// The short name by which the organisation's file speaks of it.
+    pub key: String,
+    /// As people call it.
+    pub name: String,
+    /// The team above.
+    pub parent: Option<TeamId>,
+    /// What it works by.
+    pub policy: Policy,
+}
+
+/// Everybody in an organisation: what a ladder is evaluated against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    /// The organisation.
+    pub organisation: OrganisationId,
+    /// As people call it.
+    pub name: String,
+    /// The zone that its times are written in.
+    pub zone: Tz,
+    /// Who is duty manager.
+    pub duty_manager: Option<PersonId>,
+    /// Numbers that are texted when a round reached nobody (row E5).
+    pub last_resort: Vec<Phone>,
+    /// Its teams.
+    pub teams: BTreeMap<TeamId, Team>,
+    /// Its people.
+    pub people: BTreeMap<PersonId, Person>,
+}
+
+impl Directory {
+    /// Somebody of this organisation.
+    pub fn person(&self, id: PersonId) -> Option<&Person> {
+        self.people.get(&id)
+    }
+
+    /// A name to write; a person who is no longer there is still somebody.
+    pub fn name_of(&self, id: PersonId) -> &str {
+        self.person(id).map_or("somebody", |person| person.name.as_str())
+    }
+
+    /// What a team works by.
+    pub fn policy(&self, team: TeamId) -> Policy {
+        self.teams.get(&team).map(|team| team.policy.clone()).unwrap_or_default()
+    }
+
+    /// The team and every team above it, the nearest first. A circle of parents ends it.
+    pub fn line_of(&self, team: TeamId) -> Vec<TeamId> {
+        let mut line = Vec::new();
+        let mut next = Some(team);
+        while let Some(team) = next.filter(|team| !line.contains(team)) {
+            line.push(team);
+            next = self.teams.get(&team).and_then(|team| team.parent);
+        }
+        line
+    }
+
+    /// The managers of one team.
+    pub fn managers_of(&self, team: TeamId) -> impl Iterator<Item = &Person> {
+        self.people
+            .values()
+            .filter(move |person| person.team == team && person.role.is_some_and(Role::manages))
+    }
+
+    /// Who answers for this person: the manager named for them, else the managers of the nearest team that has one.
+    pub fn managers_for(&self, id: PersonId) -> Vec<PersonId> {
+        let Some(person) = self.person(id) else { return Vec::new() };
+        if let Some(manager) = person.manager.filter(|id| self.person(*id).is_some_and(|person| !person.left))
+        {
+            return vec![manager];
+        }
+        let managers = |team: TeamId| {
+            self.managers_of(team)
+                .filter(|manager| !manager.left && manager.id != id)
+                .map(|manager| manager.id)
+        };
+        self.line_of(person.team)
+            .into_iter()
+            .map(|team| managers(team).collect::<Vec<_>>())
+            .find(|managers| !managers.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// What is wrong with it: names that lead nowhere, circles, people who cannot be reached.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for team in self.teams.values() {
+            if team.parent.is_some_and(|parent| self.line_of(parent).contains(&team.id)) {
+                complaints.push(format!("team “{}”: its parents form a circle", team.key));
+            }
+        }
+        for person in self.people.values().filter(|person| !person.left) {
+            if person.emergency_contacts.contains(&person.id) {
+                complaints.push(format!("person “{}”: nobody is their own emergency contact", person.key));
+            }
+            if person.manager == Some(person.id) {
+                complaints.push(format!("person “{}”: nobody is their own manager", person.key));
+            }
+        }
+        let distinct: BTreeSet<_> = self.last_resort.iter().collect();
+        if distinct.len() < 2 {
+            complaints.push(
+                "last_resort: name two different numbers, texted when a round of a ladder reached nobody"
+                    .into(),
+            );
+        }
+        complaints
+    }
+}

@@ -1,0 +1,197 @@
+//! The durations that an organisation works by. All are lengths of time, never instants.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::visit::Risk;
+
+/// What a team works by. The configuration gives the defaults, `apply` a team's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// How long a visit without an end time is watched (row V12).
+    #[serde(with = "written")]
+    pub default_visit: Duration,
+    /// From a missed deadline to the incident, normal risk (row E2).
+    #[serde(with = "written")]
+    pub grace: Duration,
+    /// The same at high risk; 0 opens the incident at the deadline.
+    #[serde(with = "written")]
+    pub grace_high_risk: Duration,
+    /// The first reminder goes this long before the deadline; the second goes at it.
+    #[serde(with = "written")]
+    pub first_reminder: Duration,
+    /// Where the grace is 0 the second reminder goes this long before the deadline instead.
+    #[serde(with = "written")]
+    pub second_reminder_without_grace: Duration,
+    /// Above this sum of extensions the manager is told; the extension counts all the same (row V3). 0: no cap.
+    #[serde(with = "written")]
+    pub extension_cap: Duration,
+    /// How long an acknowledgement holds the ladder (row E3).
+    #[serde(with = "written")]
+    pub ownership: Duration,
+    /// The owner is warned this long before the acknowledgement lapses.
+    #[serde(with = "written")]
+    pub ownership_warning: Duration,
+    /// How long "worker reports safe" holds the ladder until a person confirms it (row E7).
+    #[serde(with = "written")]
+    pub unconfirmed_report: Duration,
+    /// A gap in the rounds longer than this counts as an outage (row E12).
+    #[serde(with = "written")]
+    pub outage: Duration,
+    /// After an outage the first message to outside contacts waits this long.
+    #[serde(with = "written")]
+    pub outage_outside_wait: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        Self {
+            default_visit: minutes(60),
+            grace: minutes(10),
+            grace_high_risk: minutes(0),
+            first_reminder: minutes(10),
+            second_reminder_without_grace: minutes(3),
+            extension_cap: minutes(0),
+            ownership: minutes(15),
+            ownership_warning: minutes(2),
+            unconfirmed_report: minutes(30),
+            outage: minutes(5),
+            outage_outside_wait: minutes(5),
+        }
+    }
+}
+
+impl Policy {
+    /// From the missed deadline to the incident.
+    pub fn grace(&self, risk: Risk) -> TimeDelta {
+        delta(match risk {
+            Risk::Normal => self.grace,
+            Risk::High => self.grace_high_risk,
+        })
+    }
+
+    /// How long before the deadline each reminder goes, the earliest first.
+    pub fn reminders(&self, risk: Risk) -> [TimeDelta; 2] {
+        let second =
+            if self.grace(risk).is_zero() { self.second_reminder_without_grace } else { Duration::ZERO };
+        [delta(self.first_reminder), delta(second)]
+    }
+
+    /// The same policy with every length divided, for a demonstration that nobody has to wait for.
+    #[must_use]
+    pub fn hurried(&self, speed: u32) -> Self {
+        let quick = |length: Duration| length / speed.max(1);
+        Self {
+            default_visit: quick(self.default_visit),
+            grace: quick(self.grace),
+            grace_high_risk: quick(self.grace_high_risk),
+            first_reminder: quick(self.first_reminder),
+            second_reminder_without_grace: quick(self.second_reminder_without_grace),
+            extension_cap: quick(self.extension_cap),
+            ownership: quick(self.ownership),
+            ownership_warning: quick(self.ownership_warning),
+            unconfirmed_report: quick(self.unconfirmed_report),
+            outage: quick(self.outage),
+            outage_outside_wait: quick(self.outage_outside_wait),
+        }
+    }
+
+    /// What is wrong with it, in words for whoever wrote it.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        if self.default_visit.is_zero() {
+            complaints.push("default_visit must be longer than 0".into());
+        }
+        if self.ownership <= self.ownership_warning {
+            complaints.push("ownership must be longer than ownership_warning, or nobody is warned".into());
+        }
+        let longest = Duration::from_secs(24 * 3600);
+        if self.grace > longest || self.grace_high_risk > longest || self.ownership > longest {
+            complaints
+                .push("grace and ownership may be 24h at most: an alarm must not wait for a day".into());
+        }
+        complaints
+    }
+}
+
+/// A length as chrono counts it; what does not fit (300 years) is held at the longest.
+pub fn delta(length: Duration) -> TimeDelta {
+    TimeDelta::from_std(length).unwrap_or(TimeDelta::MAX)
+}
+
+/// Lengths are written as people say them: `90s`, `10m`, `2h`, `1h30m`.
+pub mod written {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Reads `1h30m`; the units are h, m, s and ms.
+    pub fn parse(text: &str) -> Option<Duration> {
+        let (mut total, mut number) = (0_u64, String::new());
+        let mut rest = text.trim();
+        if rest == "0" {
+            return Some(Duration::ZERO);
+        }
+        while let Some(c) = rest.chars().next() {
+            if c.is_ascii_digit() {
+                number.push(c);
+                rest = &rest[1..];
+                continue;
+            }
+            let (unit, skip) = match c {
+                'm' if rest.starts_with("ms") => (1, 2),
+                's' => (1_000, 1),
+                'm' => (60_000, 1),
+                'h' => (3_600_000, 1),
+                _ => return None,
+            };
+            total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(unit)?)?;
+            number.clear();
+            rest = rest[skip..].trim_start();
+        }
+        (number.is_empty() && !text.trim().is_empty()).then(|| Duration::from_millis(total))
+    }
+
+    /// Writes what [`parse`] reads.
+    pub fn format(length: Duration) -> String {
+        let all = length.as_millis();
+        let parts =
+            [(all / 3_600_000, "h"), (all / 60_000 % 60, "m"), (all / 1_000 % 60, "s"), (all % 1_000, "ms")];
+        let text: String =
+            parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+        if text.is_empty() { "0s".into() } else { text }
+    }
+
+    pub(crate) fn serialize<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format(*length))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse(&text).ok_or_else(|| {
+            D::Error::custom(format!("“{text}” is no length of time: write it like 90s, 10m or 1h30m"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_read_and_written_alike() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("1h30m", 5400), ("2h", 7200), ("0", 0), ("0s", 0)]
+        {
+            let length = written::parse(text).unwrap();
+            assert_eq!(length, Duration::from_secs(seconds), "{text}");
+            assert_eq!(written::parse(&written::format(length)), Some(length));
+        }
+        for text in ["", "ten", "10", "10 days", "-5m", "m", "99999999999999999999h"] {
+            assert_eq!(written::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Who may do what, and who may see what: one table for every door (row X1, and "The rule of what the subject may see").
+
+use super::people::Role;
+
+/// What somebody wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// See a visit and its log.
+    SeeVisit,
+    /// Start or plan a visit, arrive, check in, extend, check out, cancel, record how it turned out.
+    DoVisit,
+    /// See an incident and its log.
+    SeeIncident,
+    /// Take an alarm.
+    Acknowledge,
+    /// Write something down in it.
+    Note,
+    /// Say how it ended.
+    Close,
+    /// Say what was learned.
+    Review,
+}
+
+/// How they stand to the thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Relation {
+    /// It is their own visit, or they are the subject of the incident.
+    pub own: bool,
+    /// Its team is theirs or below theirs.
+    pub in_reach: bool,
+    /// The ladder called them about it.
+    pub called: bool,
+    /// They own the incident.
+    pub owner: bool,
+    /// The incident is open; for a visit, one about it is.
+    pub open: bool,
+}
+
+/// Why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// They may not know that it exists: answered like an id that does not exist.
+    NotFound,
+    /// It is about themselves.
+    Subject,
+    /// Their role is too small.
+    Role,
+}
+
+/// Decides. The subject is the person, whichever of their roles asks, and never reads an open incident about themselves.
+pub fn may(role: Role, act: Act, relation: Relation) -> Result<(), Denied> {
+    let Relation { own, in_reach, called, owner, open } = relation;
+    let manages = role.manages() && in_reach;
+    let sees_team = in_reach && matches!(role, Role::CaseAdministrator | Role::Manager | Role::SeniorManager);
+    let sees = sees_team || role == Role::Auditor || called;
+    match act {
+        Act::SeeVisit | Act::SeeIncident | Act::Note if role == Role::Auditor && !own => {
+            if act == Act::Note {
+                Err(Denied::Role)
+            } else {
+                Ok(())
+            }
+        }
+        Act::SeeVisit => allow(own || sees_team || (called && open), Denied::NotFound),
+        Act::DoVisit => match (own, sees_team, role) {
+            (true, ..) | (_, true, _) => Ok(()),
+            (.., Role::Auditor) => Err(Denied::Role),
+            _ => Err(if called && open { Denied::Role } else { Denied::NotFound }),
+        },
+        Act::SeeIncident => allow(if own { !open } else { sees }, Denied::NotFound),
+        Act::Acknowledge | Act::Note | Act::Close | Act::Review if own => Err(Denied::Subject),
+        Act::Acknowledge => match role {
+            _ if !sees => Err(Denied::NotFound),
+            Role::Auditor => Err(Denied::Role),
+            _ => allow(manages || called, Denied::Role),
+        },
+        Act::Note => allow(sees, Denied::NotFound),
+        Act::Close if role == Role::CaseAdministrator || role == Role::Auditor => {
+            Err(if sees { Denied::Role } else { Denied::NotFound })
+        }
+        Act::Close => allow(manages || owner, if sees { Denied::Role } else { Denied::NotFound }),
+        Act::Review => allow(manages, if sees { Denied::Role } else { Denied::NotFound }),
+    }
+}
+
+fn allow(yes: bool, otherwise: Denied) -> Result<(), Denied> {
+    if yes { Ok(()) } else { Err(otherwise) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLES: [Role; 6] = [
+        Role::Worker,
+        Role::CaseAdministrator,
+        Role::Manager,
+        Role::SeniorManager,
+        Role::Auditor,
+        Role::Administrator,
+    ];
+
+    /// One line a relation, one letter a role: y yes, n not found, s subject, r role too small.
+    fn row(act: Act, relation: Relation) -> String {
+        ROLES
+            .iter()
+            .map(|role| match may(*role, act, relation) {
+                Ok(()) => 'y',
+                Err(Denied::NotFound) => 'n',
+                Err(Denied::Subject) => 's',
+                Err(Denied::Role) => 'r',
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_table() {
+        let stranger = Relation { open: true, ..Relation::default() };
+        let own = Relation { own: true, ..stranger };
+        let own_closed = Relation { own: true, ..Relation::default() };
+        let own_team = Relation { own: true, in_reach: true, ..stranger };
+        let team = Relation { in_reach: true, ..stranger };
+        let called = Relation { called: true, ..stranger };
+        let owner = Relation { owner: true, ..called };
+        //                    worker, case administrator, manager, senior manager, auditor, administrator
+        let table = [
+            (Act::SeeVisit, stranger, "nnnnyn"),
+            (Act::SeeVisit, own, "yyyyyy"),
+            (Act::SeeVisit, team, "nyyyyn"),
+            (Act::SeeVisit, called, "yyyyyy"),
+            (Act::DoVisit, stranger, "nnnnrn"),
+            (Act::DoVisit, own, "yyyyyy"),
+            (Act::DoVisit, team, "nyyyrn"),
+            (Act::DoVisit, called, "rrrrrr"),
+            (Act::SeeIncident, stranger, "nnnnyn"),
+            (Act::SeeIncident, own, "nnnnnn"),
+            (Act::SeeIncident, own_team, "nnnnnn"),
+            (Act::SeeIncident, own_closed, "yyyyyy"),
+            (Act::SeeIncident, team, "nyyyyn"),
+            (Act::SeeIncident, called, "yyyyyy"),
+            (Act::Acknowledge, stranger, "nnnnrn"),
+            (Act::Acknowledge, own_team, "ssssss"),
+            (Act::Acknowledge, team, "nryyrn"),
+            (Act::Acknowledge, called, "yyyyry"),
+            (Act::Note, team, "nyyyrn"),
+            (Act::Close, own_team, "ssssss"),
+            (Act::Close, team, "nryyrn"),
+            (Act::Close, called, "rrrrrr"),
+            (Act::Close, owner, "yryyry"),
+            (Act::Review, team, "nryyrn"),
+            (Act::Review, owner, "rrrrrr"),
+        ];
+        for (act, relation, expected) in table {
+            assert_eq!(row(act, relation), expected, "{act:?} {relation:?}");
+        }
+    }
+}

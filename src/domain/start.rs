@@ -1,0 +1,298 @@
+//! "I am going in": a start is never refused (row V12). What is missing or odd becomes a default and a warning.
+
+use chrono::TimeDelta;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    event::{ChainHead, EventKind, NewEvent, stamp},
+    ids::{OrganisationId, PersonId, TeamId, VisitId},
+    policy::{Policy, delta},
+    visit::{Deadline, Decision, Details, FURTHEST_AHEAD, PLAN_MATCHES, SAME_WORDS, Visit, VisitState},
+};
+use crate::clock::Time;
+
+/// When the worker means to be out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// Not said.
+    Missing,
+    /// So long after the start.
+    After(TimeDelta),
+    /// At this instant.
+    At(Time),
+}
+
+/// What somebody said who goes in, or means to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// What is known beforehand.
+    pub details: Details,
+    /// When the worker means to be there; ahead of now it makes this a plan.
+    pub expected_arrival: Option<Time>,
+    /// When the worker means to be out.
+    pub departure: Departure,
+    /// When it was said, if that was before it reached us (row V13).
+    pub made_at: Option<Time>,
+}
+
+/// Something odd about a start. The visit is watched all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Warning {
+    /// Which field, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What was done about it.
+    pub message: String,
+}
+
+impl Warning {
+    /// About one field.
+    pub fn about(field: &str, message: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), message: message.into() }
+    }
+
+    /// About the whole.
+    pub fn general(message: impl Into<String>) -> Self {
+        Self { field: None, message: message.into() }
+    }
+}
+
+/// Whose visit it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whose {
+    /// The organisation.
+    pub organisation: OrganisationId,
+    /// The worker's team.
+    pub team: TeamId,
+    /// The worker.
+    pub worker: PersonId,
+    /// Who says so: the worker, or somebody on their behalf.
+    pub by: PersonId,
+}
+
+/// Why a plan was refused. Only planning may be (row V12).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPlan {
+    /// It would end before it begins.
+    #[error("the expected departure must be after the expected arrival")]
+    EndsBeforeItBegins,
+    /// It is longer than a visit can be.
+    #[error("a visit can be planned for 12 hours at most")]
+    TooLong,
+    /// It is too far away.
+    #[error("a visit can be planned 366 days ahead at most")]
+    TooFar,
+}
+
+impl Start {
+    /// Whether this is a plan rather than a start.
+    pub fn is_plan(&self, now: Time) -> bool {
+        self.expected_arrival.is_some_and(|arrival| arrival > now)
+    }
+
+    /// The instant from which its minutes count: when it was said, if that is plausible.
+    fn said_at(&self, now: Time) -> Time {
+        self.made_at.filter(|made| *made <= now && *made >= now - FURTHEST_AHEAD).unwrap_or(now)
+    }
+
+    /// Until when the worker is watched, and what was odd about what they said.
+    pub fn deadline(&self, now: Time, policy: &Policy) -> (Time, Vec<Warning>) {
+        let mut warnings = Vec::new();
+        let said_at = self.said_at(now);
+        if self.made_at.is_some_and(|made| made != said_at) {
+            warnings.push(Warning::about("made_at", "this time cannot be right; counted from now"));
+        }
+        let default = delta(policy.default_visit);
+        let minutes = default.num_minutes().max(1);
+        let wanted = match self.departure {
+            Departure::Missing => {
+                warnings.push(Warning::general(format!(
+                    "no end time given: watched for {minutes} minutes. When will you be out?"
+                )));
+                return ((said_at + default).max(now), warnings);
+            }
+            Departure::After(length) => said_at + length,
+            Departure::At(at) => at,
+        };
+        let odd = |what: &str| {
+            Warning::about(
+                "expected_departure",
+                format!("this end time {what}: watched for {minutes} minutes. When will you be out?"),
+            )
+        };
+        if wanted > now + FURTHEST_AHEAD {
+            warnings.push(odd("is more than 12 hours away"));
+            return (now + default, warnings);
+        }
+        if wanted > now {
+            return (wanted, warnings);
+        }
+        if said_at < now && wanted > said_at {
+            // It had run out before it reached us: due now, and the worker is asked at once.
+            warnings.push(Warning::about(
+                "made_at",
+                "this visit had already run out when it reached us: you are watched from now and due out now",
+            ));
+            return (now, warnings);
+        }
+        warnings.push(odd("is not after the start"));
+        (now + default, warnings)
+    }
+
+    /// A visit that begins now.
+    pub fn begin(self, id: VisitId, whose: Whose, now: Time, policy: &Policy) -> (Decision, Vec<Warning>) {
+        let (at, warnings) = self.deadline(now, policy);
+        let said_at = self.said_at(now);
+        let deadline = Deadline::new(at, 1, now, self.details.risk, policy);
+        let mut visit = self.visit(id, whose, at, VisitState::Begun { deadline });
+        visit.arrived_at = Some(said_at);
+        visit.last_contact_at = Some(said_at);
+        let event = first_event(EventKind::VisitStarted, &visit, whose, said_at);
+        (Decision { visit, events: vec![event], effects: vec![] }, warnings)
+    }
+
+    /// A visit that is planned.
+    pub fn plan(
+        self,
+        id: VisitId,
+        whose: Whose,
+        now: Time,
+        policy: &Policy,
+    ) -> Result<(Decision, Vec<Warning>), BadPlan> {
+        let expected_arrival = self.expected_arrival.unwrap_or(now);
+        let mut warnings = Vec::new();
+        let expected_departure = match self.departure {
+            Departure::At(at) => at,
+            Departure::After(length) => expected_arrival + length,
+            Departure::Missing => {
+                let minutes = delta(policy.default_visit).num_minutes();
+                warnings.push(Warning::about(
+                    "expected_departure",
+                    format!("no end time given: planned for {minutes} minutes"),
+                ));
+                expected_arrival + delta(policy.default_visit)
+            }
+        };
+        if expected_departure <= expected_arrival {
+            return Err(BadPlan::EndsBeforeItBegins);
+        }
+        if expected_departure - expected_arrival > FURTHEST_AHEAD {
+            return Err(BadPlan::TooLong);
+        }
+        if expected_arrival - now > TimeDelta::days(366) {
+            return Err(BadPlan::TooFar);
+        }
+        let state = VisitState::Planned { expected_arrival, expected_departure };
+        let visit = self.visit(id, whose, expected_departure, state);
+        let event = first_event(EventKind::VisitPlanned, &visit, whose, now);
+        Ok((Decision { visit, events: vec![event], effects: vec![] }, warnings))
+    }
+
+    /// Whether this is the arrival at a visit that the worker had planned: the time is near, and place or case agree.
+    pub fn is_arrival_at(&self, planned: &Visit, now: Time) -> bool {
+        let VisitState::Planned { expected_arrival, .. } = &planned.state else { return false };
+        let agree = |ours: &Option<String>, theirs: &Option<String>| matches!((ours, theirs), (Some(ours), Some(theirs)) if same_words(ours, theirs));
+        (*expected_arrival - now).abs() <= PLAN_MATCHES
+            && (agree(&self.details.place, &planned.details.place)
+                || agree(&self.details.case_reference, &planned.details.case_reference))
+    }
+
+    /// Begins a planned visit with these words; the earlier deadline wins.
+    pub fn arrive_at(
+        self,
+        mut planned: Visit,
+        whose: Whose,
+        now: Time,
+        policy: &Policy,
+    ) -> (Decision, Vec<Warning>) {
+        let (own, mut warnings) = self.deadline(now, policy);
+        let at = match (self.departure, planned.expected_departure > now) {
+            (Departure::Missing, true) => {
+                warnings.clear();
+                planned.expected_departure.min(now + FURTHEST_AHEAD)
+            }
+            (_, true) => own.min(planned.expected_departure),
+            (_, false) => own,
+        };
+        let said_at = self.said_at(now);
+        let merged = &mut planned.details;
+        merged.risk =
+            if self.details.risk == super::visit::Risk::High { self.details.risk } else { merged.risk };
+        merged.no_signal_expected |= self.details.no_signal_expected;
+        let deadline = Deadline::new(at, 1, now, merged.risk, policy);
+        planned.state = VisitState::Begun { deadline };
+        planned.expected_departure = at;
+        planned.arrived_at = Some(said_at);
+        planned.last_contact_at = Some(said_at);
+        let event = first_event(EventKind::VisitStarted, &planned, whose, said_at);
+        (Decision { visit: planned, events: vec![event], effects: vec![] }, warnings)
+    }
+
+    /// Whether these are the words that began `begun`, said again within ten minutes while it still runs.
+    pub fn repeats(&self, begun: &Visit, now: Time, policy: &Policy) -> bool {
+        let (VisitState::Begun { .. }, Some(began)) = (&begun.state, begun.arrived_at) else { return false };
+        let same_end = match self.departure {
+            Departure::Missing => begun.expected_departure - began == delta(policy.default_visit),
+            Departure::After(length) => begun.expected_departure - began == length,
+            Departure::At(at) => begun.expected_departure == at,
+        };
+        now - began < SAME_WORDS && same_end && self.details == begun.details
+    }
+
+    fn visit(self, id: VisitId, whose: Whose, expected_departure: Time, state: VisitState) -> Visit {
+        Visit {
+            id,
+            organisation: whose.organisation,
+            team: whose.team,
+            worker: whose.worker,
+            details: self.details,
+            state,
+            expected_departure,
+            arrived_at: None,
+            last_contact_at: None,
+            extended: TimeDelta::zero(),
+            outcome: None,
+            work_undertaken: None,
+            recorded_at: None,
+            version: 0,
+            chain: ChainHead::default(),
+        }
+    }
+}
+
+fn first_event(kind: EventKind, visit: &Visit, whose: Whose, said_at: Time) -> NewEvent {
+    let details = &visit.details;
+    let expected_arrival = match &visit.state {
+        VisitState::Planned { expected_arrival, .. } => Some(stamp(*expected_arrival)),
+        _ => None,
+    };
+    NewEvent::new(
+        kind,
+        said_at,
+        json!({"after": {
+            "state": visit.state.as_str(),
+            "worker": whose.worker,
+            "expected_arrival": expected_arrival,
+            "expected_departure": stamp(visit.expected_departure),
+            "risk": details.risk,
+            "visiting": details.visiting,
+            "no_signal_expected": details.no_signal_expected,
+            "on_behalf": whose.by != whose.worker,
+        }}),
+    )
+    .with_private(json!({
+        "purpose": details.purpose,
+        "place": details.place,
+        "case_reference": details.case_reference,
+    }))
+}
+
+/// Case, blanks and punctuation do not make a place another place.
+fn same_words(one: &str, other: &str) -> bool {
+    let plain = |text: &str| {
+        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
+    };
+    let one = plain(one);
+    !one.is_empty() && one == plain(other)
+}

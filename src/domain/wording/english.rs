@@ -1,0 +1,393 @@
+//! English.
+
+use chrono_tz::Tz;
+
+use super::{PinRefused, Text, Wording, sms};
+use crate::{
+    clock::Time,
+    domain::{
+        incident::{Claim, Holder, Incident, IncidentState, Outcome},
+        local_time::written,
+        notice::{Again, Answering, Facts, Listed, Notice, Overdue},
+        visit::{Alarm, EndedHow, KnownBy, Reminder, Report, Risk, Visit, VisitState},
+    },
+};
+
+/// English.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct English;
+
+const NO_CENTRE: &str =
+    "Homeward is no alarm receiving centre: nobody but the people named here has been told.";
+
+impl Wording for English {
+    fn notice(&self, notice: &Notice, facts: &Facts) -> Text {
+        let time = |at: Time| written(at, facts.now, facts.zone);
+        let worker = facts.worker.as_str();
+        match notice {
+            Notice::Reminder { which, deadline, others_told_at } => {
+                reminder(*which, *deadline, *others_told_at, facts)
+            }
+            Notice::AskedAfterOutage { deadline } => both(
+                "Are you out?",
+                format!(
+                    "You were due out {}. Homeward was down and could not ask. Others are being told. Out? Check out with your PIN now.",
+                    time(*deadline)
+                ),
+            ),
+            Notice::ActedForYou { by, known_by, till } => {
+                let how = known(*known_by);
+                let done = till.map_or_else(
+                    || "ended your visit: you are not watched".into(),
+                    |till| format!("extended your visit: watched till {}", time(till)),
+                );
+                let text = sms::with_names([by.as_str()], |[by]| {
+                    format!("{by} {done}. They say: {how}. Not right? Start again or ring your manager.")
+                });
+                both("Somebody acted for you", text)
+            }
+            Notice::Overdue(overdue) => overdue_staff(overdue, facts),
+            Notice::OverdueOutside(overdue) => overdue_outside(overdue, facts),
+            Notice::OverdueList { workers } => overdue_list(workers, facts),
+            Notice::Taken { owner } => both(
+                &format!("{owner} has the alarm about {worker}"),
+                sms::with_names([owner, worker], |[owner, worker]| {
+                    format!(
+                        "{owner} has the alarm about {worker}. Nothing for you to do unless {owner} asks."
+                    )
+                }),
+            ),
+            Notice::OwnerWarned { until } => both(
+                &format!("Your alarm about {worker} goes back to everyone at {}", time(*until)),
+                sms::with_names([worker], |[worker]| {
+                    format!(
+                        "You took the alarm about {worker}. At {} it goes back to everyone. Close it, saying how it ended and where {worker} is.",
+                        time(*until)
+                    )
+                }),
+            ),
+            Notice::WorkerReports(report) => {
+                let said = match report {
+                    Report::Safe => "safe".to_owned(),
+                    Report::SafeInside { till } => format!("safe, inside till {}", time(*till)),
+                };
+                both(
+                    &format!("{worker} reports {said}: not yet confirmed"),
+                    sms::with_names([worker], |[worker]| {
+                        format!(
+                            "{worker} reports {said}, PIN right. Not confirmed: speak to {worker}, then close the alarm. Else it is raised again."
+                        )
+                    }),
+                )
+            }
+            Notice::OutsideTrying { contact } => both(
+                &format!("{contact} is trying to reach {worker}"),
+                sms::with_names([contact, worker], |[contact, worker]| {
+                    format!(
+                        "{contact} is trying to reach {worker}. The alarm is still open: somebody has to take it."
+                    )
+                }),
+            ),
+            Notice::Closed { outcome, by } => closed(*outcome, by, worker),
+            Notice::WrongPins { wrong } => both(
+                &format!("{worker}: {wrong} wrong PINs"),
+                sms::with_names([worker], |[worker]| {
+                    format!(
+                        "{wrong} wrong PINs in a row for {worker}. Somebody else may have the phone. Ring {worker}; the watching goes on."
+                    )
+                }),
+            ),
+            Notice::NoPin { till } => both(
+                &format!("{worker} cannot end a visit: no PIN"),
+                sms::with_names([worker], |[worker]| {
+                    format!(
+                        "{worker} wants to end a visit but has no PIN set. Ring {worker} and end it for them. Watched till {}.",
+                        time(*till)
+                    )
+                }),
+            ),
+            Notice::AboveCap { minutes, till } => both(
+                &format!("{worker}: visit extended by {minutes} min"),
+                sms::with_names([worker], |[worker]| {
+                    format!(
+                        "{worker} has extended a visit by {minutes} min in all, more than your team allows. Watched till {}.",
+                        time(*till)
+                    )
+                }),
+            ),
+            Notice::UnreadableStart => both(
+                &format!("{worker} may not be watched"),
+                sms::with_names([worker], |[worker]| {
+                    format!(
+                        "A start by {worker} could not be read: {worker} is NOT BEING WATCHED. Ring them."
+                    )
+                }),
+            ),
+            Notice::Poisoned { message } => both(
+                "Homeward: a message could not be sent",
+                format!(
+                    "Message {message} made the sender fail. It was put aside and its next channel started. See the log."
+                ),
+            ),
+        }
+    }
+
+    fn believes(&self, visit: &Visit, alarm: Alarm, now: Time, zone: Tz) -> String {
+        let time = |at: Time| written(at, now, zone);
+        match (&visit.state, alarm) {
+            (VisitState::Planned { expected_arrival, .. }, _) => {
+                format!("Planned for {}. You are not watched until you start.", time(*expected_arrival))
+            }
+            (VisitState::Begun { deadline }, Alarm::Quiet) if deadline.at > now => {
+                format!("Watching you till {}. Check out with your PIN when you leave.", time(deadline.at))
+            }
+            (VisitState::Begun { deadline }, _) => {
+                format!("You were due out {}. Check out with your PIN when you leave.", time(deadline.at))
+            }
+            (VisitState::Ended { at, how, .. }, _) => match how {
+                EndedHow::AfterAlarm => format!(
+                    "Ended at {}. Others had been told that you were overdue: somebody will ring you to be sure.",
+                    time(*at)
+                ),
+                _ => format!("Ended at {}. You are no longer watched.", time(*at)),
+            },
+            (VisitState::Cancelled { at, .. }, _) => {
+                format!("Cancelled at {}. Nothing is running.", time(*at))
+            }
+        }
+    }
+
+    fn pin_refused(
+        &self,
+        refused: PinRefused,
+        till: Option<Time>,
+        manager: Option<&str>,
+        now: Time,
+        zone: Tz,
+    ) -> String {
+        let still = till
+            .map_or_else(String::new, |till| format!(" Still watching till {}.", written(till, now, zone)));
+        match refused {
+            PinRefused::Missing => format!("Not done: PIN needed.{still}"),
+            PinRefused::NotRight => format!("PIN not right.{still}"),
+            PinRefused::NoneSet => {
+                format!("Not done: no PIN set.{still} Ring {}.", manager.unwrap_or("your manager"))
+            }
+        }
+    }
+
+    fn headline(&self, incident: &Incident, worker: &str, now: Time, zone: Tz) -> String {
+        let missed = written(incident.missed, now, zone);
+        match &incident.state {
+            IncidentState::Open { holder: Holder::Nobody { .. }, .. } => {
+                format!("OVERDUE: {worker} was due out {missed}. Nobody has taken it.")
+            }
+            IncidentState::Open { holder: Holder::Owned { until, .. }, .. } => {
+                format!(
+                    "OVERDUE: {worker} was due out {missed}. Taken, until {}.",
+                    written(*until, now, zone)
+                )
+            }
+            IncidentState::Closed { closing, .. } => {
+                format!("Closed: {worker} was due out {missed}: {}.", ended(closing.outcome))
+            }
+        }
+    }
+
+    fn claim(&self, claim: Claim, now: Time, zone: Tz) -> Option<String> {
+        match claim {
+            Claim::None => None,
+            Claim::ReportsSafe => Some("The worker reports safe. Not confirmed.".into()),
+            Claim::SafeInside { till } => Some(format!(
+                "The worker reports safe, inside till {}. Not confirmed.",
+                written(till, now, zone)
+            )),
+        }
+    }
+}
+
+fn both(subject: &str, text: String) -> Text {
+    let sms = sms::with_names([], |[]: [&str; 0]| text.clone());
+    Text { sms, subject: subject.into(), mail: text }
+}
+
+fn reminder(which: Reminder, deadline: Time, others_told_at: Time, facts: &Facts) -> Text {
+    let time = |at: Time| written(at, facts.now, facts.zone);
+    let due = time(deadline);
+    let text = match which {
+        Reminder::Before => {
+            format!("Due out {due}. Out? Check out with your PIN. Staying? Extend with your PIN.")
+        }
+        Reminder::Last if deadline > facts.now => {
+            format!("Due out {due}. At {due} others are told. Check out or extend with your PIN now.")
+        }
+        Reminder::Last => format!(
+            "You were due out {due}. At {} others are told. Check out or extend with your PIN now.",
+            time(others_told_at)
+        ),
+    };
+    both(&format!("Due out {due}"), text)
+}
+
+fn why_again(overdue: &Overdue) -> String {
+    match &overdue.again {
+        Again::No => String::new(),
+        Again::Lapsed { .. } => "NOT ENDED: ".into(),
+        Again::Unconfirmed => "NOT CONFIRMED: ".into(),
+    }
+}
+
+fn overdue_staff(overdue: &Overdue, facts: &Facts) -> Text {
+    let missed = written(overdue.missed, facts.now, facts.zone);
+    let now = written(facts.now, facts.now, facts.zone);
+    let code = facts.code.as_deref().unwrap_or_default();
+    let ring = facts.worker_phone.as_ref().map_or_else(String::new, |phone| format!(" Ring {phone}."));
+    let answer = match facts.answering {
+        Answering::ByText => format!("Reply ACK {code} to take it."),
+        Answering::InHomeward => format!("Take it in Homeward: {code}."),
+    };
+    let again = why_again(overdue);
+    let worker = facts.worker.as_str();
+    let sms = sms::with_names([worker], |[worker]| {
+        format!("{again}OVERDUE: {worker} due out {missed}, no word by {now}.{ring} {answer}")
+    });
+    let mut mail = vec![
+        format!("{worker} was due out at {missed}. At {now} Homeward has had no word."),
+        String::new(),
+        format!("1. Ring {worker}{}.", facts.worker_phone.as_ref().map_or_else(String::new, |phone| format!(" on {phone}"))),
+        "2. No answer: ring 999 (danger) or 101, and say who, where and since when. The place and what is known of it stand in Homeward with the incident.".into(),
+        format!("3. Take the alarm, so that the others know: {answer}"),
+        "4. When you have spoken to them or seen them, close it: how it ended, how you know, where they are now.".into(),
+        String::new(),
+    ];
+    if overdue.risk == Risk::High {
+        mail.push("This visit was held to be high risk.".into());
+    }
+    if overdue.no_signal_expected {
+        mail.push("No signal was expected at the place: silence alone need not mean harm.".into());
+    }
+    match &overdue.again {
+        Again::No => {}
+        Again::Lapsed { owner } => mail.push(format!("{owner} had taken it and has not said how it ended.")),
+        Again::Unconfirmed => {
+            mail.push(format!("{worker} reported to be safe, but no person has confirmed it."))
+        }
+    }
+    mail.push(NO_CENTRE.into());
+    Text { sms, subject: format!("{again}OVERDUE: {worker}, due out {missed}"), mail: mail.join("\n") }
+}
+
+fn overdue_outside(overdue: &Overdue, facts: &Facts) -> Text {
+    let missed = written(overdue.missed, facts.now, facts.zone);
+    let worker = facts.worker.as_str();
+    let duty = facts
+        .duty_phone
+        .as_ref()
+        .map_or_else(|| "their manager".to_owned(), |phone| format!("the duty manager on {phone}"));
+    let code = facts.code.as_deref().unwrap_or_default();
+    let answer = match facts.answering {
+        Answering::ByText => format!(" Reply ACK {code} if you are trying."),
+        Answering::InHomeward => String::new(),
+    };
+    let sms = sms::with_names([worker], |[worker]| {
+        format!(
+            "{worker} has not been in touch since {missed}. Please try to reach them, then ring {duty}.{answer}"
+        )
+    });
+    let mail = format!(
+        "{worker} was expected to be in touch by {missed} and has not been.\n\nPlease try to reach them, then ring {duty} and say what you found.{answer}\n\n{NO_CENTRE}"
+    );
+    Text { sms, subject: format!("{worker} has not been in touch since {missed}"), mail }
+}
+
+fn overdue_list(workers: &[Listed], facts: &Facts) -> Text {
+    let line = |listed: &Listed, name: &str| {
+        format!("{name} {} {}", written(listed.missed, facts.now, facts.zone), listed.code)
+    };
+    // Every name stands in the mail; the text names as many as fit and says how many more there are.
+    let sms = (1..=workers.len())
+        .rev()
+        .map(|named| {
+            let more = workers.len() - named;
+            let names: Vec<_> =
+                workers[..named].iter().map(|listed| line(listed, &first_letters(&listed.worker))).collect();
+            let rest = if more == 0 { String::new() } else { format!(" and {more} more, see mail") };
+            sms::plain(&format!(
+                "OVERDUE, Homeward was down: {}{rest}. Ring each. {}",
+                names.join(", "),
+                take_with_code(facts.answering)
+            ))
+        })
+        .find(|text| sms::fits(text))
+        .unwrap_or_else(|| {
+            format!("OVERDUE, Homeward was down: {} people. See mail and Homeward.", workers.len())
+        });
+    let mut mail = vec![
+        "Homeward was down and has only now seen that these people did not come out of their visits:"
+            .to_owned(),
+        String::new(),
+    ];
+    mail.extend(workers.iter().map(|listed| {
+        format!(
+            "- {}, due out {}, code {}",
+            listed.worker,
+            written(listed.missed, facts.now, facts.zone),
+            listed.code
+        )
+    }));
+    mail.extend([
+        String::new(),
+        "Ring each of them. No answer: ring 999 (danger) or 101.".into(),
+        take_with_code(facts.answering).into(),
+        NO_CENTRE.into(),
+    ]);
+    Text {
+        sms,
+        subject: format!("OVERDUE: {} people, Homeward was down", workers.len()),
+        mail: mail.join("\n"),
+    }
+}
+
+fn take_with_code(answering: Answering) -> &'static str {
+    match answering {
+        Answering::ByText => "Reply ACK and the code to take one.",
+        Answering::InHomeward => "Take each in Homeward with its code.",
+    }
+}
+
+fn first_letters(name: &str) -> String {
+    name.chars().take(18).collect::<String>().trim_end().into()
+}
+
+fn closed(outcome: Outcome, by: &str, worker: &str) -> Text {
+    let how = ended(outcome);
+    both(
+        &format!("Closed: {worker}"),
+        sms::with_names([worker, by], |[worker, by]| {
+            format!("CLOSED by {by}: {worker}, {how}. Nothing more for you to do. Thank you.")
+        }),
+    )
+}
+
+fn ended(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::SafeForgot => "safe, forgot to check out",
+        Outcome::SafeDelayed => "safe, was delayed",
+        Outcome::SafeNoSignal => "safe, had no signal",
+        Outcome::FalseAlarm => "false alarm",
+        Outcome::Threatened => "was threatened",
+        Outcome::Assaulted => "was assaulted",
+        Outcome::Injured => "was injured",
+        Outcome::TakenIll => "was taken ill",
+        Outcome::Drill => "drill",
+        Outcome::Other => "ended",
+    }
+}
+
+fn known(known_by: KnownBy) -> &'static str {
+    match known_by {
+        KnownBy::SpokeByVoice => "spoke to you",
+        KnownBy::Seen => "saw you",
+        KnownBy::Police => "the police said so",
+    }
+}

@@ -1,0 +1,4 @@
+//! lib
+pub mod clock;
+pub mod domain;
+pub mod store;

@@ -1,0 +1,387 @@
+//! Incidents and their deadlines.
+
+use sqlx::{FromRow, types::Json};
+
+use super::{
+    Error, Result, Sql, Trace, Tx, both,
+    events::{self, About, ChainOf},
+    execute, one_row,
+};
+use crate::{
+    clock::Time,
+    domain::{
+        event::{ChainHead, NewEvent},
+        ids::{IncidentId, LadderId, OrganisationId, PersonId, TeamId, VisitId},
+        incident::{
+            Claim, Closing, Holder, Incident, IncidentState, Kind, Opened, Outcome, Review, Rung, WorkerNow,
+        },
+        visit::KnownBy,
+    },
+};
+
+const LOAD: Sql = Sql::pair(
+    "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2",
+    "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2 FOR UPDATE",
+);
+const FIND: &str = "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2";
+const LIST: Sql = Sql::pair(
+    "SELECT * FROM incident WHERE organisation_id = $1 AND id > $2 AND ($3 IS NULL OR state = $3) ORDER BY id LIMIT $4",
+    "SELECT * FROM incident WHERE organisation_id = $1 AND id > $2 AND ($3::text IS NULL OR state = $3)
+     ORDER BY id LIMIT $4",
+);
+const DUE_ANY_ORG: Sql = Sql::pair(
+    "SELECT i.* FROM incident_deadline d JOIN incident i ON i.id = d.incident_id
+     WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2",
+    "SELECT i.* FROM incident_deadline d JOIN incident i ON i.id = d.incident_id
+     WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2 FOR UPDATE OF i SKIP LOCKED",
+);
+const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM incident_deadline";
+const OPEN_ABOUT: &str =
+    "SELECT id FROM incident WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open'";
+const INSERT: &str = "INSERT INTO incident (id, organisation_id, team_id, subject_id, visit_id, kind, state, missed,
+       opened_at, after_outage, ladder_id, raise, step, round, held_in_raise, reached_nobody, owner_id, waits_until,
+       owner_warned, claim, inside_till, version, chain_number, chain_hash)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23)";
+const UPDATE: &str = "UPDATE incident SET kind = $4, state = $5, raise = $6, step = $7, round = $8, held_in_raise = $9,
+       reached_nobody = $10, owner_id = $11, waits_until = $12, owner_warned = $13, claim = $14, inside_till = $15,
+       closed_at = $16, closed_by = $17, outcome = $18, known_by = $19, worker_now = $20, closing_note = $21,
+       reviewed_at = $22, reviewed_by = $23, learned = $24, action = $25,
+       version = version + 1, chain_number = $26, chain_hash = $27
+     WHERE id = $1 AND organisation_id = $2 AND version = $3";
+const LOG_HEAD: &str =
+    "UPDATE incident SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
+const SET_DUE: &str = "INSERT INTO incident_deadline (incident_id, due_at) VALUES ($1, $2)
+     ON CONFLICT (incident_id) DO UPDATE SET due_at = excluded.due_at";
+const CLEAR_DUE: &str = "DELETE FROM incident_deadline WHERE incident_id = $1";
+
+#[derive(FromRow)]
+struct Row {
+    id: IncidentId,
+    organisation_id: OrganisationId,
+    team_id: TeamId,
+    subject_id: PersonId,
+    visit_id: VisitId,
+    kind: Kind,
+    state: String,
+    missed: Time,
+    opened_at: Time,
+    after_outage: bool,
+    ladder_id: LadderId,
+    raise: i32,
+    step: i32,
+    round: i32,
+    held_in_raise: Option<i32>,
+    reached_nobody: bool,
+    owner_id: Option<PersonId>,
+    waits_until: Option<Time>,
+    owner_warned: bool,
+    claim: String,
+    inside_till: Option<Time>,
+    closed_at: Option<Time>,
+    closed_by: Option<PersonId>,
+    outcome: Option<Outcome>,
+    known_by: Option<KnownBy>,
+    worker_now: Option<Json<WorkerNow>>,
+    closing_note: Option<String>,
+    reviewed_at: Option<Time>,
+    reviewed_by: Option<PersonId>,
+    learned: Option<String>,
+    action: Option<String>,
+    version: i64,
+    chain_number: i64,
+    chain_hash: Vec<u8>,
+}
+
+impl TryFrom<Row> for Incident {
+    type Error = Error;
+    fn try_from(row: Row) -> Result<Self> {
+        let bad = |column| Error::inconsistent("incident", column, row.id);
+        let state = match row.state.as_str() {
+            "open" => {
+                let waits_until = row.waits_until.ok_or_else(|| bad("waits_until"))?;
+                IncidentState::Open {
+                    holder: match row.owner_id {
+                        None => Holder::Nobody { due: waits_until },
+                        Some(by) => Holder::Owned { by, until: waits_until, warned: row.owner_warned },
+                    },
+                    claim: match row.claim.as_str() {
+                        "none" => Claim::None,
+                        "reports_safe" => Claim::ReportsSafe,
+                        "safe_inside" => {
+                            Claim::SafeInside { till: row.inside_till.ok_or_else(|| bad("inside_till"))? }
+                        }
+                        _ => return Err(bad("claim")),
+                    },
+                }
+            }
+            "closed" => IncidentState::Closed {
+                closing: Closing {
+                    at: row.closed_at.ok_or_else(|| bad("closed_at"))?,
+                    by: row.closed_by.ok_or_else(|| bad("closed_by"))?,
+                    outcome: row.outcome.ok_or_else(|| bad("outcome"))?,
+                    known_by: row.known_by.ok_or_else(|| bad("known_by"))?,
+                    worker_now: row.worker_now.ok_or_else(|| bad("worker_now"))?.0,
+                    note: row.closing_note.unwrap_or_default(),
+                },
+                review: match (row.reviewed_at, row.reviewed_by) {
+                    (Some(at), Some(by)) => Some(Review {
+                        at,
+                        by,
+                        learned: row.learned.unwrap_or_default(),
+                        action: row.action.unwrap_or_default(),
+                    }),
+                    _ => None,
+                },
+            },
+            _ => return Err(bad("state")),
+        };
+        Ok(Self {
+            id: row.id,
+            organisation: row.organisation_id,
+            team: row.team_id,
+            subject: row.subject_id,
+            visit: row.visit_id,
+            kind: row.kind,
+            missed: row.missed,
+            opened_at: row.opened_at,
+            opened: if row.after_outage { Opened::AfterOutage } else { Opened::InTime },
+            ladder: row.ladder_id,
+            rung: Rung { raise: row.raise, step: row.step, round: row.round },
+            held_in_raise: row.held_in_raise,
+            reached_nobody: row.reached_nobody,
+            state,
+            version: row.version,
+            chain: ChainHead {
+                number: row.chain_number,
+                hash: events::hash_of(&row.chain_hash, "incident", row.id)?,
+            },
+        })
+    }
+}
+
+fn about(incident: &Incident) -> About {
+    About {
+        organisation: incident.organisation,
+        team: Some(incident.team),
+        subject: Some(incident.subject),
+        chain: ChainOf::Incident(incident.id),
+    }
+}
+
+/// An incident, locked till the end of the use case.
+pub async fn load(tx: &mut Tx, organisation: OrganisationId, id: IncidentId) -> Result<Option<Incident>> {
+    let text = tx.text(LOAD);
+    let row: Option<Row> =
+        both!(tx, |c| sqlx::query_as(text).bind(id).bind(organisation).fetch_optional(c).await?);
+    row.map(Incident::try_from).transpose()
+}
+
+/// An incident, to be shown.
+pub async fn find(tx: &mut Tx, organisation: OrganisationId, id: IncidentId) -> Result<Option<Incident>> {
+    let row: Option<Row> =
+        both!(tx, |c| sqlx::query_as(FIND).bind(id).bind(organisation).fetch_optional(c).await?);
+    row.map(Incident::try_from).transpose()
+}
+
+/// Which incidents a list is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter {
+    /// `open` or `closed`.
+    pub state: Option<&'static str>,
+    /// Only those opened after this one.
+    pub after: Option<IncidentId>,
+}
+
+/// Incidents in the order in which they opened.
+pub async fn list(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    filter: Filter,
+    limit: i64,
+) -> Result<Vec<Incident>> {
+    let text = tx.text(LIST);
+    let after = filter.after.unwrap_or(IncidentId(uuid::Uuid::nil()));
+    let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(text)
+        .bind(organisation)
+        .bind(after)
+        .bind(filter.state)
+        .bind(limit)
+        .fetch_all(c)
+        .await?);
+    rows.into_iter().map(Incident::try_from).collect()
+}
+
+/// Incidents whose time has come, locked; those that another replica works on are left out.
+pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Incident>> {
+    let text = tx.text(DUE_ANY_ORG);
+    let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?);
+    rows.into_iter().map(Incident::try_from).collect()
+}
+
+/// When the next incident is due.
+pub async fn next_due_any_org(tx: &mut Tx) -> Result<Option<Time>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(NEXT_DUE_ANY_ORG).fetch_one(c).await?))
+}
+
+/// The open incidents about a person.
+pub async fn open_about(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    person: PersonId,
+) -> Result<Vec<IncidentId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(OPEN_ABOUT).bind(person).bind(organisation).fetch_all(c).await?))
+}
+
+/// Keeps a new incident with its first events.
+pub async fn insert(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>, trace: Trace) -> Result<()> {
+    let about = about(incident);
+    events::append(tx, &mut incident.chain, about, trace, events)?;
+    incident.version = 1;
+    let columns = Columns::of(incident);
+    execute!(
+        tx,
+        INSERT,
+        incident.id,
+        incident.organisation,
+        incident.team,
+        incident.subject,
+        incident.visit,
+        incident.kind,
+        columns.state,
+        incident.missed,
+        incident.opened_at,
+        incident.opened == Opened::AfterOutage,
+        incident.ladder,
+        incident.rung.raise,
+        incident.rung.step,
+        incident.rung.round,
+        incident.held_in_raise,
+        incident.reached_nobody,
+        columns.owner,
+        columns.waits_until,
+        columns.owner_warned,
+        columns.claim.as_str(),
+        columns.inside_till(),
+        incident.chain.number,
+        &incident.chain.hash[..]
+    );
+    Ok(())
+}
+
+/// Keeps a changed incident with what happened.
+pub async fn update(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>, trace: Trace) -> Result<()> {
+    let about = about(incident);
+    events::append(tx, &mut incident.chain, about, trace, events)?;
+    let columns = Columns::of(incident);
+    let (closing, review) = (columns.closing, columns.review);
+    one_row(execute!(
+        tx,
+        UPDATE,
+        incident.id,
+        incident.organisation,
+        incident.version,
+        incident.kind,
+        columns.state,
+        incident.rung.raise,
+        incident.rung.step,
+        incident.rung.round,
+        incident.held_in_raise,
+        incident.reached_nobody,
+        columns.owner,
+        columns.waits_until,
+        columns.owner_warned,
+        columns.claim.as_str(),
+        columns.inside_till(),
+        closing.map(|closing| closing.at),
+        closing.map(|closing| closing.by),
+        closing.map(|closing| closing.outcome),
+        closing.map(|closing| closing.known_by),
+        closing.map(|closing| Json(closing.worker_now)),
+        closing.map(|closing| &closing.note),
+        review.map(|review| review.at),
+        review.map(|review| review.by),
+        review.map(|review| &review.learned),
+        review.map(|review| &review.action),
+        incident.chain.number,
+        &incident.chain.hash[..]
+    ))?;
+    incident.version += 1;
+    Ok(())
+}
+
+/// Logs something about an incident, locked by the caller, that does not change it.
+pub async fn log(tx: &mut Tx, incident: &mut Incident, event: NewEvent, trace: Trace) -> Result<()> {
+    let about = about(incident);
+    events::append(tx, &mut incident.chain, about, trace, [event])?;
+    one_row(execute!(
+        tx,
+        LOG_HEAD,
+        incident.id,
+        incident.organisation,
+        incident.chain.number,
+        &incident.chain.hash[..]
+    ))
+}
+
+/// Sets when an incident next needs the timer; `None`: it is closed.
+pub async fn set_due(tx: &mut Tx, id: IncidentId, due: Option<Time>) -> Result<()> {
+    match due {
+        Some(due) => {
+            execute!(tx, SET_DUE, id, due);
+            tx.ring_timer();
+        }
+        None => {
+            execute!(tx, CLEAR_DUE, id);
+        }
+    }
+    Ok(())
+}
+
+/// The columns that an incident's state spreads over.
+struct Columns<'i> {
+    state: &'static str,
+    owner: Option<PersonId>,
+    waits_until: Option<Time>,
+    owner_warned: bool,
+    claim: Claim,
+    closing: Option<&'i Closing>,
+    review: Option<&'i Review>,
+}
+
+impl<'i> Columns<'i> {
+    fn of(incident: &'i Incident) -> Self {
+        match &incident.state {
+            IncidentState::Open { holder, claim } => {
+                let (owner, waits_until, owner_warned) = match holder {
+                    Holder::Nobody { due } => (None, *due, false),
+                    Holder::Owned { by, until, warned } => (Some(*by), *until, *warned),
+                };
+                Self {
+                    state: "open",
+                    owner,
+                    waits_until: Some(waits_until),
+                    owner_warned,
+                    claim: *claim,
+                    closing: None,
+                    review: None,
+                }
+            }
+            IncidentState::Closed { closing, review } => Self {
+                state: "closed",
+                owner: None,
+                waits_until: None,
+                owner_warned: false,
+                claim: Claim::None,
+                closing: Some(closing),
+                review: review.as_ref(),
+            },
+        }
+    }
+
+    fn inside_till(&self) -> Option<Time> {
+        match self.claim {
+            Claim::SafeInside { till } => Some(till),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The one row about this installation: whether the server key is the right one, and when a round last committed.
+
+use super::{Error, Result, Tx, both, execute, one_row};
+use crate::clock::Time;
+
+const KEY_CHECK: &str = "SELECT key_check FROM installation WHERE id = 1";
+const KEEP_KEY_CHECK: &str =
+    "INSERT INTO installation (id, key_check) VALUES (1, $1) ON CONFLICT (id) DO NOTHING";
+const LAST_ROUND: &str = "SELECT committed_at FROM installation WHERE id = 1";
+const ROUND_DONE: &str = "UPDATE installation SET committed_at = $1 WHERE id = 1";
+
+/// Keeps what the server key gives for a fixed text, once; says whether it is the same now.
+pub async fn key_is_ours(tx: &mut Tx, key_check: &[u8]) -> Result<bool> {
+    execute!(tx, KEEP_KEY_CHECK, key_check);
+    let kept: Vec<u8> = both!(tx, |c| sqlx::query_scalar(KEY_CHECK).fetch_one(c).await?);
+    Ok(kept == key_check)
+}
+
+/// When a round of the timer, on any replica, last committed.
+pub async fn last_round(tx: &mut Tx) -> Result<Option<Time>> {
+    let last: Option<Option<Time>> = both!(tx, |c| sqlx::query_scalar(LAST_ROUND).fetch_optional(c).await?);
+    last.ok_or(Error::Unavailable("this database was not set up: run `homeward migrate`".into()))
+}
+
+/// A round is about to commit.
+pub async fn round_done(tx: &mut Tx, now: Time) -> Result<()> {
+    one_row(execute!(tx, ROUND_DONE, now))
+}

@@ -1,0 +1,80 @@
+//! Ladders: versioned; an old version stays for the incidents that it is in force for (row E1).
+
+use sqlx::{FromRow, types::Json};
+
+use super::{Error, Result, Tx, both, execute};
+use crate::{
+    clock::Time,
+    domain::{
+        ids::{LadderId, OrganisationId, TeamId},
+        ladder::Ladder,
+        visit::Risk,
+    },
+};
+
+const CURRENT: &str = "SELECT id, team_id, risk, version, body FROM ladder l WHERE organisation_id = $1
+       AND version = (SELECT max(version) FROM ladder m WHERE m.organisation_id = l.organisation_id
+                      AND m.risk = l.risk AND (m.team_id = l.team_id OR (m.team_id IS NULL AND l.team_id IS NULL)))";
+const BY_ID: &str =
+    "SELECT id, team_id, risk, version, body FROM ladder WHERE id = $1 AND organisation_id = $2";
+const ADD: &str = "INSERT INTO ladder (id, organisation_id, team_id, risk, version, body, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// One version of a ladder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its id: what an incident is stamped with.
+    pub id: LadderId,
+    /// Whose; `None`: of every team without its own.
+    pub team: Option<TeamId>,
+    /// For visits of that risk.
+    pub risk: Risk,
+    /// 1, 2, 3 …
+    pub version: i32,
+    /// The ladder.
+    pub ladder: Ladder,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: LadderId,
+    team_id: Option<TeamId>,
+    risk: Risk,
+    version: i32,
+    body: Json<Ladder>,
+}
+
+impl From<Row> for Version {
+    fn from(row: Row) -> Self {
+        Self { id: row.id, team: row.team_id, risk: row.risk, version: row.version, ladder: row.body.0 }
+    }
+}
+
+/// The newest version of each ladder of an organisation.
+pub async fn current(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<Version>> {
+    let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(CURRENT).bind(organisation).fetch_all(c).await?);
+    Ok(rows.into_iter().map(Version::from).collect())
+}
+
+/// The version that an incident is stamped with.
+pub async fn by_id(tx: &mut Tx, organisation: OrganisationId, id: LadderId) -> Result<Version> {
+    let row: Option<Row> =
+        both!(tx, |c| sqlx::query_as(BY_ID).bind(id).bind(organisation).fetch_optional(c).await?);
+    row.map(Version::from).ok_or_else(|| Error::inconsistent("incident", "ladder_id", id))
+}
+
+/// Adds a version.
+pub async fn add(tx: &mut Tx, organisation: OrganisationId, version: &Version, now: Time) -> Result<()> {
+    execute!(
+        tx,
+        ADD,
+        version.id,
+        organisation,
+        version.team,
+        version.risk,
+        version.version,
+        Json(&version.ladder),
+        now
+    );
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! Messages: what was said to whom. What is still to be sent stands in the outbox beside it.
+
+use sqlx::{FromRow, QueryBuilder};
+use uuid::Uuid;
+
+use super::{Result, Sql, Tx, both, execute};
+use crate::{
+    clock::Time,
+    domain::{
+        contact::Channel,
+        ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
+        incident::Rung,
+        notice::Purpose,
+    },
+};
+
+/// So many messages go into one INSERT.
+const ROWS: usize = 50;
+
+const BY_IDS_ANY_ORG: Sql = Sql::pair(
+    "SELECT * FROM message WHERE id IN (SELECT unhex(value) FROM json_each($1))",
+    "SELECT * FROM message WHERE id = ANY($1)",
+);
+const LIST: &str = "SELECT * FROM message WHERE organisation_id = $1 ORDER BY id DESC LIMIT $2";
+const OF_INCIDENT: &str =
+    "SELECT * FROM message WHERE incident_id = $1 AND organisation_id = $2 ORDER BY created_at, id";
+const OF_OCCASION: &str = "SELECT channel FROM message WHERE occasion = $1 AND organisation_id = $2";
+const STANDING_IN_ROUND: &str = "SELECT count(*) FROM message WHERE incident_id = $1 AND organisation_id = $2
+       AND raise = $3 AND step = $4 AND round = $5 AND state <> 'refused'";
+const CALLED_BEFORE: &str = "SELECT count(*) FROM message WHERE incident_id = $1 AND recipient_id = $2
+       AND purpose IN ('first_alarm', 'alarm')";
+const TAKE_BACK_CALLS: &str = "UPDATE message SET state = 'taken_back', finished_at = $3
+     WHERE incident_id = $1 AND organisation_id = $2 AND state = 'pending' AND purpose IN ('first_alarm', 'alarm')";
+const DROP_CALLS: &str = "DELETE FROM outbox WHERE message_id IN (SELECT id FROM message
+       WHERE incident_id = $1 AND organisation_id = $2 AND purpose IN ('first_alarm', 'alarm'))";
+const TAKE_BACK_REMINDERS: &str = "UPDATE message SET state = 'taken_back', finished_at = $3
+     WHERE visit_id = $1 AND organisation_id = $2 AND state = 'pending' AND purpose = 'reminder'";
+const DROP_REMINDERS: &str = "DELETE FROM outbox WHERE message_id IN (SELECT id FROM message
+       WHERE visit_id = $1 AND organisation_id = $2 AND purpose = 'reminder')";
+
+/// A message to be kept and sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// To whom; `None`: a last-resort number, or the operator.
+    pub recipient: Option<PersonId>,
+    /// About which visit.
+    pub visit: Option<VisitId>,
+    /// About which incident.
+    pub incident: Option<IncidentId>,
+    /// In which round of its ladder.
+    pub rung: Option<Rung>,
+    /// What asks for it: one message for one occasion and channel.
+    pub occasion: Uuid,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// By what.
+    pub channel: Channel,
+    /// Where to.
+    pub address: String,
+    /// The subject line of a mail.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "TEXT", rename_all = "snake_case")]
+pub enum MessageState {
+    /// To be sent, or being sent.
+    Pending,
+    /// A provider took it.
+    Accepted,
+    /// It will never go by this channel.
+    Refused,
+    /// It is no longer wanted.
+    TakenBack,
+}
+
+/// A message as it is kept.
+#[derive(Clone, PartialEq, Eq, FromRow)]
+pub struct Message {
+    /// Its id, and its reference with every provider.
+    pub id: MessageId,
+    /// Whose it is.
+    pub organisation_id: OrganisationId,
+    /// To whom.
+    pub recipient_id: Option<PersonId>,
+    /// About which visit.
+    pub visit_id: Option<VisitId>,
+    /// About which incident.
+    pub incident_id: Option<IncidentId>,
+    /// In which run of the ladder.
+    pub raise: Option<i32>,
+    /// In which step of it.
+    pub step: Option<i32>,
+    /// In which round of that.
+    pub round: Option<i32>,
+    /// What asked for it.
+    pub occasion: Uuid,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// By what.
+    pub channel: Channel,
+    /// Where to.
+    pub address: String,
+    /// The subject line of a mail.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+    /// Where it stands.
+    pub state: MessageState,
+    /// The provider that took it.
+    pub provider: Option<String>,
+    /// The provider's name for it.
+    pub reference: Option<String>,
+    /// Since when.
+    pub created_at: Time,
+    /// When it was taken, refused or taken back.
+    pub finished_at: Option<Time>,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id)
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Message {
+    /// The round of a ladder that it belongs to.
+    pub fn rung(&self) -> Option<Rung> {
+        Some(Rung { raise: self.raise?, step: self.step?, round: self.round? })
+    }
+}
+
+/// Keeps messages and puts them into the outbox. One that is already there, for the same occasion and channel, stays as
+/// it is: a tick that is done twice sends once.
+pub async fn queue(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    messages: &[NewMessage],
+    now: Time,
+) -> Result<()> {
+    for rows in messages.chunks(ROWS) {
+        let new: Vec<MessageId> = both!(tx, |c| {
+            let mut insert = QueryBuilder::new(
+                "INSERT INTO message (id, organisation_id, recipient_id, visit_id, incident_id, raise, step, round, \
+                 occasion, purpose, channel, address, subject, body, state, created_at) ",
+            );
+            insert.push_values(rows, |mut row, message| {
+                row.push_bind(MessageId::of(message.occasion, message.channel))
+                    .push_bind(organisation)
+                    .push_bind(message.recipient)
+                    .push_bind(message.visit)
+                    .push_bind(message.incident)
+                    .push_bind(message.rung.map(|rung| rung.raise))
+                    .push_bind(message.rung.map(|rung| rung.step))
+                    .push_bind(message.rung.map(|rung| rung.round))
+                    .push_bind(message.occasion)
+                    .push_bind(message.purpose)
+                    .push_bind(message.channel)
+                    .push_bind(&message.address)
+                    .push_bind(&message.subject)
+                    .push_bind(&message.body)
+                    .push_bind(MessageState::Pending)
+                    .push_bind(now);
+            });
+            insert.push(" ON CONFLICT (id) DO NOTHING RETURNING id");
+            insert.build_query_scalar().fetch_all(c).await?
+        });
+        if new.is_empty() {
+            continue;
+        }
+        let rows: Vec<(MessageId, i32)> = rows
+            .iter()
+            .map(|message| (MessageId::of(message.occasion, message.channel), message.purpose.rank()))
+            .filter(|(id, _)| new.contains(id))
+            .collect();
+        both!(tx, |c| {
+            let mut insert = QueryBuilder::new(
+                "INSERT INTO outbox (message_id, rank, due_at, first_due_at, epoch, tries) ",
+            );
+            insert.push_values(rows, |mut row, (id, rank)| {
+                row.push_bind(id)
+                    .push_bind(rank)
+                    .push_bind(now)
+                    .push_bind(now)
+                    .push_bind(0_i64)
+                    .push_bind(0_i32);
+            });
+            insert.build().execute(c).await?;
+        });
+        tx.ring_outbox();
+    }
+    Ok(())
+}
+
+/// Messages by their ids.
+pub(super) async fn by_ids_any_org(tx: &mut Tx, ids: &[MessageId]) -> Result<Vec<Message>> {
+    let text = tx.text(BY_IDS_ANY_ORG);
+    Ok(match tx.engine_mut() {
+        super::EngineMut::Sqlite(c) => {
+            let hex: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
+            sqlx::query_as(text).bind(sqlx::types::Json(hex)).fetch_all(c).await?
+        }
+        super::EngineMut::Postgres(c) => {
+            let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+            sqlx::query_as(text).bind(ids).fetch_all(c).await?
+        }
+    })
+}
+
+/// The newest messages of an organisation.
+pub async fn list(tx: &mut Tx, organisation: OrganisationId, limit: i64) -> Result<Vec<Message>> {
+    Ok(both!(tx, |c| sqlx::query_as(LIST).bind(organisation).bind(limit).fetch_all(c).await?))
+}
+
+/// Everything that was said about an incident.
+pub async fn of_incident(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    incident: IncidentId,
+) -> Result<Vec<Message>> {
+    Ok(both!(tx, |c| sqlx::query_as(OF_INCIDENT).bind(incident).bind(organisation).fetch_all(c).await?))
+}
+
+/// By which channels an occasion has been tried.
+pub async fn channels_of(tx: &mut Tx, organisation: OrganisationId, occasion: Uuid) -> Result<Vec<Channel>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(OF_OCCASION).bind(occasion).bind(organisation).fetch_all(c).await?))
+}
+
+/// How many calls of a round have not been refused.
+pub async fn standing_in_round(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    incident: IncidentId,
+    rung: Rung,
+) -> Result<i64> {
+    Ok(both!(tx, |c| sqlx::query_scalar(STANDING_IN_ROUND)
+        .bind(incident)
+        .bind(organisation)
+        .bind(rung.raise)
+        .bind(rung.step)
+        .bind(rung.round)
+        .fetch_one(c)
+        .await?))
+}
+
+/// Whether a person has been called about an incident before.
+pub async fn called_before(tx: &mut Tx, incident: IncidentId, person: PersonId) -> Result<bool> {
+    let calls: i64 =
+        both!(tx, |c| sqlx::query_scalar(CALLED_BEFORE).bind(incident).bind(person).fetch_one(c).await?);
+    Ok(calls > 0)
+}
+
+/// Takes back every call to act about an incident that has not gone out: somebody has it, or it is over.
+pub async fn take_back_calls(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    incident: IncidentId,
+    now: Time,
+) -> Result<()> {
+    execute!(tx, DROP_CALLS, incident, organisation);
+    execute!(tx, TAKE_BACK_CALLS, incident, organisation, now);
+    Ok(())
+}
+
+/// Takes back every reminder about a visit that has not gone out.
+pub async fn take_back_reminders(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    visit: VisitId,
+    now: Time,
+) -> Result<()> {
+    execute!(tx, DROP_REMINDERS, visit, organisation);
+    execute!(tx, TAKE_BACK_REMINDERS, visit, organisation, now);
+    Ok(())
+}

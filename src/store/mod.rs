@@ -1,0 +1,318 @@
+//! Everything that is kept, and all SQL. Decides nothing.
+//!
+//! A use case is an `async` closure over [`Tx`], handed to [`Db::write`]: it is one transaction, may run again, and never
+//! begins or commits. What a person is refused comes back as a value and **commits** (a wrong PIN counts); only an
+//! [`Error`] rolls back.
+//!
+//! Lock order, so that replicas never wait for each other in a circle: the worker's PIN row, then the visit, then the
+//! incident, then its messages. Not every use case needs all of them; none takes them in another order.
+
+mod error;
+pub mod events;
+pub mod idempotency;
+pub mod incidents;
+pub mod installation;
+pub mod ladders;
+pub mod messages;
+mod migrate;
+pub mod outbox;
+pub mod people;
+pub mod pins;
+mod postgres;
+mod sqlite;
+pub mod tokens;
+pub mod visits;
+
+use std::time::Duration;
+
+pub use error::Error;
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+
+use crate::{
+    clock::Time,
+    domain::{event::Door, ids::PersonId},
+};
+
+/// What a store function or a use case gives.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The longest that one use case may take.
+pub const LONGEST_USE_CASE: Duration = Duration::from_secs(2);
+
+/// A text of SQL for both engines. Most are one text; a pair stands where only one engine has the word for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sql {
+    /// For SQLite.
+    pub sqlite: &'static str,
+    /// For PostgreSQL.
+    pub postgres: &'static str,
+}
+
+impl Sql {
+    const fn pair(sqlite: &'static str, postgres: &'static str) -> Self {
+        Self { sqlite, postgres }
+    }
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub enum Db {
+    /// One file.
+    Sqlite(sqlite::Database),
+    /// A server, perhaps with other replicas of us.
+    Postgres(postgres::Database),
+}
+
+/// One transaction, or one connection for reading.
+#[derive(Debug)]
+pub struct Tx {
+    conn: Conn,
+    pending: events::Pending,
+    rung: Rung,
+}
+
+/// What wakes the loops once a use case has committed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rung {
+    /// Something is due earlier than it was.
+    pub timer: bool,
+    /// Something is to be sent.
+    pub outbox: bool,
+}
+
+#[derive(Debug)]
+enum Conn {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+    PostgresRead(PoolConnection<Postgres>),
+}
+
+/// Repeats one expression for both engines: `$c` is the connection, of the engine's own type.
+macro_rules! both {
+    ($tx:expr, |$c:ident| $e:expr) => {
+        match $crate::store::Tx::engine_mut($tx) {
+            $crate::store::EngineMut::Sqlite($c) => $e,
+            $crate::store::EngineMut::Postgres($c) => $e,
+        }
+    };
+}
+pub(crate) use both;
+
+/// Runs a text that gives no rows; says how many it touched.
+macro_rules! execute {
+    ($tx:expr, $text:expr $(, $bind:expr)* $(,)?) => {
+        $crate::store::both!($tx, |c| sqlx::query($text)$(.bind($bind))*.execute(c).await?.rows_affected())
+    };
+}
+pub(crate) use execute;
+
+pub(crate) enum EngineMut<'t> {
+    Sqlite(&'t mut sqlx::SqliteConnection),
+    Postgres(&'t mut PgConnection),
+}
+
+/// Who does something, through which door, and when: what every event says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trace {
+    /// Who; nobody where the machine acts.
+    pub actor: Option<PersonId>,
+    /// Through which door.
+    pub door: Door,
+    /// When we learned of it.
+    pub now: Time,
+}
+
+impl Trace {
+    /// The machine itself.
+    pub fn machine(door: Door, now: Time) -> Self {
+        Self { actor: None, door, now }
+    }
+}
+
+/// How urgent a use case is. SQLite has one writer: an urgent one goes before all that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Ticks and check-outs.
+    Urgent,
+    /// Everything else.
+    Usual,
+}
+
+/// Where the database is, and what it may take.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// Connections to PostgreSQL, or readers of SQLite.
+    pub connections: u32,
+    /// How long to wait for a connection.
+    pub acquire_timeout: Duration,
+}
+
+impl Db {
+    /// Opens the database; an SQLite file is made if it is not there.
+    pub async fn open(settings: &Settings) -> Result<Self> {
+        if settings.url.starts_with("sqlite:") {
+            Ok(Self::Sqlite(sqlite::Database::open(settings).await?))
+        } else if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
+            Ok(Self::Postgres(postgres::Database::open(settings).await?))
+        } else {
+            Err(Error::Unavailable("database.url must begin with sqlite: or postgres:".into()))
+        }
+    }
+
+    /// Runs a use case as one transaction.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        case: impl AsyncFn(&mut Tx) -> Result<T> + Send + Sync + 'static,
+    ) -> Result<T> {
+        self.write_in(Lane::Usual, case).await
+    }
+
+    /// The same, with a lane.
+    pub async fn write_in<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        case: impl AsyncFn(&mut Tx) -> Result<T> + Send + Sync + 'static,
+    ) -> Result<T> {
+        match self {
+            Self::Sqlite(db) => db.write(lane, case).await,
+            Self::Postgres(db) => db.write(case).await,
+        }
+    }
+
+    /// A connection for reading only.
+    pub async fn read(&self) -> Result<Tx> {
+        let conn = match self {
+            Self::Sqlite(db) => Conn::Sqlite(db.readers().acquire().await?),
+            Self::Postgres(db) => Conn::PostgresRead(db.pool().acquire().await?),
+        };
+        Ok(Tx::new(conn))
+    }
+
+    /// What wakes the loops of this process.
+    pub fn bell(&self) -> &Bell {
+        match self {
+            Self::Sqlite(db) => db.bell(),
+            Self::Postgres(db) => db.bell(),
+        }
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Lets the writer finish what it was given, then closes every connection.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(db) => db.close().await,
+            Self::Postgres(db) => db.pool().close().await,
+        }
+    }
+
+    /// For tests and benches that look below the store.
+    pub fn pools(&self) -> Pools<'_> {
+        match self {
+            Self::Sqlite(db) => Pools::Sqlite(db.readers()),
+            Self::Postgres(db) => Pools::Postgres(db.pool()),
+        }
+    }
+}
+
+/// The pools themselves.
+#[derive(Debug, Clone, Copy)]
+pub enum Pools<'d> {
+    /// Readers of SQLite.
+    Sqlite(&'d SqlitePool),
+    /// Connections of PostgreSQL.
+    Postgres(&'d PgPool),
+}
+
+/// Rung after a commit; the loops wait for it.
+#[derive(Debug, Clone, Default)]
+pub struct Bell {
+    /// For the timer.
+    pub timer: std::sync::Arc<tokio::sync::Notify>,
+    /// For the outbox.
+    pub outbox: std::sync::Arc<tokio::sync::Notify>,
+}
+
+impl Bell {
+    fn ring(&self, rung: Rung) {
+        if rung.timer {
+            self.timer.notify_one();
+        }
+        if rung.outbox {
+            self.outbox.notify_one();
+        }
+    }
+}
+
+impl Tx {
+    fn new(conn: Conn) -> Self {
+        Self { conn, pending: events::Pending::default(), rung: Rung::default() }
+    }
+
+    pub(crate) fn engine_mut(&mut self) -> EngineMut<'_> {
+        match &mut self.conn {
+            Conn::Sqlite(conn) => EngineMut::Sqlite(conn),
+            Conn::Postgres(conn) => EngineMut::Postgres(conn),
+            Conn::PostgresRead(conn) => EngineMut::Postgres(conn),
+        }
+    }
+
+    fn text(&self, sql: Sql) -> &'static str {
+        match &self.conn {
+            Conn::Sqlite(_) => sql.sqlite,
+            Conn::Postgres(_) | Conn::PostgresRead(_) => sql.postgres,
+        }
+    }
+
+    /// Runs a part of a use case so that its failure undoes that part alone.
+    pub async fn part<T>(&mut self, part: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let (pending, rung) = (self.pending.mark(), self.rung);
+        self.run("SAVEPOINT part").await?;
+        match part(self).await {
+            Ok(done) => {
+                self.run("RELEASE SAVEPOINT part").await?;
+                Ok(done)
+            }
+            Err(error) => {
+                self.run("ROLLBACK TO SAVEPOINT part").await?;
+                self.run("RELEASE SAVEPOINT part").await?;
+                self.pending.back_to(pending);
+                self.rung = rung;
+                Err(error)
+            }
+        }
+    }
+
+    /// Wakes the timer after the commit.
+    pub(crate) fn ring_timer(&mut self) {
+        self.rung.timer = true;
+    }
+
+    /// Wakes the outbox after the commit.
+    pub(crate) fn ring_outbox(&mut self) {
+        self.rung.outbox = true;
+    }
+
+    async fn run(&mut self, text: &'static str) -> Result<()> {
+        execute!(self, text);
+        Ok(())
+    }
+
+    /// Writes what has been collected; the last thing before a commit.
+    async fn flush(&mut self) -> Result<()> {
+        events::flush(self).await
+    }
+}
+
+/// A UPDATE that has to hit one row did not.
+pub(crate) fn one_row(affected: u64) -> Result<()> {
+    if affected == 1 { Ok(()) } else { Err(Error::Conflict) }
+}

@@ -1,0 +1,122 @@
+//! The outbox: which messages are to be sent, and who is at it. An expired lease is simply due again.
+
+use sqlx::FromRow;
+
+use super::{
+    Result, Sql, Tx, both, execute,
+    messages::{Message, MessageState, by_ids_any_org},
+};
+use crate::{clock::Time, domain::ids::MessageId};
+
+/// Ranks of [`crate::domain::notice::Purpose`], the most urgent first.
+const RANKS: std::ops::RangeInclusive<i32> = 0..=3;
+
+const CLAIM_ANY_ORG: Sql = Sql::pair(
+    "UPDATE outbox SET due_at = $3, epoch = epoch + 1, tries = tries + 1
+     WHERE message_id IN (SELECT message_id FROM outbox WHERE rank = $1 AND due_at <= $2 ORDER BY due_at LIMIT $4)
+       AND due_at <= $2 RETURNING message_id, epoch, tries, first_due_at",
+    // The guard stands in the outer WHERE too: without it several workers claim the same rows.
+    "UPDATE outbox SET due_at = $3, epoch = epoch + 1, tries = tries + 1
+     WHERE message_id IN (SELECT message_id FROM outbox WHERE rank = $1 AND due_at <= $2 ORDER BY due_at LIMIT $4
+                          FOR UPDATE SKIP LOCKED)
+       AND due_at <= $2 RETURNING message_id, epoch, tries, first_due_at",
+);
+const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM outbox";
+const DONE_ANY_ORG: &str = "DELETE FROM outbox WHERE message_id = $1 AND epoch = $2";
+const AGAIN_ANY_ORG: &str = "UPDATE outbox SET due_at = $3, tries = $4 WHERE message_id = $1 AND epoch = $2";
+const FINISH: &str = "UPDATE message SET state = $2, provider = $3, reference = $4, finished_at = $5
+     WHERE id = $1 AND state <> 'accepted'";
+
+/// A message that is ours to send until the lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The message.
+    pub message: Message,
+    /// The number of our claim; a later one makes our mark void.
+    pub epoch: i64,
+    /// Which try this is, from 1.
+    pub tries: u32,
+    /// When it was first due.
+    pub first_due_at: Time,
+}
+
+#[derive(FromRow)]
+struct Row {
+    message_id: MessageId,
+    epoch: i64,
+    tries: i32,
+    first_due_at: Time,
+}
+
+/// Claims up to `limit` messages that are due, the most urgent and the oldest first.
+pub async fn claim_any_org(tx: &mut Tx, now: Time, lease_ends: Time, limit: usize) -> Result<Vec<Claimed>> {
+    let text = tx.text(CLAIM_ANY_ORG);
+    let mut rows: Vec<Row> = Vec::new();
+    for rank in RANKS {
+        let room = i64::try_from(limit.saturating_sub(rows.len())).unwrap_or(i64::MAX);
+        if room == 0 {
+            break;
+        }
+        let claimed: Vec<Row> = both!(tx, |c| sqlx::query_as(text)
+            .bind(rank)
+            .bind(now)
+            .bind(lease_ends)
+            .bind(room)
+            .fetch_all(c)
+            .await?);
+        rows.extend(claimed);
+    }
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<MessageId> = rows.iter().map(|row| row.message_id).collect();
+    let mut messages: std::collections::HashMap<MessageId, Message> =
+        by_ids_any_org(tx, &ids).await?.into_iter().map(|message| (message.id, message)).collect();
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(Claimed {
+                message: messages.remove(&row.message_id)?,
+                epoch: row.epoch,
+                tries: u32::try_from(row.tries).unwrap_or(u32::MAX),
+                first_due_at: row.first_due_at,
+            })
+        })
+        .collect())
+}
+
+/// When the next message is due.
+pub async fn next_due_any_org(tx: &mut Tx) -> Result<Option<Time>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(NEXT_DUE_ANY_ORG).fetch_one(c).await?))
+}
+
+/// Takes a message out of the outbox; false if it is no longer ours.
+pub async fn done_any_org(tx: &mut Tx, message: MessageId, epoch: i64) -> Result<bool> {
+    let gone = execute!(tx, DONE_ANY_ORG, message, epoch);
+    Ok(gone == 1)
+}
+
+/// Leaves it for another try; false if it is no longer ours.
+pub async fn again_any_org(
+    tx: &mut Tx,
+    message: MessageId,
+    epoch: i64,
+    due: Time,
+    tries: u32,
+) -> Result<bool> {
+    let kept = execute!(tx, AGAIN_ANY_ORG, message, epoch, due, i32::try_from(tries).unwrap_or(i32::MAX));
+    tx.ring_outbox();
+    Ok(kept == 1)
+}
+
+/// Keeps how a message ended. What a provider once took is never marked otherwise.
+pub async fn finish_any_org(
+    tx: &mut Tx,
+    message: MessageId,
+    state: MessageState,
+    (provider, reference): (&str, Option<&str>),
+    now: Time,
+) -> Result<()> {
+    execute!(tx, FINISH, message, state, provider, reference, now);
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! Organisations, teams and people: read as a whole, since a ladder is evaluated against all of them.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use sqlx::{FromRow, types::Json};
+
+use super::{Error, Result, Tx, both, execute};
+use crate::{
+    clock::Time,
+    domain::{
+        contact::{Email, Phone},
+        event::ChainHead,
+        ids::{IncidentId, OrganisationId, PersonId, TeamId},
+        people::{Directory, Person, Role, Team},
+        policy::Policy,
+    },
+};
+
+const ORGANISATION: &str = "SELECT id, name, zone, duty_manager, last_resort FROM organisation WHERE id = $1";
+const ORGANISATION_BY_KEY_ANY_ORG: &str = "SELECT id FROM organisation WHERE key = $1";
+const ORGANISATIONS_ANY_ORG: &str = "SELECT id, key FROM organisation ORDER BY key";
+const TEAMS: &str = "SELECT id, key, name, parent_id, policy FROM team WHERE organisation_id = $1";
+const PEOPLE: &str = "SELECT id, key, name, team_id, role, phone, email, manager_id, has_left FROM person WHERE organisation_id = $1";
+const CONTACTS: &str =
+    "SELECT c.person_id, c.contact_id FROM emergency_contact c JOIN person p ON p.id = c.person_id
+     WHERE p.organisation_id = $1 ORDER BY c.person_id, c.position";
+const TEAM_POLICY: &str = "SELECT policy FROM team WHERE id = $1 AND organisation_id = $2";
+const IN_REACH: &str = "WITH RECURSIVE below (id) AS (
+       SELECT id FROM team WHERE id = $1 AND organisation_id = $2
+       UNION SELECT t.id FROM team t JOIN below ON t.parent_id = below.id)
+     SELECT id FROM below";
+
+const SAVE_ORGANISATION: &str =
+    "INSERT INTO organisation (id, key, name, zone, duty_manager, last_resort, chain_number, chain_hash)
+     VALUES ($1, $2, $3, $4, $5, $6, 0, $7)
+     ON CONFLICT (id) DO UPDATE SET name = excluded.name, zone = excluded.zone,
+       duty_manager = excluded.duty_manager, last_resort = excluded.last_resort";
+const SAVE_TEAM: &str = "INSERT INTO team (id, organisation_id, key, name, parent_id, policy) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (id) DO UPDATE SET name = excluded.name, parent_id = excluded.parent_id, policy = excluded.policy";
+const SAVE_PERSON: &str =
+    "INSERT INTO person (id, organisation_id, team_id, key, name, role, phone, email, has_left)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     ON CONFLICT (id) DO UPDATE SET team_id = excluded.team_id, name = excluded.name, role = excluded.role,
+       phone = excluded.phone, email = excluded.email, has_left = excluded.has_left";
+const SAVE_PIN_ROW: &str =
+    "INSERT INTO pin (person_id, wrong) VALUES ($1, 0) ON CONFLICT (person_id) DO NOTHING";
+const SAVE_MANAGER: &str = "UPDATE person SET manager_id = $3 WHERE id = $1 AND organisation_id = $2";
+const FORGET_CONTACTS: &str = "DELETE FROM emergency_contact WHERE person_id = $1";
+const SAVE_CONTACT: &str =
+    "INSERT INTO emergency_contact (person_id, position, contact_id) VALUES ($1, $2, $3)";
+
+const CODE_OF: &str = "SELECT code FROM alarm_code WHERE incident_id = $1 AND person_id = $2";
+const KEEP_CODE: &str =
+    "INSERT INTO alarm_code (person_id, code, incident_id, created_at) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (person_id, code) DO NOTHING";
+const DROP_OLD_CODE: &str = "DELETE FROM alarm_code WHERE person_id = $1 AND code = $2 AND created_at < $3
+     AND incident_id NOT IN (SELECT id FROM incident WHERE state = 'open')";
+const INCIDENT_OF_CODE: &str = "SELECT incident_id FROM alarm_code WHERE person_id = $1 AND code = $2";
+const CALLED_ABOUT: &str = "SELECT person_id FROM alarm_code WHERE incident_id = $1";
+
+#[derive(FromRow)]
+struct OrganisationRow {
+    id: OrganisationId,
+    name: String,
+    zone: String,
+    duty_manager: Option<PersonId>,
+    last_resort: Json<Vec<Phone>>,
+}
+
+#[derive(FromRow)]
+struct TeamRow {
+    id: TeamId,
+    key: String,
+    name: String,
+    parent_id: Option<TeamId>,
+    policy: Json<Policy>,
+}
+
+#[derive(FromRow)]
+struct PersonRow {
+    id: PersonId,
+    key: String,
+    name: String,
+    team_id: TeamId,
+    role: Option<Role>,
+    phone: Option<Phone>,
+    email: Option<Email>,
+    manager_id: Option<PersonId>,
+    has_left: bool,
+}
+
+/// Everybody in an organisation.
+pub async fn directory(tx: &mut Tx, organisation: OrganisationId) -> Result<Directory> {
+    let row: OrganisationRow =
+        both!(tx, |c| sqlx::query_as(ORGANISATION).bind(organisation).fetch_one(c).await?);
+    let teams: Vec<TeamRow> = both!(tx, |c| sqlx::query_as(TEAMS).bind(organisation).fetch_all(c).await?);
+    let people: Vec<PersonRow> =
+        both!(tx, |c| sqlx::query_as(PEOPLE).bind(organisation).fetch_all(c).await?);
+    let contacts: Vec<(PersonId, PersonId)> =
+        both!(tx, |c| sqlx::query_as(CONTACTS).bind(organisation).fetch_all(c).await?);
+    let mut named: BTreeMap<PersonId, Vec<PersonId>> = BTreeMap::new();
+    for (person, contact) in contacts {
+        named.entry(person).or_default().push(contact);
+    }
+    let zone = chrono_tz::Tz::from_str(&row.zone)
+        .map_err(|_| Error::inconsistent("organisation", "zone", organisation))?;
+    Ok(Directory {
+        organisation: row.id,
+        name: row.name,
+        zone,
+        duty_manager: row.duty_manager,
+        last_resort: row.last_resort.0,
+        teams: teams
+            .into_iter()
+            .map(|team| {
+                let TeamRow { id, key, name, parent_id, policy } = team;
+                (id, Team { id, key, name, parent: parent_id, policy: policy.0 })
+            })
+            .collect(),
+        people: people
+            .into_iter()
+            .map(|person| {
+                let PersonRow { id, key, name, team_id, role, phone, email, manager_id, has_left } = person;
+                let emergency_contacts = named.remove(&id).unwrap_or_default();
+                let person = Person {
+                    id,
+                    key,
+                    name,
+                    team: team_id,
+                    role,
+                    phone,
+                    email,
+                    manager: manager_id,
+                    emergency_contacts,
+                    left: has_left,
+                };
+                (id, person)
+            })
+            .collect(),
+    })
+}
+
+/// What a team works by.
+pub async fn policy(tx: &mut Tx, organisation: OrganisationId, team: TeamId) -> Result<Policy> {
+    let policy: Json<Policy> =
+        both!(tx, |c| sqlx::query_scalar(TEAM_POLICY).bind(team).bind(organisation).fetch_one(c).await?);
+    Ok(policy.0)
+}
+
+/// A team and all below it: how far somebody of that team reaches.
+pub async fn reach(tx: &mut Tx, organisation: OrganisationId, team: TeamId) -> Result<Vec<TeamId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(IN_REACH).bind(team).bind(organisation).fetch_all(c).await?))
+}
+
+/// The organisation of that key.
+pub async fn organisation_by_key_any_org(tx: &mut Tx, key: &str) -> Result<Option<OrganisationId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(ORGANISATION_BY_KEY_ANY_ORG).bind(key).fetch_optional(c).await?))
+}
+
+/// Every organisation, with its key.
+pub async fn organisations_any_org(tx: &mut Tx) -> Result<Vec<(OrganisationId, String)>> {
+    Ok(both!(tx, |c| sqlx::query_as(ORGANISATIONS_ANY_ORG).fetch_all(c).await?))
+}
+
+/// Keeps a whole directory: what is new is added, what is there is changed, nothing is deleted.
+pub async fn save(tx: &mut Tx, key: &str, directory: &Directory) -> Result<()> {
+    let organisation = directory.organisation;
+    let no_hash = ChainHead::default().hash;
+    execute!(
+        tx,
+        SAVE_ORGANISATION,
+        organisation,
+        key,
+        &directory.name,
+        directory.zone.name(),
+        directory.duty_manager,
+        Json(&directory.last_resort),
+        &no_hash[..]
+    );
+    // A team's parents first, so that the row it names is there.
+    let mut teams: Vec<&Team> = directory.teams.values().collect();
+    teams.sort_by_key(|team| directory.line_of(team.id).len());
+    for team in teams {
+        execute!(
+            tx,
+            SAVE_TEAM,
+            team.id,
+            organisation,
+            &team.key,
+            &team.name,
+            team.parent,
+            Json(&team.policy)
+        );
+    }
+    for person in directory.people.values() {
+        execute!(
+            tx,
+            SAVE_PERSON,
+            person.id,
+            organisation,
+            person.team,
+            &person.key,
+            &person.name,
+            person.role,
+            &person.phone,
+            &person.email,
+            person.left
+        );
+        execute!(tx, SAVE_PIN_ROW, person.id);
+    }
+    for person in directory.people.values() {
+        execute!(tx, SAVE_MANAGER, person.id, organisation, person.manager);
+        execute!(tx, FORGET_CONTACTS, person.id);
+        for (position, contact) in (0_i32..).zip(&person.emergency_contacts) {
+            execute!(tx, SAVE_CONTACT, person.id, position, contact);
+        }
+    }
+    Ok(())
+}
+
+/// The code by which a person speaks of an incident, if the ladder has called them about it.
+pub async fn code_of(tx: &mut Tx, incident: IncidentId, person: PersonId) -> Result<Option<String>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(CODE_OF).bind(incident).bind(person).fetch_optional(c).await?))
+}
+
+/// Keeps a code for a person who is called; says whether it was free. One that was last used before `unused_since` for an
+/// incident that is closed is free again.
+pub async fn keep_code(
+    tx: &mut Tx,
+    (incident, person): (IncidentId, PersonId),
+    code: &str,
+    (now, unused_since): (Time, Time),
+) -> Result<bool> {
+    execute!(tx, DROP_OLD_CODE, person, code, unused_since);
+    let kept = execute!(tx, KEEP_CODE, person, code, incident, now);
+    Ok(kept == 1)
+}
+
+/// The incident that a person means by a code.
+pub async fn incident_of_code(tx: &mut Tx, person: PersonId, code: &str) -> Result<Option<IncidentId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(INCIDENT_OF_CODE).bind(person).bind(code).fetch_optional(c).await?))
+}
+
+/// Everybody whom the ladder has called about an incident.
+pub async fn called_about(tx: &mut Tx, incident: IncidentId) -> Result<Vec<PersonId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(CALLED_ABOUT).bind(incident).fetch_all(c).await?))
+}

@@ -1,0 +1,114 @@
+//! PostgreSQL: a transaction for each use case, run again where the engine asks for it.
+
+use std::{ops::ControlFlow, panic::AssertUnwindSafe, str::FromStr, time::Duration};
+
+use futures::FutureExt;
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::{Bell, Conn, Error, LONGEST_USE_CASE, Result, Settings, Tx};
+
+/// So often a use case is run before its caller hears of the conflict.
+const TRIES: u32 = 4;
+
+/// A pool of connections.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+    bell: Bell,
+}
+
+impl Database {
+    pub(super) async fn open(settings: &Settings) -> Result<Self> {
+        let options = PgConnectOptions::from_str(&settings.url)?.application_name("homeward").options([
+            ("statement_timeout", "4s"),
+            ("lock_timeout", "4s"),
+            ("idle_in_transaction_session_timeout", "4s"),
+            // A connection to a machine that has gone must not be waited for.
+            ("tcp_user_timeout", "5s"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.connections)
+            .acquire_timeout(settings.acquire_timeout)
+            .connect_lazy_with(options);
+        Ok(Self { pool, bell: Bell::default() })
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(super) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        case: impl AsyncFn(&mut Tx) -> Result<T> + Send + Sync + 'static,
+    ) -> Result<T> {
+        let mut tries = 1;
+        loop {
+            match self.once(&case).await {
+                ControlFlow::Break(done) => return done,
+                ControlFlow::Continue(error) if tries == TRIES => return Err(error),
+                ControlFlow::Continue(_) => {
+                    tokio::time::sleep(jitter(tries)).await;
+                    tries += 1;
+                }
+            }
+        }
+    }
+
+    async fn once<T>(&self, case: &impl AsyncFn(&mut Tx) -> Result<T>) -> ControlFlow<Result<T>, Error> {
+        // A server that hangs is waited for no longer than a use case may take, at each of the three stages.
+        let limit = LONGEST_USE_CASE;
+        let mut tx = match tokio::time::timeout(limit, self.pool.begin()).await {
+            Ok(Ok(transaction)) => Tx::new(Conn::Postgres(transaction)),
+            Ok(Err(error)) => return ControlFlow::Break(Err(error.into())),
+            Err(_no_answer) => return ControlFlow::Break(Err(Error::Busy)),
+        };
+        let work = async {
+            let done = case(&mut tx).await?;
+            tx.flush().await?;
+            Ok(done)
+        };
+        let done = match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_panic)) => Err(Error::Panicked),
+            Err(_too_long) => Err(Error::Busy),
+        };
+        let rung = tx.rung;
+        let Conn::Postgres(transaction) = tx.conn else { return ControlFlow::Break(Err(Error::Closed)) };
+        match done {
+            Ok(done) => match tokio::time::timeout(limit, transaction.commit()).await {
+                Ok(Ok(())) => {
+                    self.bell.ring(rung);
+                    ControlFlow::Break(Ok(done))
+                }
+                Ok(Err(error)) => refused_commit(error),
+                Err(_no_answer) => ControlFlow::Break(Err(Error::CommitUnknown)),
+            },
+            // Dropped is rolled back.
+            Err(error) if error.passes() => ControlFlow::Continue(error),
+            Err(error) => ControlFlow::Break(Err(error)),
+        }
+    }
+}
+
+/// With an SQLSTATE the server has said no; without one nobody knows.
+fn refused_commit<T>(error: sqlx::Error) -> ControlFlow<Result<T>, Error> {
+    if error.as_database_error().is_none() {
+        return ControlFlow::Break(Err(Error::CommitUnknown));
+    }
+    let error = Error::from(error);
+    if error.passes() { ControlFlow::Continue(error) } else { ControlFlow::Break(Err(error)) }
+}
+
+/// Grows with each try, so that two that met do not meet again.
+fn jitter(tries: u32) -> Duration {
+    let mut byte = [0_u8];
+    let random = getrandom::fill(&mut byte).map_or(128, |()| u64::from(byte[0]));
+    Duration::from_micros(u64::from(tries) * 2_000 + random * 40)
+}

@@ -1,0 +1,227 @@
+//! SQLite: one writer thread takes the waiting use cases into one transaction, a savepoint each, and answers after the
+//! commit; readers have connections of their own.
+
+use std::{
+    panic::AssertUnwindSafe,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{FutureExt, future::LocalBoxFuture};
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{Bell, Conn, Error, LONGEST_USE_CASE, Lane, Result, Rung, Settings, Tx};
+
+/// So many use cases share a commit.
+const BATCH: usize = 64;
+/// So many may wait before callers do.
+const WAITING: usize = 4096;
+
+/// An SQLite file, its writer and its readers.
+#[derive(Debug, Clone)]
+pub struct Database {
+    urgent: mpsc::Sender<Job>,
+    usual: mpsc::Sender<Job>,
+    readers: SqlitePool,
+    bell: Bell,
+    writer: Arc<Writer>,
+}
+
+/// The writer's thread, to be told to stop and waited for.
+#[derive(Debug)]
+struct Writer {
+    stop: CancellationToken,
+    done: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+type Answer = Box<dyn FnOnce(Result<()>)>;
+type Job = Box<dyn for<'t> FnOnce(&'t mut Tx) -> LocalBoxFuture<'t, (bool, Answer)> + Send>;
+
+impl Database {
+    pub(super) async fn open(settings: &Settings) -> Result<Self> {
+        let options = SqliteConnectOptions::from_str(&settings.url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(2))
+            .pragma("recursive_triggers", "ON");
+        let writing = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(settings.acquire_timeout)
+            .connect_with(options.clone())
+            .await?;
+        let conn = writing.acquire().await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(settings.connections)
+            .acquire_timeout(settings.acquire_timeout)
+            .connect_lazy_with(options.pragma("query_only", "ON"));
+        let (urgent, urgent_jobs) = mpsc::channel(WAITING);
+        let (usual, usual_jobs) = mpsc::channel(WAITING);
+        let bell = Bell::default();
+        let stop = CancellationToken::new();
+        let (done, wait) = oneshot::channel();
+        let runtime = tokio::runtime::Handle::current();
+        let work = WriterLoop {
+            tx: Tx::new(Conn::Sqlite(conn)),
+            urgent: urgent_jobs,
+            usual: usual_jobs,
+            bell: bell.clone(),
+            stop: stop.clone(),
+        };
+        std::thread::Builder::new()
+            .name("sqlite-writer".into())
+            .spawn(move || {
+                runtime.block_on(work.run());
+                drop(writing);
+                drop(done);
+            })
+            .map_err(|error| Error::Unavailable(error.to_string().into()))?;
+        let writer = Arc::new(Writer { stop, done: Mutex::new(Some(wait)) });
+        Ok(Self { urgent, usual, readers, bell, writer })
+    }
+
+    pub(super) fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    pub(super) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    pub(super) async fn close(&self) {
+        self.writer.stop.cancel();
+        let done = self.writer.done.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(done) = done {
+            // The sender is only dropped, never used: an error is what the end looks like.
+            let _ended = done.await;
+        }
+        self.readers.close().await;
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        case: impl AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |tx| {
+            Box::pin(async move {
+                let done = run(&case, tx).await;
+                let keep = done.is_ok();
+                let answer: Answer = Box::new(move |commit| {
+                    // A caller who has gone away does not change what was committed.
+                    let _gone = reply.send(commit.and(done));
+                });
+                (keep, answer)
+            })
+        });
+        let lane = match lane {
+            Lane::Urgent => &self.urgent,
+            Lane::Usual => &self.usual,
+        };
+        lane.send(job).await.map_err(|_| Error::Closed)?;
+        // Dropped unanswered: it was never run.
+        answer.await.unwrap_or(Err(Error::Busy))
+    }
+}
+
+/// A use case that panics or takes too long must not take the writer with it.
+async fn run<T>(case: &impl AsyncFn(&mut Tx) -> Result<T>, tx: &mut Tx) -> Result<T> {
+    let work = async {
+        let done = case(tx).await?;
+        tx.flush().await?;
+        Ok(done)
+    };
+    match tokio::time::timeout(LONGEST_USE_CASE, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(_panic)) => Err(Error::Panicked),
+        Err(_too_long) => Err(Error::Busy),
+    }
+}
+
+struct WriterLoop {
+    tx: Tx,
+    urgent: mpsc::Receiver<Job>,
+    usual: mpsc::Receiver<Job>,
+    bell: Bell,
+    stop: CancellationToken,
+}
+
+impl WriterLoop {
+    /// Ends once it was told to stop and everything that waited is answered.
+    async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let (mut urgent_open, mut usual_open, mut stopping) = (true, true, false);
+        loop {
+            tokio::select! {
+                biased;
+                job = self.urgent.recv(), if urgent_open => {
+                    urgent_open = job.is_some();
+                    batch.extend(job);
+                }
+                job = self.usual.recv(), if usual_open => {
+                    usual_open = job.is_some();
+                    batch.extend(job);
+                }
+                () = self.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.urgent.close();
+                    self.usual.close();
+                }
+                else => return,
+            }
+            while batch.len() < BATCH {
+                match self.urgent.try_recv().or_else(|_| self.usual.try_recv()) {
+                    Ok(job) => batch.push(job),
+                    Err(_) => break,
+                }
+            }
+            if !batch.is_empty() {
+                self.commit_together(&mut batch).await;
+            }
+        }
+    }
+
+    /// One transaction, a savepoint for each use case, and only after the commit the answers. A job that is dropped here
+    /// was never run, and its caller hears so.
+    async fn commit_together(&mut self, batch: &mut Vec<Job>) {
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut rung = Rung::default();
+        let mut state = self.tx.run("BEGIN IMMEDIATE; SAVEPOINT job").await;
+        for job in batch.drain(..) {
+            if state.is_err() {
+                break;
+            }
+            self.tx.pending = super::events::Pending::default();
+            self.tx.rung = Rung::default();
+            let (keep, answer) = job(&mut self.tx).await;
+            answers.push(answer);
+            if keep {
+                rung.timer |= self.tx.rung.timer;
+                rung.outbox |= self.tx.rung.outbox;
+            }
+            state = self.tx.run(if keep { "RELEASE job; SAVEPOINT job" } else { "ROLLBACK TO job" }).await;
+        }
+        if state.is_ok() {
+            state = self.tx.run("COMMIT").await;
+        }
+        match &state {
+            Ok(()) => self.bell.ring(rung),
+            Err(error) => {
+                tracing::error!(%error, "a shared commit failed; nothing of it was kept");
+                // Where SQLite has already rolled back by itself there is nothing left to roll back.
+                let _already = self.tx.run("ROLLBACK").await;
+            }
+        }
+        for answer in answers {
+            answer(state.clone());
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Visits and their deadlines.
+
+use chrono::TimeDelta;
+use sqlx::FromRow;
+
+use super::{
+    Error, Result, Sql, Trace, Tx, both,
+    events::{self, About, ChainOf},
+    execute, one_row,
+};
+use crate::{
+    clock::Time,
+    domain::{
+        event::{ChainHead, NewEvent},
+        ids::{IncidentId, OrganisationId, PersonId, TeamId, VisitId},
+        visit::{Alarm, Deadline, Details, EndedHow, Risk, Visit, VisitOutcome, VisitState, Visiting},
+    },
+};
+
+const LOAD: Sql = Sql::pair(
+    "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2",
+    "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2 FOR UPDATE",
+);
+const FIND: &str = "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2";
+const RUNNING_OF: Sql = Sql::pair(
+    "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun') ORDER BY id",
+    "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun') ORDER BY id
+     FOR UPDATE",
+);
+const FIND_RUNNING_OF: &str = "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun') ORDER BY id";
+const LIST: Sql = Sql::pair(
+    "SELECT * FROM visit WHERE organisation_id = $1 AND id > $2
+       AND ($3 IS NULL OR state = $3) AND ($4 IS NULL OR worker_id = $4) ORDER BY id LIMIT $5",
+    "SELECT * FROM visit WHERE organisation_id = $1 AND id > $2
+       AND ($3::text IS NULL OR state = $3) AND ($4::uuid IS NULL OR worker_id = $4) ORDER BY id LIMIT $5",
+);
+const DUE_ANY_ORG: Sql = Sql::pair(
+    "SELECT v.* FROM visit_deadline d JOIN visit v ON v.id = d.visit_id WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2",
+    "SELECT v.* FROM visit_deadline d JOIN visit v ON v.id = d.visit_id WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2
+     FOR UPDATE OF v SKIP LOCKED",
+);
+const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM visit_deadline";
+const INSERT: &str = "INSERT INTO visit (id, organisation_id, team_id, worker_id, state, purpose, place, case_reference,
+       visiting, risk, no_signal_expected, created_at, expected_arrival, expected_departure, deadline_number,
+       reminders_done, arrived_at, last_contact_at, extended_seconds, version, chain_number, chain_hash)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1, $20, $21)";
+const UPDATE: &str = "UPDATE visit SET state = $4, risk = $5, no_signal_expected = $6, expected_departure = $7,
+       deadline_number = $8, reminders_done = $9, arrived_at = $10, last_contact_at = $11, extended_seconds = $12,
+       ended_at = $13, ended_how = $14, ended_by = $15, outcome = $16, work_undertaken = $17, recorded_at = $18,
+       version = version + 1, chain_number = $19, chain_hash = $20
+     WHERE id = $1 AND organisation_id = $2 AND version = $3";
+const LOG_HEAD: &str =
+    "UPDATE visit SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
+const SET_DUE: &str = "INSERT INTO visit_deadline (visit_id, due_at) VALUES ($1, $2)
+     ON CONFLICT (visit_id) DO UPDATE SET due_at = excluded.due_at";
+const CLEAR_DUE: &str = "DELETE FROM visit_deadline WHERE visit_id = $1";
+const OPEN_INCIDENT: &str =
+    "SELECT id FROM incident WHERE visit_id = $1 AND organisation_id = $2 AND state = 'open'";
+
+#[derive(FromRow)]
+struct Row {
+    id: VisitId,
+    organisation_id: OrganisationId,
+    team_id: TeamId,
+    worker_id: PersonId,
+    state: String,
+    purpose: Option<String>,
+    place: Option<String>,
+    case_reference: Option<String>,
+    visiting: Option<Visiting>,
+    risk: Risk,
+    no_signal_expected: bool,
+    expected_arrival: Option<Time>,
+    expected_departure: Time,
+    deadline_number: i32,
+    reminders_done: i32,
+    arrived_at: Option<Time>,
+    last_contact_at: Option<Time>,
+    extended_seconds: i64,
+    ended_at: Option<Time>,
+    ended_how: Option<EndedHow>,
+    ended_by: Option<PersonId>,
+    outcome: Option<VisitOutcome>,
+    work_undertaken: Option<String>,
+    recorded_at: Option<Time>,
+    version: i64,
+    chain_number: i64,
+    chain_hash: Vec<u8>,
+}
+
+impl TryFrom<Row> for Visit {
+    type Error = Error;
+    fn try_from(row: Row) -> Result<Self> {
+        let bad = |column| Error::inconsistent("visit", column, row.id);
+        let state = match row.state.as_str() {
+            "planned" => VisitState::Planned {
+                expected_arrival: row.expected_arrival.ok_or_else(|| bad("expected_arrival"))?,
+                expected_departure: row.expected_departure,
+            },
+            "begun" => VisitState::Begun {
+                deadline: Deadline {
+                    at: row.expected_departure,
+                    number: row.deadline_number,
+                    reminders_done: usize::try_from(row.reminders_done).map_err(|_| bad("reminders_done"))?,
+                },
+            },
+            "ended" => VisitState::Ended {
+                at: row.ended_at.ok_or_else(|| bad("ended_at"))?,
+                how: row.ended_how.ok_or_else(|| bad("ended_how"))?,
+                by: row.ended_by.ok_or_else(|| bad("ended_by"))?,
+            },
+            "cancelled" => VisitState::Cancelled {
+                at: row.ended_at.ok_or_else(|| bad("ended_at"))?,
+                by: row.ended_by.ok_or_else(|| bad("ended_by"))?,
+            },
+            _ => return Err(bad("state")),
+        };
+        Ok(Self {
+            id: row.id,
+            organisation: row.organisation_id,
+            team: row.team_id,
+            worker: row.worker_id,
+            chain: ChainHead {
+                number: row.chain_number,
+                hash: events::hash_of(&row.chain_hash, "visit", row.id)?,
+            },
+            details: Details {
+                purpose: row.purpose,
+                place: row.place,
+                case_reference: row.case_reference,
+                visiting: row.visiting,
+                risk: row.risk,
+                no_signal_expected: row.no_signal_expected,
+            },
+            state,
+            expected_departure: row.expected_departure,
+            arrived_at: row.arrived_at,
+            last_contact_at: row.last_contact_at,
+            extended: TimeDelta::seconds(row.extended_seconds),
+            outcome: row.outcome,
+            work_undertaken: row.work_undertaken,
+            recorded_at: row.recorded_at,
+            version: row.version,
+        })
+    }
+}
+
+fn about(visit: &Visit) -> About {
+    About {
+        organisation: visit.organisation,
+        team: Some(visit.team),
+        subject: Some(visit.worker),
+        chain: ChainOf::Visit(visit.id),
+    }
+}
+
+/// A visit, locked till the end of the use case.
+pub async fn load(tx: &mut Tx, organisation: OrganisationId, id: VisitId) -> Result<Option<Visit>> {
+    let text = tx.text(LOAD);
+    let row: Option<Row> =
+        both!(tx, |c| sqlx::query_as(text).bind(id).bind(organisation).fetch_optional(c).await?);
+    row.map(Visit::try_from).transpose()
+}
+
+/// A visit, to be shown.
+pub async fn find(tx: &mut Tx, organisation: OrganisationId, id: VisitId) -> Result<Option<Visit>> {
+    let row: Option<Row> =
+        both!(tx, |c| sqlx::query_as(FIND).bind(id).bind(organisation).fetch_optional(c).await?);
+    row.map(Visit::try_from).transpose()
+}
+
+/// A worker's plans and begun visits, locked till the end of the use case, the oldest first.
+pub async fn running_of(tx: &mut Tx, organisation: OrganisationId, worker: PersonId) -> Result<Vec<Visit>> {
+    let text = tx.text(RUNNING_OF);
+    let rows: Vec<Row> =
+        both!(tx, |c| sqlx::query_as(text).bind(worker).bind(organisation).fetch_all(c).await?);
+    rows.into_iter().map(Visit::try_from).collect()
+}
+
+/// The same, to be shown.
+pub async fn find_running_of(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    worker: PersonId,
+) -> Result<Vec<Visit>> {
+    let rows: Vec<Row> =
+        both!(tx, |c| sqlx::query_as(FIND_RUNNING_OF).bind(worker).bind(organisation).fetch_all(c).await?);
+    rows.into_iter().map(Visit::try_from).collect()
+}
+
+/// Which visits a list is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<&'static str>,
+    /// Only this worker's.
+    pub worker: Option<PersonId>,
+    /// Only those made after this one.
+    pub after: Option<VisitId>,
+}
+
+/// Visits in the order in which they were made.
+pub async fn list(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    filter: Filter,
+    limit: i64,
+) -> Result<Vec<Visit>> {
+    let text = tx.text(LIST);
+    let after = filter.after.unwrap_or(VisitId(uuid::Uuid::nil()));
+    let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(text)
+        .bind(organisation)
+        .bind(after)
+        .bind(filter.state)
+        .bind(filter.worker)
+        .bind(limit)
+        .fetch_all(c)
+        .await?);
+    rows.into_iter().map(Visit::try_from).collect()
+}
+
+/// Visits whose time has come, locked; those that another replica works on are left out.
+pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Visit>> {
+    let text = tx.text(DUE_ANY_ORG);
+    let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?);
+    rows.into_iter().map(Visit::try_from).collect()
+}
+
+/// When the next visit is due.
+pub async fn next_due_any_org(tx: &mut Tx) -> Result<Option<Time>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(NEXT_DUE_ANY_ORG).fetch_one(c).await?))
+}
+
+/// Keeps a new visit with its first events.
+pub async fn insert(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace: Trace) -> Result<()> {
+    let about = about(visit);
+    events::append(tx, &mut visit.chain, about, trace, events)?;
+    visit.version = 1;
+    let columns = Columns::of(visit);
+    execute!(
+        tx,
+        INSERT,
+        visit.id,
+        visit.organisation,
+        visit.team,
+        visit.worker,
+        visit.state.as_str(),
+        &visit.details.purpose,
+        &visit.details.place,
+        &visit.details.case_reference,
+        visit.details.visiting,
+        visit.details.risk,
+        visit.details.no_signal_expected,
+        trace.now,
+        columns.expected_arrival,
+        visit.expected_departure,
+        columns.deadline_number,
+        columns.reminders_done,
+        visit.arrived_at,
+        visit.last_contact_at,
+        visit.extended.num_seconds(),
+        visit.chain.number,
+        &visit.chain.hash[..]
+    );
+    Ok(())
+}
+
+/// Keeps a changed visit with what happened.
+pub async fn update(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace: Trace) -> Result<()> {
+    let about = about(visit);
+    events::append(tx, &mut visit.chain, about, trace, events)?;
+    let columns = Columns::of(visit);
+    one_row(execute!(
+        tx,
+        UPDATE,
+        visit.id,
+        visit.organisation,
+        visit.version,
+        visit.state.as_str(),
+        visit.details.risk,
+        visit.details.no_signal_expected,
+        visit.expected_departure,
+        columns.deadline_number,
+        columns.reminders_done,
+        visit.arrived_at,
+        visit.last_contact_at,
+        visit.extended.num_seconds(),
+        columns.ended_at,
+        columns.ended_how,
+        columns.ended_by,
+        visit.outcome,
+        &visit.work_undertaken,
+        visit.recorded_at,
+        visit.chain.number,
+        &visit.chain.hash[..]
+    ))?;
+    visit.version += 1;
+    Ok(())
+}
+
+/// Logs something about a visit, locked by the caller, that does not change it.
+pub async fn log(tx: &mut Tx, visit: &mut Visit, event: NewEvent, trace: Trace) -> Result<()> {
+    let about = about(visit);
+    events::append(tx, &mut visit.chain, about, trace, [event])?;
+    one_row(execute!(tx, LOG_HEAD, visit.id, visit.organisation, visit.chain.number, &visit.chain.hash[..]))
+}
+
+/// Sets when a visit next needs the timer; `None`: it does not.
+pub async fn set_due(tx: &mut Tx, id: VisitId, due: Option<Time>) -> Result<()> {
+    match due {
+        Some(due) => {
+            execute!(tx, SET_DUE, id, due);
+            tx.ring_timer();
+        }
+        None => {
+            execute!(tx, CLEAR_DUE, id);
+        }
+    }
+    Ok(())
+}
+
+/// The open incident about a visit.
+pub async fn open_incident(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    id: VisitId,
+) -> Result<Option<IncidentId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(OPEN_INCIDENT).bind(id).bind(organisation).fetch_optional(c).await?))
+}
+
+/// Whether an incident about a visit is open.
+pub async fn alarm(tx: &mut Tx, visit: &Visit) -> Result<Alarm> {
+    let open = open_incident(tx, visit.organisation, visit.id).await?;
+    Ok(if open.is_some() { Alarm::Open } else { Alarm::Quiet })
+}
+
+/// The columns that a visit's state spreads over.
+struct Columns {
+    expected_arrival: Option<Time>,
+    deadline_number: i32,
+    reminders_done: i32,
+    ended_at: Option<Time>,
+    ended_how: Option<EndedHow>,
+    ended_by: Option<PersonId>,
+}
+
+impl Columns {
+    fn of(visit: &Visit) -> Self {
+        let mut columns = Self {
+            expected_arrival: None,
+            deadline_number: 0,
+            reminders_done: 0,
+            ended_at: None,
+            ended_how: None,
+            ended_by: None,
+        };
+        match &visit.state {
+            VisitState::Planned { expected_arrival, .. } => {
+                columns.expected_arrival = Some(*expected_arrival)
+            }
+            VisitState::Begun { deadline } => {
+                columns.deadline_number = deadline.number;
+                columns.reminders_done = i32::try_from(deadline.reminders_done).unwrap_or(i32::MAX);
+            }
+            VisitState::Ended { at, how, by } => {
+                (columns.ended_at, columns.ended_how, columns.ended_by) = (Some(*at), Some(*how), Some(*by));
+            }
+            VisitState::Cancelled { at, by } => (columns.ended_at, columns.ended_by) = (Some(*at), Some(*by)),
+        }
+        columns
+    }
+}
