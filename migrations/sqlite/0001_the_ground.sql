@@ -188,6 +188,7 @@ CREATE TABLE message (
     purpose         TEXT NOT NULL,
     channel         TEXT NOT NULL,
     address         TEXT NOT NULL,
+    short_text      TEXT NOT NULL, -- in the words of every channel: the next one may be needed
     subject         TEXT NOT NULL,
     body            TEXT NOT NULL,
     state           TEXT NOT NULL, -- pending, accepted, refused, taken_back

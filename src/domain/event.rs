@@ -77,7 +77,9 @@ kinds! {
     IncidentReviewed = "incident.reviewed"
     /// A provider took a message.
     MessageAccepted = "message.accepted"
-    /// A provider failed for the first time, or refused for good.
+    /// The first try to hand a message over failed.
+    MessageFailed = "message.failed"
+    /// A provider refused a message for good.
     MessageRefused = "message.refused"
     /// A message could not be sent as it is.
     MessagePoisoned = "message.poisoned"

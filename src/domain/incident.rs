@@ -523,6 +523,30 @@ impl Incident {
         outside && now < self.opened_at + delta(directory.policy(self.team).outage_outside_wait)
     }
 
+    /// Every call of a round was refused for good: the next step comes forward, and after the last the last-resort numbers
+    /// are texted. Later rounds wait for their time all the same, or refusals would chase each other.
+    pub fn all_refused(mut self, refused: Rung, directory: &Directory, now: Time) -> Decision {
+        let IncidentState::Open { holder: Holder::Nobody { due }, claim: Claim::None } = self.state else {
+            return unchanged(self);
+        };
+        if refused.raise != self.rung.raise || due <= now {
+            return unchanged(self);
+        }
+        if refused.round == 0 && self.rung.step > refused.step {
+            self.state = IncidentState::Open { holder: Holder::Nobody { due: now }, claim: Claim::None };
+            let body = json!({"raise": refused.raise, "step": refused.step + 1, "all_refused": true});
+            return changed(self, NewEvent::new(EventKind::IncidentStepSkipped, now, body));
+        }
+        self.reached_nobody = true;
+        let calls = last_resort(directory);
+        let event = NewEvent::new(
+            EventKind::IncidentReachedNobody,
+            now,
+            json!({"raise": refused.raise, "step": refused.step + 1, "last_resort_numbers": calls.len()}),
+        );
+        Decision { round: Some(Round { rung: refused, calls, why: Why::NotTaken }), ..changed(self, event) }
+    }
+
     /// A person who may own it takes it. Taking what is taken changes nothing.
     pub fn acknowledge(mut self, by: PersonId, policy: &Policy, now: Time) -> Result<Decision, NotNow> {
         let IncidentState::Open { holder, claim } = self.state else { return Err(NotNow::Closed) };

@@ -75,6 +75,13 @@ pub enum Notice {
         /// Was due out then.
         deadline: Time,
     },
+    /// To the worker: somebody else started a visit for you.
+    StartedForYou {
+        /// Who.
+        by: String,
+        /// Watched till then.
+        till: Time,
+    },
     /// To the worker: somebody else acted for you.
     ActedForYou {
         /// Who.
@@ -84,10 +91,8 @@ pub enum Notice {
         /// Watched till then; `None`: the visit was ended.
         till: Option<Time>,
     },
-    /// A call to act, to staff.
+    /// A call to act.
     Overdue(Overdue),
-    /// The same to an outside contact.
-    OverdueOutside(Overdue),
     /// A call to act about several workers at once, after an outage of the service (row E12).
     OverdueList {
         /// Who was due out when.
@@ -136,8 +141,8 @@ pub enum Notice {
     },
     /// To the manager: a start came that nobody could read.
     UnreadableStart,
-    /// To whoever runs the service: a message could not be sent as it is.
-    Poisoned {
+    /// To whoever runs the service: a message will not go by its channel.
+    Undeliverable {
         /// Its id.
         message: Uuid,
     },
@@ -190,6 +195,15 @@ pub enum Answering {
     InHomeward,
 }
 
+/// Who reads it (row E10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// Somebody with an account.
+    Staff,
+    /// An outside contact: learns the worker's name, since when, what to do and the duty number; never more.
+    Outside,
+}
+
 /// What a text is filled with, beside the notice itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -199,6 +213,8 @@ pub struct Facts {
     pub worker_phone: Option<String>,
     /// Where the duty manager can be rung.
     pub duty_phone: Option<String>,
+    /// Who reads it.
+    pub reader: Reader,
     /// The recipient's code for the incident.
     pub code: Option<String>,
     /// How they can answer.

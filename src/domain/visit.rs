@@ -229,8 +229,8 @@ pub enum By {
     Another {
         /// Who.
         person: PersonId,
-        /// How they know.
-        known_by: KnownBy,
+        /// How they know, where that is asked.
+        known_by: Option<KnownBy>,
     },
 }
 
@@ -245,7 +245,7 @@ impl By {
     fn known_by(self) -> Option<KnownBy> {
         match self {
             Self::Worker(_) => None,
-            Self::Another { known_by, .. } => Some(known_by),
+            Self::Another { known_by, .. } => known_by,
         }
     }
 }

@@ -214,6 +214,13 @@ pub struct Cursor {
     seq: i64,
 }
 
+impl Cursor {
+    /// The place within one log: an event's number there.
+    pub fn place(self) -> i64 {
+        self.seq
+    }
+}
+
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}-{}", self.tx, self.seq)

@@ -30,9 +30,9 @@ const LIST: Sql = Sql::pair(
      ORDER BY id LIMIT $4",
 );
 const DUE_ANY_ORG: Sql = Sql::pair(
-    "SELECT i.* FROM incident_deadline d JOIN incident i ON i.id = d.incident_id
+    "SELECT i.id, i.organisation_id FROM incident_deadline d JOIN incident i ON i.id = d.incident_id
      WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2",
-    "SELECT i.* FROM incident_deadline d JOIN incident i ON i.id = d.incident_id
+    "SELECT i.id, i.organisation_id FROM incident_deadline d JOIN incident i ON i.id = d.incident_id
      WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2 FOR UPDATE OF i SKIP LOCKED",
 );
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM incident_deadline";
@@ -212,10 +212,9 @@ pub async fn list(
 }
 
 /// Incidents whose time has come, locked; those that another replica works on are left out.
-pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Incident>> {
+pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<(IncidentId, OrganisationId)>> {
     let text = tx.text(DUE_ANY_ORG);
-    let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?);
-    rows.into_iter().map(Incident::try_from).collect()
+    Ok(both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?))
 }
 
 /// When the next incident is due.

@@ -11,6 +11,7 @@ use crate::{
         ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
         incident::Rung,
         notice::Purpose,
+        wording::Text,
     },
 };
 
@@ -24,11 +25,10 @@ const BY_IDS_ANY_ORG: Sql = Sql::pair(
 const LIST: &str = "SELECT * FROM message WHERE organisation_id = $1 ORDER BY id DESC LIMIT $2";
 const OF_INCIDENT: &str =
     "SELECT * FROM message WHERE incident_id = $1 AND organisation_id = $2 ORDER BY created_at, id";
+const STATE: &str = "SELECT state FROM message WHERE id = $1 AND organisation_id = $2";
 const OF_OCCASION: &str = "SELECT channel FROM message WHERE occasion = $1 AND organisation_id = $2";
 const STANDING_IN_ROUND: &str = "SELECT count(*) FROM message WHERE incident_id = $1 AND organisation_id = $2
        AND raise = $3 AND step = $4 AND round = $5 AND state <> 'refused'";
-const CALLED_BEFORE: &str = "SELECT count(*) FROM message WHERE incident_id = $1 AND recipient_id = $2
-       AND purpose IN ('first_alarm', 'alarm')";
 const TAKE_BACK_CALLS: &str = "UPDATE message SET state = 'taken_back', finished_at = $3
      WHERE incident_id = $1 AND organisation_id = $2 AND state = 'pending' AND purpose IN ('first_alarm', 'alarm')";
 const DROP_CALLS: &str = "DELETE FROM outbox WHERE message_id IN (SELECT id FROM message
@@ -57,10 +57,8 @@ pub struct NewMessage {
     pub channel: Channel,
     /// Where to.
     pub address: String,
-    /// The subject line of a mail.
-    pub subject: String,
-    /// The text.
-    pub body: String,
+    /// What it says, in the words of every channel: the next one may be needed.
+    pub text: Text,
 }
 
 /// Where a message stands.
@@ -105,9 +103,11 @@ pub struct Message {
     pub channel: Channel,
     /// Where to.
     pub address: String,
+    /// What a text message says.
+    pub short_text: String,
     /// The subject line of a mail.
     pub subject: String,
-    /// The text.
+    /// What a mail says.
     pub body: String,
     /// Where it stands.
     pub state: MessageState,
@@ -131,6 +131,11 @@ impl std::fmt::Debug for Message {
 }
 
 impl Message {
+    /// What it says, in the words of every channel.
+    pub fn text(&self) -> Text {
+        Text { sms: self.short_text.clone(), subject: self.subject.clone(), mail: self.body.clone() }
+    }
+
     /// The round of a ladder that it belongs to.
     pub fn rung(&self) -> Option<Rung> {
         Some(Rung { raise: self.raise?, step: self.step?, round: self.round? })
@@ -149,7 +154,7 @@ pub async fn queue(
         let new: Vec<MessageId> = both!(tx, |c| {
             let mut insert = QueryBuilder::new(
                 "INSERT INTO message (id, organisation_id, recipient_id, visit_id, incident_id, raise, step, round, \
-                 occasion, purpose, channel, address, subject, body, state, created_at) ",
+                 occasion, purpose, channel, address, short_text, subject, body, state, created_at) ",
             );
             insert.push_values(rows, |mut row, message| {
                 row.push_bind(MessageId::of(message.occasion, message.channel))
@@ -164,8 +169,9 @@ pub async fn queue(
                     .push_bind(message.purpose)
                     .push_bind(message.channel)
                     .push_bind(&message.address)
-                    .push_bind(&message.subject)
-                    .push_bind(&message.body)
+                    .push_bind(&message.text.sms)
+                    .push_bind(&message.text.subject)
+                    .push_bind(&message.text.mail)
                     .push_bind(MessageState::Pending)
                     .push_bind(now);
             });
@@ -228,6 +234,11 @@ pub async fn of_incident(
     Ok(both!(tx, |c| sqlx::query_as(OF_INCIDENT).bind(incident).bind(organisation).fetch_all(c).await?))
 }
 
+/// Where a message stands now.
+pub async fn state(tx: &mut Tx, organisation: OrganisationId, id: MessageId) -> Result<Option<MessageState>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(STATE).bind(id).bind(organisation).fetch_optional(c).await?))
+}
+
 /// By which channels an occasion has been tried.
 pub async fn channels_of(tx: &mut Tx, organisation: OrganisationId, occasion: Uuid) -> Result<Vec<Channel>> {
     Ok(both!(tx, |c| sqlx::query_scalar(OF_OCCASION).bind(occasion).bind(organisation).fetch_all(c).await?))
@@ -248,13 +259,6 @@ pub async fn standing_in_round(
         .bind(rung.round)
         .fetch_one(c)
         .await?))
-}
-
-/// Whether a person has been called about an incident before.
-pub async fn called_before(tx: &mut Tx, incident: IncidentId, person: PersonId) -> Result<bool> {
-    let calls: i64 =
-        both!(tx, |c| sqlx::query_scalar(CALLED_BEFORE).bind(incident).bind(person).fetch_one(c).await?);
-    Ok(calls > 0)
 }
 
 /// Takes back every call to act about an incident that has not gone out: somebody has it, or it is over.

@@ -23,9 +23,10 @@ mod sqlite;
 pub mod tokens;
 pub mod visits;
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 pub use error::Error;
+use futures::FutureExt;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 
 use crate::{
@@ -272,11 +273,12 @@ impl Tx {
         }
     }
 
-    /// Runs a part of a use case so that its failure undoes that part alone.
+    /// Runs a part of a use case so that its failure, even a panic, undoes that part alone.
     pub async fn part<T>(&mut self, part: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let (pending, rung) = (self.pending.mark(), self.rung);
         self.run("SAVEPOINT part").await?;
-        match part(self).await {
+        let done = AssertUnwindSafe(part(self)).catch_unwind().await.unwrap_or(Err(Error::Panicked));
+        match done {
             Ok(done) => {
                 self.run("RELEASE SAVEPOINT part").await?;
                 Ok(done)

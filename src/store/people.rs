@@ -21,6 +21,7 @@ const ORGANISATION_BY_KEY_ANY_ORG: &str = "SELECT id FROM organisation WHERE key
 const ORGANISATIONS_ANY_ORG: &str = "SELECT id, key FROM organisation ORDER BY key";
 const TEAMS: &str = "SELECT id, key, name, parent_id, policy FROM team WHERE organisation_id = $1";
 const PEOPLE: &str = "SELECT id, key, name, team_id, role, phone, email, manager_id, has_left FROM person WHERE organisation_id = $1";
+const NAME: &str = "SELECT name FROM person WHERE id = $1 AND organisation_id = $2";
 const CONTACTS: &str =
     "SELECT c.person_id, c.contact_id FROM emergency_contact c JOIN person p ON p.id = c.person_id
      WHERE p.organisation_id = $1 ORDER BY c.person_id, c.position";
@@ -138,6 +139,11 @@ pub async fn directory(tx: &mut Tx, organisation: OrganisationId) -> Result<Dire
             })
             .collect(),
     })
+}
+
+/// Somebody's name.
+pub async fn name(tx: &mut Tx, organisation: OrganisationId, person: PersonId) -> Result<Option<String>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(NAME).bind(person).bind(organisation).fetch_optional(c).await?))
 }
 
 /// What a team works by.

@@ -15,6 +15,7 @@ const LOAD: Sql = Sql::pair(
     "SELECT hash, wrong, locked_until FROM pin WHERE person_id = $1",
     "SELECT hash, wrong, locked_until FROM pin WHERE person_id = $1 FOR UPDATE",
 );
+const IS_SET: &str = "SELECT hash IS NOT NULL FROM pin WHERE person_id = $1";
 const SAVE: &str = "INSERT INTO pin (person_id, hash, wrong, locked_until) VALUES ($1, $2, $3, $4)
      ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, wrong = excluded.wrong, locked_until = excluded.locked_until";
 
@@ -35,6 +36,12 @@ pub async fn load(tx: &mut Tx, person: PersonId) -> Result<PinRecord> {
         .map(|hash| hash.try_into().map(PinHash).map_err(|_| Error::inconsistent("pin", "hash", person)))
         .transpose()?;
     Ok(PinRecord { hash, wrong: row.wrong, locked_until: row.locked_until })
+}
+
+/// Whether a person has set a PIN, to be shown.
+pub async fn is_set(tx: &mut Tx, person: PersonId) -> Result<bool> {
+    let set: Option<bool> = both!(tx, |c| sqlx::query_scalar(IS_SET).bind(person).fetch_optional(c).await?);
+    Ok(set.unwrap_or(false))
 }
 
 /// Keeps it.

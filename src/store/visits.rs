@@ -1,7 +1,7 @@
 //! Visits and their deadlines.
 
 use chrono::TimeDelta;
-use sqlx::FromRow;
+use sqlx::{FromRow, types::Json};
 
 use super::{
     Error, Result, Sql, Trace, Tx, both,
@@ -13,13 +13,15 @@ use crate::{
     domain::{
         event::{ChainHead, NewEvent},
         ids::{IncidentId, OrganisationId, PersonId, TeamId, VisitId},
-        visit::{Alarm, Deadline, Details, EndedHow, Risk, Visit, VisitOutcome, VisitState, Visiting},
+        policy::Policy,
+        visit::{Deadline, Details, EndedHow, Risk, Visit, VisitOutcome, VisitState, Visiting},
     },
 };
 
 const LOAD: Sql = Sql::pair(
-    "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2",
-    "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2 FOR UPDATE",
+    "SELECT v.*, t.policy FROM visit v JOIN team t ON t.id = v.team_id WHERE v.id = $1 AND v.organisation_id = $2",
+    "SELECT v.*, t.policy FROM visit v JOIN team t ON t.id = v.team_id WHERE v.id = $1 AND v.organisation_id = $2
+     FOR UPDATE OF v",
 );
 const FIND: &str = "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2";
 const RUNNING_OF: Sql = Sql::pair(
@@ -35,8 +37,9 @@ const LIST: Sql = Sql::pair(
        AND ($3::text IS NULL OR state = $3) AND ($4::uuid IS NULL OR worker_id = $4) ORDER BY id LIMIT $5",
 );
 const DUE_ANY_ORG: Sql = Sql::pair(
-    "SELECT v.* FROM visit_deadline d JOIN visit v ON v.id = d.visit_id WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2",
-    "SELECT v.* FROM visit_deadline d JOIN visit v ON v.id = d.visit_id WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2
+    "SELECT v.id, v.organisation_id FROM visit_deadline d JOIN visit v ON v.id = d.visit_id
+     WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2",
+    "SELECT v.id, v.organisation_id FROM visit_deadline d JOIN visit v ON v.id = d.visit_id WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2
      FOR UPDATE OF v SKIP LOCKED",
 );
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM visit_deadline";
@@ -154,12 +157,18 @@ fn about(visit: &Visit) -> About {
     }
 }
 
-/// A visit, locked till the end of the use case.
-pub async fn load(tx: &mut Tx, organisation: OrganisationId, id: VisitId) -> Result<Option<Visit>> {
+/// A visit, locked till the end of the use case, with what its team works by.
+pub async fn load(tx: &mut Tx, organisation: OrganisationId, id: VisitId) -> Result<Option<(Visit, Policy)>> {
+    #[derive(FromRow)]
+    struct WithPolicy {
+        #[sqlx(flatten)]
+        row: Row,
+        policy: Json<Policy>,
+    }
     let text = tx.text(LOAD);
-    let row: Option<Row> =
+    let found: Option<WithPolicy> =
         both!(tx, |c| sqlx::query_as(text).bind(id).bind(organisation).fetch_optional(c).await?);
-    row.map(Visit::try_from).transpose()
+    found.map(|found| Ok((found.row.try_into()?, found.policy.0))).transpose()
 }
 
 /// A visit, to be shown.
@@ -219,11 +228,11 @@ pub async fn list(
     rows.into_iter().map(Visit::try_from).collect()
 }
 
-/// Visits whose time has come, locked; those that another replica works on are left out.
-pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Visit>> {
+/// Visits whose time has come, locked; those that another replica works on are left out. Only their ids: one that cannot
+/// be read must not stand in the way of the others.
+pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<(VisitId, OrganisationId)>> {
     let text = tx.text(DUE_ANY_ORG);
-    let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?);
-    rows.into_iter().map(Visit::try_from).collect()
+    Ok(both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?))
 }
 
 /// When the next visit is due.
@@ -326,12 +335,6 @@ pub async fn open_incident(
     id: VisitId,
 ) -> Result<Option<IncidentId>> {
     Ok(both!(tx, |c| sqlx::query_scalar(OPEN_INCIDENT).bind(id).bind(organisation).fetch_optional(c).await?))
-}
-
-/// Whether an incident about a visit is open.
-pub async fn alarm(tx: &mut Tx, visit: &Visit) -> Result<Alarm> {
-    let open = open_incident(tx, visit.organisation, visit.id).await?;
-    Ok(if open.is_some() { Alarm::Open } else { Alarm::Quiet })
 }
 
 /// The columns that a visit's state spreads over.

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         incident::{Claim, Holder, Incident, IncidentState, Outcome},
         local_time::written,
-        notice::{Again, Answering, Facts, Listed, Notice, Overdue},
+        notice::{Again, Answering, Facts, Listed, Notice, Overdue, Reader},
         visit::{Alarm, EndedHow, KnownBy, Reminder, Report, Risk, Visit, VisitState},
     },
 };
@@ -35,6 +35,15 @@ impl Wording for English {
                     time(*deadline)
                 ),
             ),
+            Notice::StartedForYou { by, till } => both(
+                "A visit was started for you",
+                sms::with_names([by.as_str()], |[by]| {
+                    format!(
+                        "{by} started a visit for you. Watched till {}. Check out with your PIN when you leave.",
+                        time(*till)
+                    )
+                }),
+            ),
             Notice::ActedForYou { by, known_by, till } => {
                 let how = known(*known_by);
                 let done = till.map_or_else(
@@ -46,8 +55,10 @@ impl Wording for English {
                 });
                 both("Somebody acted for you", text)
             }
-            Notice::Overdue(overdue) => overdue_staff(overdue, facts),
-            Notice::OverdueOutside(overdue) => overdue_outside(overdue, facts),
+            Notice::Overdue(overdue) => match facts.reader {
+                Reader::Staff => overdue_staff(overdue, facts),
+                Reader::Outside => overdue_outside(overdue, facts),
+            },
             Notice::OverdueList { workers } => overdue_list(workers, facts),
             Notice::Taken { owner } => both(
                 &format!("{owner} has the alarm about {worker}"),
@@ -63,6 +74,14 @@ impl Wording for English {
                     format!(
                         "You took the alarm about {worker}. At {} it goes back to everyone. Close it, saying how it ended and where {worker} is.",
                         time(*until)
+                    )
+                }),
+            ),
+            Notice::WorkerReports(_) if facts.reader == Reader::Outside => both(
+                &format!("{worker} has been in touch"),
+                sms::with_names([worker], |[worker]| {
+                    format!(
+                        "{worker} has been in touch. Staff are making sure. Nothing more for you to do for now."
                     )
                 }),
             ),
@@ -86,6 +105,16 @@ impl Wording for English {
                     format!(
                         "{contact} is trying to reach {worker}. The alarm is still open: somebody has to take it."
                     )
+                }),
+            ),
+            Notice::Closed { .. } if facts.reader == Reader::Outside => both(
+                &format!("The alarm about {worker} is over"),
+                sms::with_names([worker], |[worker]| {
+                    let ring = facts
+                        .duty_phone
+                        .as_ref()
+                        .map_or_else(String::new, |phone| format!(" Questions? Ring {phone}."));
+                    format!("The alarm about {worker} is over. Nothing more for you to do. Thank you.{ring}")
                 }),
             ),
             Notice::Closed { outcome, by } => closed(*outcome, by, worker),
@@ -123,10 +152,10 @@ impl Wording for English {
                     )
                 }),
             ),
-            Notice::Poisoned { message } => both(
-                "Homeward: a message could not be sent",
+            Notice::Undeliverable { message } => both(
+                "Homeward: a message could not be delivered",
                 format!(
-                    "Message {message} made the sender fail. It was put aside and its next channel started. See the log."
+                    "Message {message} could not be delivered by its channel; the next channel was started. See the log."
                 ),
             ),
         }
@@ -300,41 +329,39 @@ fn overdue_outside(overdue: &Overdue, facts: &Facts) -> Text {
     Text { sms, subject: format!("{worker} has not been in touch since {missed}"), mail }
 }
 
+/// So many workers of a list are named in one text.
+pub const LISTED_IN_ONE_TEXT: usize = 3;
+
 fn overdue_list(workers: &[Listed], facts: &Facts) -> Text {
-    let line = |listed: &Listed, name: &str| {
-        format!("{name} {} {}", written(listed.missed, facts.now, facts.zone), listed.code)
+    let when = |listed: &Listed| written(listed.missed, facts.now, facts.zone);
+    let named = |length: usize| {
+        let lines: Vec<_> = workers
+            .iter()
+            .map(|listed| {
+                let name: String = sms::plain(&listed.worker).chars().take(length).collect();
+                format!("{} {} {}", name.trim_end(), when(listed), listed.code)
+            })
+            .collect();
+        sms::plain(&format!(
+            "OVERDUE (was down): {}. Ring each. {}",
+            lines.join(", "),
+            take_with_code(facts.answering)
+        ))
     };
-    // Every name stands in the mail; the text names as many as fit and says how many more there are.
-    let sms = (1..=workers.len())
-        .rev()
-        .map(|named| {
-            let more = workers.len() - named;
-            let names: Vec<_> =
-                workers[..named].iter().map(|listed| line(listed, &first_letters(&listed.worker))).collect();
-            let rest = if more == 0 { String::new() } else { format!(" and {more} more, see mail") };
-            sms::plain(&format!(
-                "OVERDUE, Homeward was down: {}{rest}. Ring each. {}",
-                names.join(", "),
-                take_with_code(facts.answering)
-            ))
-        })
-        .find(|text| sms::fits(text))
-        .unwrap_or_else(|| {
-            format!("OVERDUE, Homeward was down: {} people. See mail and Homeward.", workers.len())
+    let sms =
+        (4..=18).rev().map(named).find(|text| sms::fits(text)).unwrap_or_else(|| {
+            format!("OVERDUE (was down): {} people. Ring each: see Homeward.", workers.len())
         });
     let mut mail = vec![
         "Homeward was down and has only now seen that these people did not come out of their visits:"
             .to_owned(),
         String::new(),
     ];
-    mail.extend(workers.iter().map(|listed| {
-        format!(
-            "- {}, due out {}, code {}",
-            listed.worker,
-            written(listed.missed, facts.now, facts.zone),
-            listed.code
-        )
-    }));
+    mail.extend(
+        workers
+            .iter()
+            .map(|listed| format!("- {}, due out {}, code {}", listed.worker, when(listed), listed.code)),
+    );
     mail.extend([
         String::new(),
         "Ring each of them. No answer: ring 999 (danger) or 101.".into(),
@@ -350,13 +377,9 @@ fn overdue_list(workers: &[Listed], facts: &Facts) -> Text {
 
 fn take_with_code(answering: Answering) -> &'static str {
     match answering {
-        Answering::ByText => "Reply ACK and the code to take one.",
-        Answering::InHomeward => "Take each in Homeward with its code.",
+        Answering::ByText => "Reply ACK and its code.",
+        Answering::InHomeward => "Take each in Homeward.",
     }
-}
-
-fn first_letters(name: &str) -> String {
-    name.chars().take(18).collect::<String>().trim_end().into()
 }
 
 fn closed(outcome: Outcome, by: &str, worker: &str) -> Text {

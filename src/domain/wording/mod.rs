@@ -3,7 +3,7 @@
 mod english;
 pub mod sms;
 
-pub use english::English;
+pub use english::{English, LISTED_IN_ONE_TEXT};
 use serde::Serialize;
 
 use super::{

@@ -1,0 +1,116 @@
+//! Who is asking, and how they stand to what they ask for.
+
+use std::str::FromStr;
+
+use chrono_tz::Tz;
+use serde_json::json;
+
+use crate::{
+    clock::Time,
+    domain::{
+        event::{EventKind, NewEvent},
+        ids::{OrganisationId, PersonId, TeamId},
+        incident::Incident,
+        people::Role,
+        rights::Relation,
+        visit::Visit,
+    },
+    keys::Token,
+    store::{self, Error, Trace, Tx, incidents, people, tokens, visits},
+};
+
+/// A person with an account who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Their organisation.
+    pub organisation: OrganisationId,
+    /// Who.
+    pub person: PersonId,
+    /// Their team.
+    pub team: TeamId,
+    /// What their account is for.
+    pub role: Role,
+    /// As people call them.
+    pub name: String,
+    /// The zone that times are written in.
+    pub zone: Tz,
+}
+
+/// Why a token does not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadToken {
+    /// Never issued by us.
+    Unknown,
+    /// Issued once, and expired, revoked, or its person has left.
+    Over,
+}
+
+/// Finds the person of a bearer token. What does not let in is found too, with the person, where it was once issued.
+pub async fn authenticate(
+    tx: &mut Tx,
+    token: &str,
+    now: Time,
+) -> store::Result<Result<Actor, (BadToken, Option<Actor>)>> {
+    let Some(found) = tokens::find_any_org(tx, &Token::hash(token)).await? else {
+        return Ok(Err((BadToken::Unknown, None)));
+    };
+    let zone = Tz::from_str(&found.zone)
+        .map_err(|_| Error::inconsistent("organisation", "zone", found.organisation_id))?;
+    let over = found.has_left
+        || found.revoked_at.is_some()
+        || found.expires_at.is_some_and(|expires| expires <= now);
+    let Some(role) = found.role else { return Ok(Err((BadToken::Over, None))) };
+    let actor = Actor {
+        organisation: found.organisation_id,
+        person: found.person_id,
+        team: found.team_id,
+        role,
+        name: found.name,
+        zone,
+    };
+    Ok(if over { Err((BadToken::Over, Some(actor))) } else { Ok(actor) })
+}
+
+/// Logs a token that was once issued and no longer lets in.
+pub async fn log_refused_token(tx: &mut Tx, actor: &Actor, trace: Trace) -> store::Result<()> {
+    let event = NewEvent::new(EventKind::TokenRefused, trace.now, json!({"person": actor.person}));
+    let about = (Some(actor.team), Some(actor.person));
+    store::events::log_for_organisation(tx, actor.organisation, about, trace, event).await
+}
+
+impl Actor {
+    /// Whether a team is theirs or below theirs.
+    pub async fn reaches(&self, tx: &mut Tx, team: TeamId) -> store::Result<bool> {
+        Ok(self.team == team || people::reach(tx, self.organisation, self.team).await?.contains(&team))
+    }
+
+    /// How they stand to a visit.
+    pub async fn relation_to_visit(&self, tx: &mut Tx, visit: &Visit) -> store::Result<Relation> {
+        if visit.worker == self.person {
+            return Ok(Relation { own: true, ..Relation::default() });
+        }
+        let incident = visits::open_incident(tx, self.organisation, visit.id).await?;
+        let called = match incident {
+            Some(incident) => people::code_of(tx, incident, self.person).await?.is_some(),
+            None => false,
+        };
+        let in_reach = self.reaches(tx, visit.team).await?;
+        Ok(Relation { own: false, in_reach, called, owner: false, open: incident.is_some() })
+    }
+
+    /// How they stand to an incident.
+    pub async fn relation_to_incident(&self, tx: &mut Tx, incident: &Incident) -> store::Result<Relation> {
+        Ok(Relation {
+            own: incident.subject == self.person,
+            in_reach: self.reaches(tx, incident.team).await?,
+            called: people::code_of(tx, incident.id, self.person).await?.is_some(),
+            owner: incident.owner() == Some(self.person),
+            open: incident.is_open(),
+        })
+    }
+
+    /// The open incidents about themselves: what they may not read.
+    pub async fn open_about_self(&self, tx: &mut Tx) -> store::Result<Vec<crate::domain::ids::IncidentId>> {
+        incidents::open_about(tx, self.organisation, self.person).await
+    }
+}

@@ -1,0 +1,173 @@
+//! What came of handing a message to a provider. A refusal that opens the next channel is a use case like any other.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::{
+    House, incidents,
+    telling::{address, tell_operator},
+};
+use crate::{
+    clock::Time,
+    domain::{
+        contact::Channel,
+        event::{EventKind, NewEvent},
+        people::Directory,
+    },
+    store::{
+        self, Trace, Tx, incidents as incident_rows,
+        messages::{self, Message, MessageState, NewMessage},
+        outbox::{self, Claimed},
+        people, visits,
+    },
+};
+
+/// A message that made its sender fail is tried again after this long.
+pub const MOVED_ASIDE: TimeDelta = TimeDelta::seconds(30);
+
+/// A provider took it.
+pub async fn accepted(
+    tx: &mut Tx,
+    claimed: &Claimed,
+    (provider, reference): (&str, Option<&str>),
+    trace: Trace,
+) -> store::Result<()> {
+    let message = &claimed.message;
+    if !outbox::done_any_org(tx, message.id, claimed.epoch).await? && !taken_back(tx, message).await? {
+        // Another process holds the lease by now: what it finds is what counts.
+        return Ok(());
+    }
+    outbox::finish_any_org(tx, message.id, MessageState::Accepted, (provider, reference), trace.now).await?;
+    let body = json!({
+        "message": message.id,
+        "purpose": message.purpose,
+        "channel": message.channel,
+        "to": message.recipient_id,
+        "provider": provider,
+        "tries": claimed.tries,
+        "late_by_ms": (trace.now - claimed.first_due_at).num_milliseconds(),
+    });
+    log(tx, message, NewEvent::new(EventKind::MessageAccepted, trace.now, body), trace).await
+}
+
+/// It did not work and may later: `again` is when, `tries` what counts as tried by then.
+pub async fn failed(
+    tx: &mut Tx,
+    claimed: &Claimed,
+    (provider, reason): (&str, &str),
+    (again, tries): (Time, u32),
+    trace: Trace,
+) -> store::Result<()> {
+    let message = &claimed.message;
+    if outbox::again_any_org(tx, message.id, claimed.epoch, again, tries).await? && claimed.tries == 1 {
+        let body = json!({"message": message.id, "channel": message.channel, "provider": provider, "reason": reason});
+        log(tx, message, NewEvent::new(EventKind::MessageFailed, trace.now, body), trace).await?;
+    }
+    Ok(())
+}
+
+/// It will never go by this channel: the next one at once, and where no channel of a round is left, the next step.
+pub async fn refused(
+    tx: &mut Tx,
+    house: &House,
+    claimed: &Claimed,
+    (provider, reason): (&str, &str),
+    trace: Trace,
+) -> store::Result<()> {
+    let message = &claimed.message;
+    if !outbox::done_any_org(tx, message.id, claimed.epoch).await? {
+        return Ok(());
+    }
+    outbox::finish_any_org(tx, message.id, MessageState::Refused, (provider, None), trace.now).await?;
+    let body =
+        json!({"message": message.id, "channel": message.channel, "provider": provider, "reason": reason});
+    log(tx, message, NewEvent::new(EventKind::MessageRefused, trace.now, body), trace).await?;
+    let directory = people::directory(tx, message.organisation_id).await?;
+    next_channel(tx, message, &directory, trace.now).await?;
+    if !is_to_operator(message) {
+        tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
+    }
+    bring_next_step_forward(tx, house, message, &directory, trace).await
+}
+
+/// It made its sender fail. It is moved aside and tried again, its next channel starts at once, the operator is told.
+pub async fn poisoned(tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trace) -> store::Result<()> {
+    let message = &claimed.message;
+    let again = trace.now + MOVED_ASIDE;
+    if !outbox::again_any_org(tx, message.id, claimed.epoch, again, claimed.tries).await? || claimed.tries > 1
+    {
+        return Ok(());
+    }
+    let body = json!({"message": message.id, "channel": message.channel});
+    log(tx, message, NewEvent::new(EventKind::MessagePoisoned, trace.now, body), trace).await?;
+    let directory = people::directory(tx, message.organisation_id).await?;
+    next_channel(tx, message, &directory, trace.now).await?;
+    if !is_to_operator(message) {
+        tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
+    }
+    Ok(())
+}
+
+/// A message about nobody and nothing goes to the operator; its own failure is not told to the operator again.
+fn is_to_operator(message: &Message) -> bool {
+    message.recipient_id.is_none() && message.incident_id.is_none() && message.visit_id.is_none()
+}
+
+async fn taken_back(tx: &mut Tx, message: &Message) -> store::Result<bool> {
+    Ok(messages::state(tx, message.organisation_id, message.id).await? == Some(MessageState::TakenBack))
+}
+
+/// The same occasion by a channel that has not been tried.
+async fn next_channel(tx: &mut Tx, message: &Message, directory: &Directory, now: Time) -> store::Result<()> {
+    let Some(person) = message.recipient_id.and_then(|id| directory.person(id)) else { return Ok(()) };
+    let tried = messages::channels_of(tx, message.organisation_id, message.occasion).await?;
+    let next = Channel::ALL.into_iter().filter(|channel| !tried.contains(channel));
+    for channel in next {
+        let Some(address) = address(person, channel) else { continue };
+        let next = NewMessage {
+            recipient: message.recipient_id,
+            visit: message.visit_id,
+            incident: message.incident_id,
+            rung: message.rung(),
+            occasion: message.occasion,
+            purpose: message.purpose,
+            channel,
+            address,
+            text: message.text(),
+        };
+        return messages::queue(tx, message.organisation_id, &[next], now).await;
+    }
+    Ok(())
+}
+
+async fn bring_next_step_forward(
+    tx: &mut Tx,
+    house: &House,
+    message: &Message,
+    directory: &Directory,
+    trace: Trace,
+) -> store::Result<()> {
+    let (Some(id), Some(rung)) = (message.incident_id, message.rung()) else { return Ok(()) };
+    if messages::standing_in_round(tx, message.organisation_id, id, rung).await? > 0 {
+        return Ok(());
+    }
+    let Some(incident) = incident_rows::load(tx, message.organisation_id, id).await? else { return Ok(()) };
+    let Some(visit) = visits::find(tx, message.organisation_id, incident.visit).await? else { return Ok(()) };
+    let decision = incident.all_refused(rung, directory, trace.now);
+    incidents::carry_out(tx, house, directory, &visit, decision, trace).await.map(drop)
+}
+
+/// Into the log of what the message is about. The row is locked first: its chain's head moves.
+async fn log(tx: &mut Tx, message: &Message, event: NewEvent, trace: Trace) -> store::Result<()> {
+    let organisation = message.organisation_id;
+    if let Some(id) = message.incident_id {
+        if let Some(mut incident) = incident_rows::load(tx, organisation, id).await? {
+            return incident_rows::log(tx, &mut incident, event, trace).await;
+        }
+    } else if let Some(id) = message.visit_id
+        && let Some((mut visit, _)) = visits::load(tx, organisation, id).await?
+    {
+        return visits::log(tx, &mut visit, event, trace).await;
+    }
+    store::events::log_for_organisation(tx, organisation, (None, None), trace, event).await
+}

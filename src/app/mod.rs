@@ -1,0 +1,116 @@
+//! Use cases: where what is decided meets what is kept. Each is one transaction, runs on a [`Tx`](crate::store::Tx), and may
+//! run again.
+
+pub mod access;
+pub mod delivery;
+pub mod incidents;
+pub mod organisation;
+pub mod pins;
+mod telling;
+pub mod tick;
+pub mod tokens;
+pub mod visits;
+
+use crate::domain::{
+    contact::Email,
+    incident,
+    notice::Answering,
+    rights::Denied,
+    start::BadPlan,
+    visit::{self, VisitState},
+};
+
+/// What a use case gives: a failure of the store rolls back; what a person was refused is kept.
+pub type Outcome<T> = crate::store::Result<Result<T, Rejected>>;
+
+/// What use cases need to know of the installation.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// How people can answer a call.
+    pub answering: Answering,
+    /// Who mends what only a person can mend.
+    pub operator: Option<Email>,
+}
+
+/// Why a person was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// It does not exist, or they may not know that it does.
+    #[error("there is nothing with this id")]
+    NotFound,
+    /// It is about themselves.
+    #[error("you are the subject of this incident: somebody else has to act")]
+    Subject,
+    /// Their role is too small.
+    #[error("your role does not allow this")]
+    Role,
+    /// The PIN did not do it; the text is the worker's answer.
+    #[error("{message}")]
+    Pin {
+        /// What the worker is told.
+        message: String,
+    },
+    /// It does not fit the visit's state.
+    #[error("{why}")]
+    Visit {
+        /// Why.
+        why: visit::NotNow,
+        /// Where the visit stands.
+        state: &'static str,
+    },
+    /// It does not fit the incident's state.
+    #[error("{why}")]
+    Incident {
+        /// Why.
+        why: incident::NotNow,
+        /// Where the incident stands.
+        state: &'static str,
+    },
+    /// Somebody who acts for the worker did not say how they know.
+    #[error("you act for somebody else: say in `known_by` how you know (spoke_by_voice, seen, police)")]
+    KnownByNeeded,
+    /// Only the worker can do it.
+    #[error("only the worker can do this, with the PIN")]
+    WorkerOnly,
+    /// A plan with times that cannot be.
+    #[error("{0}")]
+    Plan(#[from] BadPlan),
+    /// The person named is not one who can be watched.
+    #[error("“{0}” is nobody you can start a visit for")]
+    UnknownWorker(String),
+    /// A PIN cannot be set or changed now.
+    #[error("{0}")]
+    PinNotNow(&'static str),
+    /// A key was used with another body.
+    #[error(
+        "this Idempotency-Key was used with another body: a corrected request, a corrected PIN too, needs a new key"
+    )]
+    KeyReused,
+}
+
+impl From<Denied> for Rejected {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NotFound => Self::NotFound,
+            Denied::Subject => Self::Subject,
+            Denied::Role => Self::Role,
+        }
+    }
+}
+
+impl Rejected {
+    fn visit(why: visit::NotNow, state: &VisitState) -> Self {
+        Self::Visit { why, state: state.as_str() }
+    }
+}
+
+/// Leaves a use case with what the person is refused; that commits.
+macro_rules! allowed {
+    ($decided:expr) => {
+        match $decided {
+            Ok(value) => value,
+            Err(refused) => return Ok(Err(refused.into())),
+        }
+    };
+}
+pub(crate) use allowed;

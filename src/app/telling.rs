@@ -1,0 +1,368 @@
+//! From what was decided to the messages that say it: who reads it, where, in which words, under which code.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::House;
+use crate::{
+    clock::Time,
+    domain::{
+        contact::Channel,
+        ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
+        incident::{Incident, Opened, Round, Told, Why},
+        ladder::Recipient,
+        notice::{Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Purpose, Reader},
+        people::{Directory, Person},
+        visit::Visit,
+        wording::{English, LISTED_IN_ONE_TEXT, Text, Wording},
+    },
+    store::{
+        self, Tx,
+        messages::{self, NewMessage},
+        people,
+    },
+};
+
+/// Four of these make a code: no letters or digits that are mistaken for others.
+const CODE_LETTERS: &[u8] = b"ACDEFGHJKMNPQRTUVWXY34679";
+/// A code is not used again for so long (row S2).
+const CODE_RESTS: TimeDelta = TimeDelta::days(30);
+
+/// Says things about one worker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Telling<'d> {
+    pub(super) house: &'d House,
+    pub(super) directory: &'d Directory,
+    pub(super) worker: PersonId,
+    pub(super) now: Time,
+}
+
+/// What a message is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Subject {
+    pub(super) visit: Option<VisitId>,
+    pub(super) incident: Option<IncidentId>,
+}
+
+/// First calls to staff that one tick has for the same person after an outage: they go as lists (row E12).
+pub(super) type Lists = BTreeMap<(OrganisationId, PersonId), Vec<Listed>>;
+
+impl Telling<'_> {
+    fn facts(&self, reader: Reader, code: Option<String>) -> Facts {
+        let phone_of = |id: PersonId| self.directory.person(id)?.phone.as_ref().map(|phone| phone.dialled());
+        Facts {
+            worker: self.directory.name_of(self.worker).into(),
+            worker_phone: phone_of(self.worker),
+            duty_phone: self.directory.duty_manager.and_then(phone_of),
+            reader,
+            code,
+            answering: self.house.answering,
+            now: self.now,
+            zone: self.directory.zone,
+        }
+    }
+
+    /// By the quickest channel that reaches this person; the next ones follow if that refuses.
+    fn by_quickest(
+        &self,
+        notice: &Notice,
+        to: &Person,
+        subject: Subject,
+        occasion: &Occasion,
+        purpose: Purpose,
+        code: Option<String>,
+    ) -> Option<NewMessage> {
+        let channel = Channel::ALL.into_iter().find(|channel| to.has(*channel))?;
+        let text = English.notice(notice, &self.facts(reader(to), code));
+        message(to, channel, text, subject, occasion, purpose)
+    }
+
+    /// Tells the worker themselves.
+    pub(super) async fn tell_worker(
+        &self,
+        tx: &mut Tx,
+        notice: Notice,
+        visit: VisitId,
+        occasion: Occasion,
+    ) -> store::Result<()> {
+        let Some(worker) = self.directory.person(self.worker) else { return Ok(()) };
+        let subject = Subject { visit: Some(visit), incident: None };
+        let message = self.by_quickest(&notice, worker, subject, &occasion, Purpose::Reminder, None);
+        messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
+    }
+
+    /// Tells whoever answers for the worker, for what is no incident.
+    pub(super) async fn tell_managers(
+        &self,
+        tx: &mut Tx,
+        notice: Notice,
+        visit: Option<VisitId>,
+        occasion: &str,
+    ) -> store::Result<()> {
+        let subject = Subject { visit, incident: None };
+        let mut queued = Vec::new();
+        for id in self.directory.managers_for(self.worker) {
+            let Some(manager) = self.directory.person(id) else { continue };
+            let occasion = Occasion::new(format!("{occasion}/to/{id}"));
+            queued.extend(self.by_quickest(&notice, manager, subject, &occasion, Purpose::Told, None));
+        }
+        messages::queue(tx, self.directory.organisation, &queued, self.now).await
+    }
+
+    /// Calls everybody in a round, on all its channels at once. First calls to staff after an outage go into `lists`.
+    pub(super) async fn call(
+        &self,
+        tx: &mut Tx,
+        incident: &Incident,
+        visit: &Visit,
+        round: &Round,
+        mut lists: Option<&mut Lists>,
+    ) -> store::Result<()> {
+        let notice = Notice::Overdue(Overdue {
+            missed: incident.missed,
+            again: match round.why {
+                Why::NotTaken => Again::No,
+                Why::Lapsed(owner) => Again::Lapsed { owner: self.directory.name_of(owner).into() },
+                Why::Unconfirmed => Again::Unconfirmed,
+            },
+            risk: visit.details.risk,
+            no_signal_expected: visit.details.no_signal_expected,
+        });
+        let subject = Subject { visit: Some(visit.id), incident: Some(incident.id) };
+        let rung = round.rung;
+        let mut queued = Vec::new();
+        for call in &round.calls {
+            let base = format!(
+                "incident/{}/raise/{}/step/{}/round/{}",
+                incident.id, rung.raise, rung.step, rung.round
+            );
+            match &call.to {
+                Recipient::Person(id) => {
+                    let Some(person) = self.directory.person(*id) else { continue };
+                    let (code, first) = code_for(tx, incident.id, *id, self.now).await?;
+                    let listed = first && incident.opened == Opened::AfterOutage && !person.is_outside();
+                    if let (true, Some(lists)) = (listed, lists.as_deref_mut()) {
+                        let worker = self.directory.name_of(self.worker).into();
+                        let key = (incident.organisation, *id);
+                        lists.entry(key).or_default().push(Listed { worker, missed: incident.missed, code });
+                        continue;
+                    }
+                    let text = English.notice(&notice, &self.facts(reader(person), Some(code)));
+                    let purpose = if first { Purpose::FirstAlarm } else { Purpose::Alarm };
+                    let occasion = Occasion::new(format!("{base}/to/{id}"));
+                    for channel in &call.by {
+                        queued.extend(message(person, *channel, text.clone(), subject, &occasion, purpose));
+                    }
+                }
+                Recipient::LastResort(phone) => {
+                    let facts = Facts { answering: Answering::InHomeward, ..self.facts(Reader::Staff, None) };
+                    queued.push(NewMessage {
+                        recipient: None,
+                        visit: subject.visit,
+                        incident: subject.incident,
+                        rung: None,
+                        occasion: Occasion::new(format!("{base}/to/{}", phone.as_str())).id(),
+                        purpose: Purpose::FirstAlarm,
+                        channel: Channel::Sms,
+                        address: phone.as_str().into(),
+                        text: English.notice(&notice, &facts),
+                    });
+                }
+            }
+        }
+        for message in &mut queued {
+            message.rung = message.recipient.map(|_| rung);
+        }
+        messages::queue(tx, incident.organisation, &queued, self.now).await
+    }
+
+    /// Tells everybody concerned what has become of an incident.
+    pub(super) async fn tell_about(
+        &self,
+        tx: &mut Tx,
+        incident: &Incident,
+        told: &[Told],
+    ) -> store::Result<()> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        let mut readers = people::called_about(tx, incident.id).await?;
+        readers.extend(incident.owner());
+        readers.sort_unstable();
+        readers.dedup();
+        readers.retain(|id| *id != incident.subject);
+        let name = |id: PersonId| self.directory.name_of(id).to_owned();
+        let mut queued = Vec::new();
+        for (part, told) in (0..).zip(told) {
+            let (notice, only, but): (_, Option<PersonId>, Option<PersonId>) = match told {
+                Told::Taken { owner } => (Notice::Taken { owner: name(*owner) }, None, Some(*owner)),
+                Told::OwnerWarned { owner, until } => {
+                    (Notice::OwnerWarned { until: *until }, Some(*owner), None)
+                }
+                Told::WorkerReports(report) => (Notice::WorkerReports(*report), None, None),
+                Told::OutsideTrying { contact } => {
+                    (Notice::OutsideTrying { contact: name(*contact) }, None, Some(*contact))
+                }
+                Told::Closed { outcome, by } => {
+                    (Notice::Closed { outcome: *outcome, by: name(*by) }, None, Some(*by))
+                }
+            };
+            let subject = Subject { visit: Some(incident.visit), incident: Some(incident.id) };
+            for id in
+                readers.iter().copied().filter(|id| only.is_none_or(|only| only == *id) && but != Some(*id))
+            {
+                let Some(person) = self.directory.person(id) else { continue };
+                if matches!(told, Told::OutsideTrying { .. }) && person.is_outside() {
+                    continue;
+                }
+                let occasion = Occasion::new(format!(
+                    "incident/{}/event/{}/{part}/to/{id}",
+                    incident.id, incident.chain.number
+                ));
+                queued.extend(self.by_quickest(&notice, person, subject, &occasion, Purpose::Told, None));
+            }
+        }
+        messages::queue(tx, incident.organisation, &queued, self.now).await
+    }
+
+    /// After an outage: asks the worker, who fell due meanwhile and could not be asked.
+    pub(super) async fn ask_after_outage(&self, tx: &mut Tx, visit: &Visit) -> store::Result<()> {
+        let notice = Notice::AskedAfterOutage { deadline: visit.expected_departure };
+        self.tell_worker(
+            tx,
+            notice,
+            visit.id,
+            Occasion::new(format!("visit/{}/asked-after-outage", visit.id)),
+        )
+        .await
+    }
+}
+
+/// Sends the lists of a tick: each text names as many workers as fit, a mail names all.
+pub(super) async fn send_lists(
+    tx: &mut Tx,
+    house: &House,
+    directories: &BTreeMap<OrganisationId, &Directory>,
+    lists: Lists,
+    now: Time,
+) -> store::Result<()> {
+    for ((organisation, person), workers) in lists {
+        let Some(directory) = directories.get(&organisation) else { continue };
+        let Some(person) = directory.person(person) else { continue };
+        let telling = Telling { house, directory, worker: person.id, now };
+        let facts = telling.facts(Reader::Staff, None);
+        let mut queued = Vec::new();
+        let mut push = |channel, workers: &[Listed]| {
+            let codes: Vec<_> = workers.iter().map(|listed| listed.code.as_str()).collect();
+            let occasion = Occasion::new(format!("outage/{}/to/{}", codes.join("/"), person.id));
+            let text = English.notice(&Notice::OverdueList { workers: workers.to_vec() }, &facts);
+            queued.extend(message(person, channel, text, Subject::default(), &occasion, Purpose::FirstAlarm));
+        };
+        for part in workers.chunks(LISTED_IN_ONE_TEXT) {
+            push(Channel::Sms, part);
+        }
+        push(Channel::Email, &workers);
+        messages::queue(tx, organisation, &queued, now).await?;
+    }
+    Ok(())
+}
+
+/// Tells whoever runs the service about a message that will not go by its channel.
+pub(super) async fn tell_operator(
+    tx: &mut Tx,
+    house: &House,
+    organisation: OrganisationId,
+    undeliverable: MessageId,
+    now: Time,
+) -> store::Result<()> {
+    let Some(operator) = &house.operator else { return Ok(()) };
+    let facts = Facts {
+        worker: String::new(),
+        worker_phone: None,
+        duty_phone: None,
+        reader: Reader::Staff,
+        code: None,
+        answering: house.answering,
+        now,
+        zone: chrono_tz::UTC,
+    };
+    let message = NewMessage {
+        recipient: None,
+        visit: None,
+        incident: None,
+        rung: None,
+        occasion: Occasion::new(format!("message/{undeliverable}/operator")).id(),
+        purpose: Purpose::Told,
+        channel: Channel::Email,
+        address: operator.as_str().into(),
+        text: English.notice(&Notice::Undeliverable { message: undeliverable.0 }, &facts),
+    };
+    messages::queue(tx, organisation, &[message], now).await
+}
+
+fn reader(person: &Person) -> Reader {
+    if person.is_outside() { Reader::Outside } else { Reader::Staff }
+}
+
+fn message(
+    to: &Person,
+    channel: Channel,
+    text: Text,
+    subject: Subject,
+    occasion: &Occasion,
+    purpose: Purpose,
+) -> Option<NewMessage> {
+    Some(NewMessage {
+        recipient: Some(to.id),
+        visit: subject.visit,
+        incident: subject.incident,
+        rung: None,
+        occasion: occasion.id(),
+        purpose,
+        channel,
+        address: address(to, channel)?,
+        text,
+    })
+}
+
+/// Where a person is reached by a channel.
+pub(super) fn address(person: &Person, channel: Channel) -> Option<String> {
+    match channel {
+        Channel::Sms => person.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+        Channel::Email => person.email.as_ref().map(|email| email.as_str().to_owned()),
+    }
+}
+
+/// The code by which a person speaks of an incident, and whether this is the first call to them about it.
+async fn code_for(
+    tx: &mut Tx,
+    incident: IncidentId,
+    person: PersonId,
+    now: Time,
+) -> store::Result<(String, bool)> {
+    if let Some(code) = people::code_of(tx, incident, person).await? {
+        return Ok((code, false));
+    }
+    // 390,000 codes for a person who is called a few times a month: the second draw all but always does it.
+    for _ in 0..20 {
+        let code = draw_code()?;
+        if people::keep_code(tx, (incident, person), &code, (now, now - CODE_RESTS)).await? {
+            return Ok((code, true));
+        }
+    }
+    Err(store::Error::Retry)
+}
+
+fn draw_code() -> store::Result<String> {
+    let mut code = String::with_capacity(4);
+    while code.len() < 4 {
+        let mut byte = [0_u8];
+        getrandom::fill(&mut byte).map_err(|error| store::Error::Unavailable(error.to_string().into()))?;
+        // 250 is the largest multiple of 25 below 256: every letter is equally likely.
+        if byte[0] < 250 {
+            code.push(char::from(CODE_LETTERS[usize::from(byte[0]) % CODE_LETTERS.len()]));
+        }
+    }
+    Ok(code)
+}

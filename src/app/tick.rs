@@ -1,0 +1,283 @@
+//! What time brings: reminders, incidents, rounds of ladders, lapses. The timer's use case.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{
+    House, incidents,
+    telling::{Lists, Telling, send_lists},
+};
+use crate::{
+    clock::Time,
+    domain::{
+        event::{EventKind, NewEvent},
+        ids::{IncidentId, LadderId, OrganisationId, TeamId, VisitId},
+        incident::{Incident, Opened, Opening},
+        ladder::Ladder,
+        notice::{Notice, Occasion},
+        people::Directory,
+        visit::{Due, Risk, Visit, VisitState},
+    },
+    store::{
+        self, Error, Trace, Tx, events::log_for_organisation, incidents as incident_rows, installation,
+        ladders, people, visits,
+    },
+};
+
+/// A deadline that could not be worked on is looked at again after this long.
+pub const MOVED_ASIDE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);
+
+/// What a tick did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ticked {
+    /// Visits and incidents that were worked on.
+    pub worked: usize,
+    /// Of those, moved aside because they could not be worked on.
+    pub moved_aside: usize,
+    /// More may be due: tick again at once.
+    pub more: bool,
+}
+
+/// What one organisation's deadlines are decided with; read once a tick.
+struct Known {
+    directory: Directory,
+    ladders: Vec<ladders::Version>,
+}
+
+impl Known {
+    async fn read(tx: &mut Tx, organisation: OrganisationId) -> store::Result<Self> {
+        let directory = people::directory(tx, organisation).await?;
+        Ok(Self { directory, ladders: ladders::current(tx, organisation).await? })
+    }
+
+    /// The ladder in force for a team and a risk: the team's own, that of a team above, the organisation's.
+    fn ladder(&self, team: TeamId, risk: Risk) -> Option<(LadderId, Ladder)> {
+        let of = |team| self.ladders.iter().find(move |version| version.team == team && version.risk == risk);
+        let line = self.directory.line_of(team);
+        let version = line.into_iter().find_map(|team| of(Some(team))).or_else(|| of(None))?;
+        Some((version.id, version.ladder.clone()))
+    }
+}
+
+/// Works on up to `limit` visits and as many incidents that are due. Idempotent: done twice, it does the second time nothing.
+pub async fn tick(
+    tx: &mut Tx,
+    house: &House,
+    outage: std::time::Duration,
+    limit: i64,
+    now: Time,
+) -> store::Result<Ticked> {
+    let trace = Trace::machine(crate::domain::event::Door::Timer, now);
+    let mut known: BTreeMap<OrganisationId, Known> = BTreeMap::new();
+    let mut lists = Lists::new();
+    let mut ticked = Ticked::default();
+    let due = visits::due_any_org(tx, now, limit).await?;
+    let opened = if due.is_empty() { Opened::InTime } else { how_opened(tx, outage, now).await? };
+    ticked.more |= i64::try_from(due.len()).is_ok_and(|due| due >= limit);
+    for (id, organisation) in due {
+        ticked.worked += 1;
+        let marked = lists.clone();
+        let done = tx
+            .part(async |tx| {
+                let known = know(tx, &mut known, organisation).await?;
+                visit_is_due(tx, house, known, (organisation, id), opened, &mut lists, trace).await
+            })
+            .await;
+        if let Err(error) = done {
+            lists = marked;
+            pass_on_or_move_aside(tx, Aside::Visit(id), organisation, error, trace).await?;
+            ticked.moved_aside += 1;
+        }
+    }
+    let directories = known.iter().map(|(id, known)| (*id, &known.directory)).collect();
+    send_lists(tx, house, &directories, lists, now).await?;
+    let due = incident_rows::due_any_org(tx, now, limit).await?;
+    ticked.more |= i64::try_from(due.len()).is_ok_and(|due| due >= limit);
+    for (id, organisation) in due {
+        ticked.worked += 1;
+        let done = tx
+            .part(async |tx| {
+                let known = know(tx, &mut known, organisation).await?;
+                incident_is_due(tx, house, known, (organisation, id), trace).await
+            })
+            .await;
+        if let Err(error) = done {
+            pass_on_or_move_aside(tx, Aside::Incident(id), organisation, error, trace).await?;
+            ticked.moved_aside += 1;
+        }
+    }
+    Ok(ticked)
+}
+
+/// After a tick that left nothing due: whoever looks later sees that the timer was alive. An outage that just ended is logged.
+pub async fn round_done(tx: &mut Tx, outage: std::time::Duration, now: Time) -> store::Result<()> {
+    if how_opened(tx, outage, now).await? == Opened::AfterOutage {
+        let since = installation::last_round(tx).await?;
+        let trace = Trace::machine(crate::domain::event::Door::Timer, now);
+        for (organisation, _) in people::organisations_any_org(tx).await? {
+            let body = json!({"since": since.map(crate::domain::event::stamp)});
+            let event = NewEvent::new(EventKind::ServiceWasDown, now, body);
+            log_for_organisation(tx, organisation, (None, None), trace, event).await?;
+        }
+    }
+    installation::round_done(tx, now).await
+}
+
+/// When the timer has to look again.
+pub async fn next_due(tx: &mut Tx) -> store::Result<Option<Time>> {
+    let visit = visits::next_due_any_org(tx).await?;
+    let incident = incident_rows::next_due_any_org(tx).await?;
+    Ok(visit.into_iter().chain(incident).min())
+}
+
+async fn how_opened(tx: &mut Tx, outage: std::time::Duration, now: Time) -> store::Result<Opened> {
+    let outage = crate::domain::policy::delta(outage);
+    let was_down = installation::last_round(tx).await?.is_some_and(|last| now - last > outage);
+    Ok(if was_down { Opened::AfterOutage } else { Opened::InTime })
+}
+
+async fn know<'k>(
+    tx: &mut Tx,
+    known: &'k mut BTreeMap<OrganisationId, Known>,
+    organisation: OrganisationId,
+) -> store::Result<&'k Known> {
+    Ok(match known.entry(organisation) {
+        std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+        std::collections::btree_map::Entry::Vacant(unknown) => {
+            unknown.insert(Known::read(tx, organisation).await?)
+        }
+    })
+}
+
+async fn visit_is_due(
+    tx: &mut Tx,
+    house: &House,
+    known: &Known,
+    (organisation, id): (OrganisationId, VisitId),
+    opened: Opened,
+    lists: &mut Lists,
+    trace: Trace,
+) -> store::Result<()> {
+    let Some((mut visit, policy)) = visits::load(tx, organisation, id).await? else {
+        return visits::set_due(tx, id, None).await;
+    };
+    // Another replica may have opened it between our look at the deadlines and our lock.
+    if visits::open_incident(tx, organisation, id).await?.is_some() {
+        return visits::set_due(tx, id, None).await;
+    }
+    let telling = Telling { house, directory: &known.directory, worker: visit.worker, now: trace.now };
+    match visit.due(trace.now, &policy) {
+        Due::Nothing => visits::set_due(tx, id, None).await,
+        Due::Later(due) => visits::set_due(tx, id, Some(due)).await,
+        Due::Remind { which, visit: reminded, event } => {
+            visit = *reminded;
+            visits::update(tx, &mut visit, vec![event], trace).await?;
+            visits::set_due(tx, id, visit.next_due(&policy)).await?;
+            let VisitState::Begun { deadline } = &visit.state else { return Ok(()) };
+            let occasion = Occasion::new(format!(
+                "visit/{id}/deadline/{}/reminder/{}",
+                deadline.number, deadline.reminders_done
+            ));
+            let others_told_at = deadline.at + policy.grace(visit.details.risk);
+            let notice = Notice::Reminder { which, deadline: deadline.at, others_told_at };
+            telling.tell_worker(tx, notice, id, occasion).await
+        }
+        Due::OpenIncident => open(tx, &telling, known, visit, opened, lists, trace).await,
+    }
+}
+
+async fn open(
+    tx: &mut Tx,
+    telling: &Telling<'_>,
+    known: &Known,
+    visit: Visit,
+    opened: Opened,
+    lists: &mut Lists,
+    trace: Trace,
+) -> store::Result<()> {
+    let directory = telling.directory;
+    let (ladder_id, ladder) = known
+        .ladder(visit.team, visit.details.risk)
+        .ok_or_else(|| Error::inconsistent("ladder", "team_id", visit.organisation))?;
+    let opening = Opening {
+        id: IncidentId::new(trace.now),
+        organisation: visit.organisation,
+        team: visit.team,
+        subject: visit.worker,
+        visit: visit.id,
+        missed: visit.expected_departure,
+        ladder: ladder_id,
+        opened,
+    };
+    let policy = directory.policy(visit.team);
+    let decision = Incident::overdue(opening, &ladder, directory, &policy, trace.now);
+    let mut incident = decision.incident;
+    incident_rows::insert(tx, &mut incident, decision.events, trace).await?;
+    incident_rows::set_due(tx, incident.id, incident.next_due(&policy)).await?;
+    visits::set_due(tx, visit.id, None).await?;
+    if let Some(round) = &decision.round {
+        let lists = (opened == Opened::AfterOutage).then_some(lists);
+        telling.call(tx, &incident, &visit, round, lists).await?;
+    }
+    if opened == Opened::AfterOutage {
+        telling.ask_after_outage(tx, &visit).await?;
+    }
+    Ok(())
+}
+
+async fn incident_is_due(
+    tx: &mut Tx,
+    house: &House,
+    known: &Known,
+    (organisation, id): (OrganisationId, IncidentId),
+    trace: Trace,
+) -> store::Result<()> {
+    let Some(incident) = incident_rows::load(tx, organisation, id).await? else {
+        return incident_rows::set_due(tx, id, None).await;
+    };
+    let Some(visit) = visits::find(tx, organisation, incident.visit).await? else {
+        return Err(Error::inconsistent("incident", "visit_id", id));
+    };
+    let ladder = ladders::by_id(tx, organisation, incident.ladder).await?.ladder;
+    let policy = known.directory.policy(incident.team);
+    let due = incident.next_due(&policy);
+    let decision = incident.due(&ladder, &known.directory, &policy, trace.now);
+    if decision.events.is_empty() {
+        return incident_rows::set_due(tx, id, due).await;
+    }
+    incidents::carry_out(tx, house, &known.directory, &visit, decision, trace).await.map(drop)
+}
+
+enum Aside {
+    Visit(VisitId),
+    Incident(IncidentId),
+}
+
+/// One deadline that cannot be worked on must not hold up the others: it is looked at again in 30 s, and that is logged. What
+/// passes by itself (a conflict, a busy database) is the whole tick's to repeat.
+async fn pass_on_or_move_aside(
+    tx: &mut Tx,
+    aside: Aside,
+    organisation: OrganisationId,
+    error: Error,
+    trace: Trace,
+) -> store::Result<()> {
+    if error.passes() || matches!(error, Error::Busy | Error::Closed) {
+        return Err(error);
+    }
+    let again = trace.now + MOVED_ASIDE;
+    let what = match &aside {
+        Aside::Visit(id) => format!("visit {id}"),
+        Aside::Incident(id) => format!("incident {id}"),
+    };
+    tracing::error!(%error, %what, "a deadline could not be worked on; moved aside for 30 s");
+    match aside {
+        Aside::Visit(id) => visits::set_due(tx, id, Some(again)).await?,
+        Aside::Incident(id) => incident_rows::set_due(tx, id, Some(again)).await?,
+    }
+    let body =
+        json!({"what": what, "error": error.to_string(), "again_at": crate::domain::event::stamp(again)});
+    let event = NewEvent::new(EventKind::DeadlinePoisoned, trace.now, body);
+    log_for_organisation(tx, organisation, (None, None), trace, event).await
+}

@@ -1,0 +1,342 @@
+//! What a worker does: start, plan, arrive, check in, extend, check out, cancel, record.
+
+use serde_json::json;
+
+use super::{House, Outcome, Rejected, access::Actor, allowed, incidents, telling::Telling};
+use crate::{
+    clock::Time,
+    domain::{
+        event::{EventKind, NewEvent},
+        ids::{IncidentId, PersonId, VisitId},
+        notice::{Notice, Occasion},
+        people::Directory,
+        pin::{PinHash, Verdict, WRONG_TELLS_MANAGER},
+        rights::{self, Relation},
+        start::{Start, Warning, Whose},
+        visit::{Act, Alarm, By, Decision, Effect, KnownBy, Visit, VisitState},
+        wording::{English, PinRefused, Wording},
+    },
+    store::{self, Trace, Tx, messages, people, pins, visits},
+};
+
+/// A visit as it is after a use case, with what its reader needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    /// The visit.
+    pub visit: Visit,
+    /// Whether an incident about it is open.
+    pub alarm: Alarm,
+    /// What was odd and what was done about it.
+    pub warnings: Vec<Warning>,
+    /// Whether this call made the visit.
+    pub new: bool,
+}
+
+/// For whom a visit is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForWhom {
+    /// For oneself.
+    Self_,
+    /// For somebody else: by id, or by the key of the organisation's file.
+    Another(String),
+}
+
+/// Starts or plans a visit. A start is never refused (row V12).
+pub async fn start(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    for_whom: &ForWhom,
+    start: Start,
+    id: VisitId,
+    trace: Trace,
+) -> Outcome<Done> {
+    let now = trace.now;
+    let (worker, team) = match for_whom {
+        ForWhom::Self_ => (actor.person, actor.team),
+        ForWhom::Another(named) => {
+            let directory = people::directory(tx, actor.organisation).await?;
+            let found = directory
+                .people
+                .values()
+                .find(|person| (person.key == *named || person.id.to_string() == *named) && !person.left);
+            let Some(person) = found.filter(|person| person.role.is_some()) else {
+                return Ok(Err(Rejected::UnknownWorker(named.clone())));
+            };
+            let relation = Relation {
+                own: person.id == actor.person,
+                in_reach: actor.reaches(tx, person.team).await?,
+                ..Relation::default()
+            };
+            allowed!(rights::may(actor.role, rights::Act::DoVisit, relation));
+            (person.id, person.team)
+        }
+    };
+    // The worker's PIN row serialises their starts: two that come at once must see each other.
+    let pin = pins::load(tx, worker).await?;
+    let policy = people::policy(tx, actor.organisation, team).await?;
+    let whose = Whose { organisation: actor.organisation, team, worker, by: actor.person };
+    if start.is_plan(now) {
+        let (Decision { mut visit, events, .. }, warnings) = allowed!(start.plan(id, whose, now, &policy));
+        visits::insert(tx, &mut visit, events, trace).await?;
+        return Ok(Ok(Done { visit, alarm: Alarm::Quiet, warnings, new: true }));
+    }
+    let running = visits::running_of(tx, actor.organisation, worker).await?;
+    if let Some(same) = running.iter().find(|visit| start.repeats(visit, now, &policy)) {
+        let alarm = alarm_of(tx, same).await?;
+        let warnings =
+            vec![Warning::general("these are the words of a visit that is running: it is the same visit")];
+        return Ok(Ok(Done { visit: same.clone(), alarm, warnings, new: false }));
+    }
+    let others: Vec<_> =
+        running.iter().filter(|visit| matches!(visit.state, VisitState::Begun { .. })).collect();
+    let mut odd = Vec::new();
+    if let [other, ..] = others.as_slice() {
+        let till = crate::domain::local_time::written(other.expected_departure, now, actor.zone);
+        odd.push(Warning::general(format!(
+            "another visit of yours is running, watched till {till}: both are watched"
+        )));
+    }
+    if pin.hash.is_none() {
+        odd.push(Warning::general(
+            "no PIN is set: you cannot end this visit yourself. Ring your manager when you are out, and set a PIN then",
+        ));
+    }
+    let matching: Vec<_> = running.iter().filter(|visit| start.is_arrival_at(visit, now)).collect();
+    let (decision, mut warnings) = match matching.as_slice() {
+        [planned] => start.arrive_at((*planned).clone(), whose, now, &policy),
+        several => {
+            if several.len() > 1 {
+                odd.push(Warning::general(
+                    "several planned visits fit: this is a new visit. Which one is it?",
+                ));
+            }
+            start.begin(id, whose, now, &policy)
+        }
+    };
+    warnings.extend(odd);
+    let Decision { mut visit, events, .. } = decision;
+    let new = visit.id == id;
+    if new {
+        visits::insert(tx, &mut visit, events, trace).await?;
+    } else {
+        visits::update(tx, &mut visit, events, trace).await?;
+    }
+    visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
+    if worker != actor.person {
+        let directory = people::directory(tx, actor.organisation).await?;
+        let telling = Telling { house, directory: &directory, worker, now };
+        let till = visit.expected_departure;
+        let occasion = Occasion::new(format!("visit/{}/started-for-worker", visit.id));
+        let by = actor.name.clone();
+        telling.tell_worker(tx, Notice::StartedForYou { by, till }, visit.id, occasion).await?;
+    }
+    Ok(Ok(Done { visit, alarm: Alarm::Quiet, warnings, new }))
+}
+
+/// A start that nobody could read: the worker is not watched, so a person is told.
+pub async fn unreadable_start(tx: &mut Tx, house: &House, actor: &Actor, trace: Trace) -> store::Result<()> {
+    let event = NewEvent::new(EventKind::StartUnreadable, trace.now, json!({"person": actor.person}));
+    let about = (Some(actor.team), Some(actor.person));
+    store::events::log_for_organisation(tx, actor.organisation, about, trace, event).await?;
+    let directory = people::directory(tx, actor.organisation).await?;
+    let telling = Telling { house, directory: &directory, worker: actor.person, now: trace.now };
+    let occasion = format!("unreadable/{}/{}", actor.person, trace.now.timestamp_micros());
+    telling.tell_managers(tx, Notice::UnreadableStart, None, &occasion).await
+}
+
+/// What a person wants done to a visit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// What.
+    pub act: Act,
+    /// The PIN as it was given, hashed.
+    pub pin: Option<PinHash>,
+    /// For somebody else: how they know.
+    pub known_by: Option<KnownBy>,
+}
+
+/// Whether an act proves the person with the PIN.
+fn asks_for_pin(act: &Act) -> bool {
+    match act {
+        Act::CheckIn | Act::Extend(_) | Act::CheckOut { .. } | Act::Cancel { .. } => true,
+        Act::Arrive | Act::Record { .. } => false,
+    }
+}
+
+/// Arrives, checks in, extends, checks out, cancels or records.
+pub async fn act(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    id: VisitId,
+    request: Request,
+    trace: Trace,
+) -> Outcome<Done> {
+    let Request { act, pin: given, known_by } = request;
+    let now = trace.now;
+    // Lock order: the PIN row first, though whose visit it is is not known yet.
+    let pin = if asks_for_pin(&act) { Some(pins::load(tx, actor.person).await?) } else { None };
+    let Some((mut visit, policy)) = visits::load(tx, actor.organisation, id).await? else {
+        return Ok(Err(Rejected::NotFound));
+    };
+    let relation = actor.relation_to_visit(tx, &visit).await?;
+    allowed!(rights::may(actor.role, rights::Act::DoVisit, relation));
+    let incident = visits::open_incident(tx, actor.organisation, id).await?;
+    let alarm = if incident.is_some() { Alarm::Open } else { Alarm::Quiet };
+    let by = if relation.own {
+        if let Some(record) = pin {
+            let (verdict, next) = record.judge(given.as_ref(), now);
+            if next != record {
+                pins::save(tx, actor.person, &next).await?;
+            }
+            if verdict != Verdict::Right {
+                return pin_refused(tx, house, actor, visit, verdict, trace).await;
+            }
+        }
+        By::Worker(actor.person)
+    } else {
+        match &act {
+            Act::CheckIn | Act::Cancel { .. } => return Ok(Err(Rejected::WorkerOnly)),
+            Act::Extend(_) | Act::CheckOut { .. } if known_by.is_none() => {
+                return Ok(Err(Rejected::KnownByNeeded));
+            }
+            _ => By::Another { person: actor.person, known_by },
+        }
+    };
+    let (before, reminded) = (visit.state.clone(), reminders_went_out(&visit));
+    let decision = visit.clone().decide(act, by, alarm, now, &policy);
+    let Decision { visit: decided, events, effects } = match decision {
+        Ok(decision) => decision,
+        Err(why) => return Ok(Err(Rejected::visit(why, &before))),
+    };
+    if events.is_empty() {
+        return Ok(Ok(Done { visit, alarm, warnings: vec![], new: false }));
+    }
+    visit = decided;
+    visits::update(tx, &mut visit, events, trace).await?;
+    if visit.state != before {
+        if reminded {
+            messages::take_back_reminders(tx, actor.organisation, id, now).await?;
+        }
+        if alarm == Alarm::Quiet {
+            visits::set_due(tx, id, visit.next_due(&policy)).await?;
+        }
+    }
+    if !effects.is_empty() {
+        let directory = people::directory(tx, actor.organisation).await?;
+        follow(tx, house, &directory, actor, (&visit, incident), by, effects, trace).await?;
+    }
+    Ok(Ok(Done { visit, alarm, warnings: vec![], new: false }))
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is a different thing that an effect may need")]
+async fn follow(
+    tx: &mut Tx,
+    house: &House,
+    directory: &Directory,
+    actor: &Actor,
+    (visit, incident): (&Visit, Option<IncidentId>),
+    by: By,
+    effects: Vec<Effect>,
+    trace: Trace,
+) -> store::Result<()> {
+    let telling = Telling { house, directory, worker: visit.worker, now: trace.now };
+    for effect in effects {
+        match effect {
+            Effect::WorkerReports(report) => {
+                if let Some(incident) = incident {
+                    incidents::worker_reports(
+                        tx,
+                        house,
+                        directory,
+                        (visit.organisation, incident),
+                        report,
+                        trace,
+                    )
+                    .await?;
+                }
+            }
+            Effect::AboveCap { total } => {
+                let notice =
+                    Notice::AboveCap { minutes: total.num_minutes(), till: visit.expected_departure };
+                let occasion = format!("visit/{}/above-cap/{}", visit.id, visit.chain.number);
+                telling.tell_managers(tx, notice, Some(visit.id), &occasion).await?;
+            }
+            Effect::ToldWorker => {
+                let By::Another { known_by: Some(known_by), .. } = by else { continue };
+                let till =
+                    matches!(visit.state, VisitState::Begun { .. }).then_some(visit.expected_departure);
+                let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
+                let occasion = Occasion::new(format!("visit/{}/acted-for/{}", visit.id, visit.chain.number));
+                telling.tell_worker(tx, notice, visit.id, occasion).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether some reminder about the present deadline may be on its way.
+fn reminders_went_out(visit: &Visit) -> bool {
+    matches!(&visit.state, VisitState::Begun { deadline } if deadline.reminders_done > 0)
+}
+
+/// A PIN that did not do it: logged, counted, the manager told where a person has to know.
+async fn pin_refused(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    mut visit: Visit,
+    verdict: Verdict,
+    trace: Trace,
+) -> Outcome<Done> {
+    let (refused, word) = match verdict {
+        Verdict::Missing => (PinRefused::Missing, "missing"),
+        Verdict::NoneSet => (PinRefused::NoneSet, "none_set"),
+        Verdict::Locked => (PinRefused::NotRight, "locked"),
+        Verdict::Wrong { .. } | Verdict::Right => (PinRefused::NotRight, "wrong"),
+    };
+    let event = NewEvent::new(EventKind::PinRefused, trace.now, json!({"verdict": word}));
+    visits::log(tx, &mut visit, event, trace).await?;
+    let till = matches!(visit.state, VisitState::Begun { .. }).then_some(visit.expected_departure);
+    let notice = match (verdict, till) {
+        (Verdict::Wrong { wrong: WRONG_TELLS_MANAGER }, _) => {
+            Some(Notice::WrongPins { wrong: WRONG_TELLS_MANAGER })
+        }
+        (Verdict::NoneSet, Some(till)) => Some(Notice::NoPin { till }),
+        _ => None,
+    };
+    let mut manager = None;
+    if notice.is_some() || refused == PinRefused::NoneSet {
+        let directory = people::directory(tx, actor.organisation).await?;
+        let telling = Telling { house, directory: &directory, worker: actor.person, now: trace.now };
+        if let Some(notice) = notice {
+            let occasion = format!("visit/{}/pin/{}", visit.id, visit.chain.number);
+            telling.tell_managers(tx, notice, Some(visit.id), &occasion).await?;
+        }
+        manager = directory.managers_for(actor.person).first().map(|id| directory.name_of(*id).to_owned());
+    }
+    let message = English.pin_refused(refused, till, manager.as_deref(), trace.now, actor.zone);
+    Ok(Err(Rejected::Pin { message }))
+}
+
+/// Whether an incident about a visit is open.
+pub async fn alarm_of(tx: &mut Tx, visit: &Visit) -> store::Result<Alarm> {
+    let open = visits::open_incident(tx, visit.organisation, visit.id).await?;
+    Ok(if open.is_some() { Alarm::Open } else { Alarm::Quiet })
+}
+
+/// The visits of a worker that still run, as the next reader is told: by id and until when.
+pub async fn still_watched(
+    tx: &mut Tx,
+    actor: &Actor,
+    worker: PersonId,
+    but: VisitId,
+) -> store::Result<Vec<(VisitId, Time)>> {
+    let running = visits::find_running_of(tx, actor.organisation, worker).await?;
+    Ok(running
+        .into_iter()
+        .filter(|visit| visit.id != but && matches!(visit.state, VisitState::Begun { .. }))
+        .map(|visit| (visit.id, visit.expected_departure))
+        .collect())
+}

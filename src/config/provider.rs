@@ -1,0 +1,201 @@
+//! The entries of `[[sms]]` and `[[email]]`.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{
+    Complaint, ConfigError, read_table,
+    secret::{Place, Secret},
+};
+use crate::domain::{contact::Channel, policy::written};
+
+/// One provider of a channel.
+#[derive(Debug, Clone)]
+pub struct ProviderConfig {
+    /// The operator's name for it.
+    pub name: String,
+    /// How long it may take over one message.
+    pub timeout: Duration,
+    /// What it speaks.
+    pub kind: Kind,
+}
+
+/// What a provider speaks.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// Nothing: accepts all and sends nothing.
+    Capture,
+    /// A signed POST.
+    Webhook(Webhook),
+    /// Mail.
+    Smtp(Smtp),
+}
+
+/// A gateway that takes signed POSTs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Where the message is posted to.
+    pub url: String,
+    secret: Option<Secret>,
+    secret_file: Option<PathBuf>,
+}
+
+/// A mail server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smtp {
+    /// Its name, as in its certificate.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// The account, if it asks for one.
+    pub user: Option<String>,
+    password: Option<Secret>,
+    password_file: Option<PathBuf>,
+    /// The sender that people see.
+    pub from: String,
+}
+
+/// How a connection to a mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tls {
+    /// In the clear at first, then encrypted; a server that will not is not spoken to.
+    Starttls,
+    /// Encrypted from the first byte.
+    Tls,
+    /// In the clear: for a server on this machine.
+    None,
+}
+
+/// What all kinds share; the rest of the entry is the kind's own.
+#[derive(Deserialize)]
+struct Common {
+    name: String,
+    kind: String,
+    #[serde(default = "default_timeout", deserialize_with = "written::deserialize")]
+    timeout: Duration,
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(8)
+}
+
+/// Reads the list of one channel.
+pub(super) fn read_list(channel: Channel, list: Option<Value>) -> Result<Vec<ProviderConfig>, ConfigError> {
+    let list: Vec<Table> = match list {
+        None => return Ok(Vec::new()),
+        Some(list) => list.try_into().map_err(|_| ConfigError::Value {
+            key: channel.as_str().into(),
+            message: format!("write it as a list: [[{}]]", channel.as_str()),
+        })?,
+    };
+    list.into_iter()
+        .enumerate()
+        .map(|(at, entry)| read(channel, &format!("{}[{at}]", channel.as_str()), entry))
+        .collect()
+}
+
+fn read(channel: Channel, key: &str, mut entry: Table) -> Result<ProviderConfig, ConfigError> {
+    let common: Common = read_table(key, entry.clone())?;
+    for shared in ["name", "kind", "timeout"] {
+        entry.remove(shared);
+    }
+    let kind = match (channel, common.kind.as_str()) {
+        (_, "capture") => read_table::<Nothing>(key, entry).map(|_| Kind::Capture)?,
+        (Channel::Sms, "webhook") => Kind::Webhook(read_table(key, entry)?),
+        (Channel::Email, "smtp") => Kind::Smtp(read_table(key, entry)?),
+        (Channel::Sms, _) => return Err(unknown_kind(key, "webhook")),
+        (Channel::Email, _) => return Err(unknown_kind(key, "smtp")),
+    };
+    Ok(ProviderConfig { name: common.name, timeout: common.timeout, kind })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+fn unknown_kind(key: &str, known: &str) -> ConfigError {
+    ConfigError::Value {
+        key: format!("{key}.kind"), message: format!("write “{known}” or “capture”")
+    }
+}
+
+impl Webhook {
+    /// The shared secret's bytes, or in words why there are none.
+    pub fn key(&self) -> Result<Vec<u8>, String> {
+        let place = Place { inline: self.secret.as_ref(), file: self.secret_file.as_deref() };
+        let secret = place.read()?.ok_or("is missing: write it here or name its file as secret_file")?;
+        secret.webhook_key().ok_or_else(|| "must be whsec_ and 24 to 64 random bytes in base64".into())
+    }
+}
+
+impl Smtp {
+    /// The password, if there is one; or in words why it cannot be had.
+    pub fn password(&self) -> Result<Option<Secret>, String> {
+        Place { inline: self.password.as_ref(), file: self.password_file.as_deref() }.read()
+    }
+}
+
+impl ProviderConfig {
+    /// What is wrong with it; `key` is where it stands.
+    pub(super) fn complaints(&self, key: &str) -> Vec<Complaint> {
+        let complaint = |field: &str, message: &str| Complaint::new(format!("{key}.{field}"), message);
+        let mut complaints = Vec::new();
+        if self.timeout.is_zero() {
+            complaints.push(complaint("timeout", "must be longer than 0, or nothing is ever sent"));
+        }
+        match &self.kind {
+            Kind::Capture => {}
+            Kind::Webhook(webhook) => {
+                complaints.extend(bad_url(&webhook.url).map(|wrong| complaint("url", wrong)));
+                complaints.extend(webhook.key().err().map(|wrong| complaint("secret", &wrong)));
+            }
+            Kind::Smtp(smtp) => {
+                let password = smtp.password();
+                if let Err(wrong) = &password {
+                    complaints.push(complaint("password", wrong));
+                } else if matches!(password, Ok(Some(_))) != smtp.user.is_some() {
+                    complaints
+                        .push(complaint("user", "user and password go together: write both or neither"));
+                }
+                if smtp.from.parse::<lettre::message::Mailbox>().is_err() {
+                    complaints.push(complaint(
+                        "from",
+                        "is not a mail address: write it like Homeward <alarm@example.org>",
+                    ));
+                }
+                if smtp.tls == Tls::None && !is_loopback(&smtp.host) {
+                    complaints.push(complaint(
+                        "tls",
+                        "sends names and addresses in the clear: use starttls or tls",
+                    ));
+                }
+            }
+        }
+        complaints
+    }
+}
+
+/// What is wrong with a gateway's address. It is not quoted: some hold a token.
+fn bad_url(url: &str) -> Option<&'static str> {
+    let Ok(url) = reqwest::Url::parse(url) else {
+        return Some("is not an address: write it like https://sms.example.org/send");
+    };
+    match (url.scheme(), url.host_str()) {
+        ("https", Some(_)) => None,
+        ("http", Some(host)) if is_loopback(host) => None,
+        ("http", Some(_)) => Some("sends names and numbers in the clear: use https"),
+        _ => Some("must begin with https://"),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

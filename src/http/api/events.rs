@@ -1,0 +1,181 @@
+//! The log over HTTP, in an order without gaps.
+
+use std::collections::HashMap;
+
+use axum::{
+    extract::{Query, State},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Reply, views::EventView};
+use crate::{
+    app::{Rejected, access::Actor},
+    domain::{
+        event::hex,
+        ids::{IncidentId, TeamId, VisitId},
+        people::Role,
+        rights::{self, Act, Relation},
+    },
+    http::{
+        Site,
+        problem::{Kind, Problem},
+    },
+    store::{
+        self, Tx,
+        events::{self, ChainOf, Cursor, Kept},
+        incidents, people, visits,
+    },
+};
+
+/// So many events at most.
+const MOST: i64 = 500;
+
+/// Which events.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// Of this visit alone.
+    visit: Option<Uuid>,
+    /// Of this incident alone.
+    incident: Option<Uuid>,
+    /// After this place: the `next` of the page before.
+    after: Option<String>,
+    /// So many, 1 to 500; 100 if not said.
+    limit: Option<i64>,
+}
+
+/// A page of the log.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct EventList {
+    /// What happened.
+    events: Vec<EventView>,
+    /// Hand this back as `after`, now or later.
+    next: String,
+}
+
+/// Lists what happened, as far as you may see it. Nothing is ever added before the place that `next` names.
+#[utoipa::path(get, path = "/events", params(ListQuery), responses((status = 200, body = EventList),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(site): State<Site>,
+    actor: Actor,
+    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|error| Problem::field("query", error.body_text()))?;
+    let limit = query.limit.unwrap_or(100);
+    if !(1..=MOST).contains(&limit) {
+        return Err(Problem::field("limit", "between 1 and 500"));
+    }
+    let after: Cursor = match query.after.as_deref() {
+        None | Some("") => Cursor::default(),
+        Some(text) => text.parse().map_err(|_| Problem::field("after", "hand back the `next` of a page"))?,
+    };
+    let mut tx = site.db.read().await?;
+    let list = match (query.visit, query.incident) {
+        (Some(_), Some(_)) => return Err(Problem::field("incident", "say either `visit` or `incident`")),
+        (Some(id), None) => {
+            let chain = visit_chain(&mut tx, &actor, VisitId(id)).await??;
+            one_chain(&mut tx, &actor, chain, after, limit).await?
+        }
+        (None, Some(id)) => {
+            let chain = incident_chain(&mut tx, &actor, IncidentId(id)).await??;
+            one_chain(&mut tx, &actor, chain, after, limit).await?
+        }
+        (None, None) => everything(&mut tx, &actor, after, limit).await?,
+    };
+    Ok(Reply::ok(&list).into_response())
+}
+
+async fn visit_chain(tx: &mut Tx, actor: &Actor, id: VisitId) -> store::Result<Result<ChainOf, Problem>> {
+    let Some(visit) = visits::find(tx, actor.organisation, id).await? else {
+        return Ok(Err(Problem::of(Kind::NotFound)));
+    };
+    let relation = actor.relation_to_visit(tx, &visit).await?;
+    let allowed = rights::may(actor.role, Act::SeeVisit, relation);
+    Ok(allowed.map(|()| ChainOf::Visit(id)).map_err(|denied| Rejected::from(denied).into()))
+}
+
+async fn incident_chain(
+    tx: &mut Tx,
+    actor: &Actor,
+    id: IncidentId,
+) -> store::Result<Result<ChainOf, Problem>> {
+    let Some(incident) = incidents::find(tx, actor.organisation, id).await? else {
+        return Ok(Err(Problem::of(Kind::NotFound)));
+    };
+    let relation = actor.relation_to_incident(tx, &incident).await?;
+    let allowed = rights::may(actor.role, Act::SeeIncident, relation);
+    Ok(allowed.map(|()| ChainOf::Incident(id)).map_err(|denied| Rejected::from(denied).into()))
+}
+
+async fn one_chain(
+    tx: &mut Tx,
+    actor: &Actor,
+    chain: ChainOf,
+    after: Cursor,
+    limit: i64,
+) -> store::Result<EventList> {
+    let found = events::list_chain(tx, actor.organisation, chain, after.place(), limit).await?;
+    let next = found.last().map_or(after.place(), |last| last.event.number);
+    Ok(EventList { events: found.iter().map(view_of).collect(), next: next.to_string() })
+}
+
+async fn everything(tx: &mut Tx, actor: &Actor, after: Cursor, limit: i64) -> store::Result<EventList> {
+    let found = events::list(tx, actor.organisation, after, limit).await?;
+    let next = found.last().map_or(after, |last| last.cursor);
+    let reach = people::reach(tx, actor.organisation, actor.team).await?;
+    let hidden = actor.open_about_self(tx).await?;
+    let mut called: HashMap<Uuid, bool> = HashMap::new();
+    let mut shown = Vec::new();
+    for kept in &found {
+        let chain = kept.event.chain;
+        if kept.chain_kind == "incident" && !called.contains_key(&chain) {
+            let is_called = people::code_of(tx, IncidentId(chain), actor.person).await?.is_some();
+            called.insert(chain, is_called);
+        }
+        let open_about_self = hidden.contains(&IncidentId(chain));
+        if sees(actor, kept, &reach, called.get(&chain).copied().unwrap_or(false), open_about_self) {
+            shown.push(view_of(kept));
+        }
+    }
+    Ok(EventList { events: shown, next: next.to_string() })
+}
+
+fn sees(actor: &Actor, kept: &Kept, reach: &[TeamId], called: bool, open_about_self: bool) -> bool {
+    let relation = Relation {
+        own: kept.subject == Some(actor.person),
+        in_reach: kept.team.is_some_and(|team| reach.contains(&team)),
+        called,
+        owner: false,
+        open: open_about_self,
+    };
+    match kept.chain_kind.as_str() {
+        "visit" => rights::may(actor.role, Act::SeeVisit, relation).is_ok(),
+        "incident" => rights::may(actor.role, Act::SeeIncident, relation).is_ok(),
+        _ => {
+            matches!(actor.role, Role::Auditor | Role::Administrator)
+                || (actor.role.manages() && relation.in_reach)
+        }
+    }
+}
+
+/// An event as it is shown.
+pub(super) fn view_of(kept: &Kept) -> EventView {
+    let event = &kept.event;
+    EventView {
+        cursor: kept.cursor.to_string(),
+        kind: event.kind.clone(),
+        happened_at: event.happened_at,
+        learned_at: event.learned_at,
+        door: event.door,
+        actor: event.actor.map(|actor| actor.0),
+        about: kept.chain_kind.clone(),
+        about_id: event.chain,
+        number: event.number,
+        body: serde_json::from_str(&event.body).unwrap_or_default(),
+        words: kept.words.as_deref().and_then(|words| serde_json::from_str(words).ok()),
+        hash: hex(&kept.hash),
+    }
+}

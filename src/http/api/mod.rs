@@ -1,0 +1,203 @@
+//! The JSON API under `/api/v1`.
+
+mod events;
+mod incidents;
+mod me;
+mod views;
+mod visits;
+
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Site, problem::Problem};
+use crate::{
+    app::{Rejected, access::Actor},
+    domain::event::Door,
+    store::{
+        self, Lane, Trace, Tx,
+        idempotency::{self, Claimed, Key},
+    },
+};
+
+/// The longest Idempotency-Key.
+const LONGEST_KEY: usize = 255;
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Homeward",
+        description = "Lone-worker check-in. A start is never refused; a refusal is a problem as of RFC 9457, whose `type` is stable. POST takes an Idempotency-Key.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    modifiers(&Bearer),
+    security(("token" = [])),
+)]
+struct Description;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        openapi.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
+
+pub(super) fn router() -> OpenApiRouter<Site> {
+    let api = OpenApiRouter::new()
+        .routes(routes!(visits::start, visits::list))
+        .routes(routes!(visits::show))
+        .routes(routes!(visits::arrive))
+        .routes(routes!(visits::check_in))
+        .routes(routes!(visits::extend))
+        .routes(routes!(visits::check_out))
+        .routes(routes!(visits::record))
+        .routes(routes!(visits::cancel))
+        .routes(routes!(me::show))
+        .routes(routes!(me::set_pin))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::show))
+        .routes(routes!(incidents::acknowledge))
+        .routes(routes!(incidents::note))
+        .routes(routes!(incidents::close))
+        .routes(routes!(incidents::review))
+        .routes(routes!(events::list));
+    OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", api)
+}
+
+/// A reply as it is sent, and kept under an Idempotency-Key.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reply {
+    status: StatusCode,
+    body: Value,
+}
+
+impl Reply {
+    fn new(status: StatusCode, body: &impl Serialize) -> Self {
+        Self { status, body: serde_json::to_value(body).unwrap_or(Value::Null) }
+    }
+
+    fn no_content() -> Self {
+        Self { status: StatusCode::NO_CONTENT, body: Value::Null }
+    }
+
+    fn ok(body: &impl Serialize) -> Self {
+        Self::new(StatusCode::OK, body)
+    }
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        Self { status: problem.status(), body: problem.to_value() }
+    }
+}
+
+impl From<Rejected> for Reply {
+    fn from(rejected: Rejected) -> Self {
+        Problem::from(rejected).into()
+    }
+}
+
+/// One request that changes something.
+struct Act {
+    site: Site,
+    actor: Actor,
+    route: String,
+    key: Option<String>,
+    body: Bytes,
+    lane: Lane,
+    reuse: Reuse,
+}
+
+/// What is done when an Idempotency-Key comes again with another body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    /// It is refused.
+    Refuse,
+    /// It is done as if it had no key, with a warning: a start.
+    Warn,
+}
+
+impl Act {
+    fn new(site: Site, actor: Actor, route: impl Into<String>, headers: &HeaderMap, body: Bytes) -> Self {
+        let key = headers
+            .get(&IDEMPOTENCY_KEY)
+            .and_then(|value| value.to_str().ok())
+            .filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY)
+            .map(str::to_owned);
+        Self { site, actor, route: route.into(), key, body, lane: Lane::Usual, reuse: Reuse::Refuse }
+    }
+
+    /// Goes before others that wait.
+    fn urgent(self) -> Self {
+        Self { lane: Lane::Urgent, ..self }
+    }
+
+    /// Runs a use case once for its key, and answers.
+    async fn run(
+        self,
+        case: impl AsyncFn(&mut Tx, &Actor, Trace) -> store::Result<Reply> + Send + Sync + 'static,
+    ) -> Response {
+        let Self { site, actor, route, key, body, lane, reuse } = self;
+        let trace = Trace { actor: Some(actor.person), door: Door::Api, now: site.clock.now() };
+        let key = key.map(|key| Key { person: actor.person, route, key, body_hash: site.key.body(&body) });
+        let work = async move |tx: &mut Tx| -> store::Result<(Reply, bool)> {
+            let Some(key) = &key else { return Ok((case(tx, &actor, trace).await?, false)) };
+            match idempotency::claim(tx, key, trace.now).await? {
+                Claimed::New => {
+                    let reply = case(tx, &actor, trace).await?;
+                    idempotency::keep(tx, key, reply.status.as_u16(), &reply.body.to_string()).await?;
+                    Ok((reply, false))
+                }
+                Claimed::Done { status, reply } => {
+                    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+                    let body = serde_json::from_str(&reply)
+                        .map_err(|_| store::Error::inconsistent("idempotency", "reply", &key.key))?;
+                    Ok((Reply { status, body }, true))
+                }
+                Claimed::OtherBody if reuse == Reuse::Refuse => Ok((Rejected::KeyReused.into(), false)),
+                Claimed::OtherBody => {
+                    let mut reply = case(tx, &actor, trace).await?;
+                    if let Some(warnings) = reply.body.get_mut("warnings").and_then(Value::as_array_mut) {
+                        warnings.push(serde_json::json!({
+                            "message": "this Idempotency-Key was used with another body: done as if it had none"
+                        }));
+                    }
+                    Ok((reply, false))
+                }
+            }
+        };
+        match site.db.write_in(lane, work).await {
+            Ok((reply, replayed)) => {
+                let mut response = reply.into_response();
+                if replayed {
+                    response.headers_mut().insert(&IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+                }
+                response
+            }
+            Err(error) => Problem::from(error).into_response(),
+        }
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        if self.status == StatusCode::NO_CONTENT {
+            return self.status.into_response();
+        }
+        let kind = if self.status.is_success() { "application/json" } else { "application/problem+json" };
+        (self.status, [(header::CONTENT_TYPE, kind)], self.body.to_string()).into_response()
+    }
+}

@@ -1,0 +1,341 @@
+//! What the API shows. One view for each thing; what the subject may not see is decided before one is made.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    app::access::Actor,
+    domain::{
+        ids::{IncidentId, PersonId},
+        incident::{Claim, Holder, Incident, IncidentState},
+        people::Directory,
+        start::Warning,
+        visit::{Alarm, Risk, Visit, VisitOutcome, VisitState, Visiting},
+        wording::{English, Wording},
+    },
+};
+
+/// A person, as others see them.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(super) struct PersonView {
+    /// The id.
+    pub id: Uuid,
+    /// The name.
+    pub name: String,
+}
+
+impl PersonView {
+    pub(super) fn of(directory: &Directory, id: PersonId) -> Self {
+        Self { id: id.0, name: directory.name_of(id).into() }
+    }
+}
+
+/// Another visit of the same worker that is still watched.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(super) struct StillWatched {
+    /// Its id.
+    pub id: Uuid,
+    /// Until when.
+    pub expected_departure: DateTime<Utc>,
+}
+
+/// A visit.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(super) struct VisitView {
+    /// Its id.
+    pub id: Uuid,
+    /// planned, begun, ended or cancelled.
+    #[schema(pattern = "^(planned|begun|ended|cancelled)$")]
+    pub state: &'static str,
+    /// Who is watched.
+    pub worker: PersonView,
+    /// Why.
+    pub purpose: Option<String>,
+    /// Where.
+    pub place: Option<String>,
+    /// Whose case.
+    pub case_reference: Option<String>,
+    /// Who is visited.
+    pub visiting: Option<Visiting>,
+    /// How dangerous.
+    pub risk: Risk,
+    /// The phone will have no signal there.
+    pub no_signal_expected: bool,
+    /// When the worker means to arrive; of a plan.
+    pub expected_arrival: Option<DateTime<Utc>>,
+    /// When the worker means to be out.
+    pub expected_departure: DateTime<Utc>,
+    /// Whether that has passed.
+    pub overdue: bool,
+    /// When the worker was at the door.
+    pub arrived_at: Option<DateTime<Utc>>,
+    /// When the worker was last heard of.
+    pub last_contact_at: Option<DateTime<Utc>>,
+    /// When the watching ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How the watching ended.
+    pub ended_how: Option<&'static str>,
+    /// The sum of the extensions, in minutes.
+    pub extended_minutes: i64,
+    /// How it turned out.
+    pub outcome: Option<VisitOutcome>,
+    /// What was done.
+    pub work_undertaken: Option<String>,
+    /// When that was recorded.
+    pub recorded_at: Option<DateTime<Utc>>,
+    /// Counts its changes.
+    pub version: i64,
+    /// What Homeward now believes.
+    pub message: String,
+    /// What was odd about the request, and what was done about it.
+    pub warnings: Vec<Warning>,
+    /// Other visits of this worker that are still watched; after a check-out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub still_watched: Vec<StillWatched>,
+    /// The open incident about it; shown to those who may see that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Uuid>,
+}
+
+impl VisitView {
+    pub(super) fn new(
+        actor: &Actor,
+        worker: PersonView,
+        visit: &Visit,
+        alarm: Alarm,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let (ended_at, ended_how) = match &visit.state {
+            VisitState::Ended { at, how, .. } => (Some(*at), Some(how.as_str())),
+            VisitState::Cancelled { at, .. } => (Some(*at), None),
+            VisitState::Planned { .. } | VisitState::Begun { .. } => (None, None),
+        };
+        let details = &visit.details;
+        Self {
+            id: visit.id.0,
+            state: visit.state.as_str(),
+            worker,
+            purpose: details.purpose.clone(),
+            place: details.place.clone(),
+            case_reference: details.case_reference.clone(),
+            visiting: details.visiting,
+            risk: details.risk,
+            no_signal_expected: details.no_signal_expected,
+            expected_arrival: match &visit.state {
+                VisitState::Planned { expected_arrival, .. } => Some(*expected_arrival),
+                _ => None,
+            },
+            expected_departure: visit.expected_departure,
+            overdue: visit.is_overdue(now),
+            arrived_at: visit.arrived_at,
+            last_contact_at: visit.last_contact_at,
+            ended_at,
+            ended_how,
+            extended_minutes: visit.extended.num_minutes(),
+            outcome: visit.outcome,
+            work_undertaken: visit.work_undertaken.clone(),
+            recorded_at: visit.recorded_at,
+            version: visit.version,
+            message: English.believes(visit, alarm, now, actor.zone),
+            warnings: vec![],
+            still_watched: vec![],
+            incident: None,
+        }
+    }
+
+    /// For those who may see the incident.
+    pub(super) fn with_incident(self, incident: Option<IncidentId>) -> Self {
+        Self { incident: incident.map(|id| id.0), ..self }
+    }
+}
+
+/// How an incident was closed.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(super) struct ClosingView {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// By whom.
+    pub by: PersonView,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// How that is known.
+    pub known_by: &'static str,
+    /// Where the worker was then.
+    #[schema(value_type = Object)]
+    pub worker_now: serde_json::Value,
+    /// In the closer's words.
+    pub note: String,
+}
+
+/// What was learned.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(super) struct ReviewView {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// By whom.
+    pub by: PersonView,
+    /// What was learned.
+    pub learned: String,
+    /// What is done about it.
+    pub action: String,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(super) struct EventView {
+    /// Where it stands; hand it back as `after`.
+    pub cursor: String,
+    /// What kind.
+    pub kind: String,
+    /// When it happened.
+    pub happened_at: DateTime<Utc>,
+    /// When we learned of it.
+    pub learned_at: DateTime<Utc>,
+    /// Through which door.
+    #[schema(value_type = String)]
+    pub door: crate::domain::event::Door,
+    /// Who did it; nobody where the machine did.
+    pub actor: Option<Uuid>,
+    /// visit, incident or organisation.
+    pub about: String,
+    /// Which one.
+    pub about_id: Uuid,
+    /// Its number in that log.
+    pub number: i64,
+    /// Before and after.
+    #[schema(value_type = Object)]
+    pub body: serde_json::Value,
+    /// Personal words, until they are erased.
+    #[schema(value_type = Option<Object>)]
+    pub words: Option<serde_json::Value>,
+    /// The hash that the next one of this log builds on.
+    pub hash: String,
+}
+
+/// An incident.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(super) struct IncidentView {
+    /// Its id.
+    pub id: Uuid,
+    /// overdue.
+    pub kind: &'static str,
+    /// open or closed.
+    #[schema(pattern = "^(open|closed)$")]
+    pub state: &'static str,
+    /// One line for people.
+    pub headline: String,
+    /// The worker whom it is about.
+    pub subject: PersonView,
+    /// Where the worker can be rung.
+    pub subject_phone: Option<String>,
+    /// The visit that did not end.
+    pub visit: Uuid,
+    /// Where that was.
+    pub place: Option<String>,
+    /// Why it was made.
+    pub purpose: Option<String>,
+    /// How dangerous it was held to be.
+    pub risk: Option<Risk>,
+    /// No signal was expected there.
+    pub no_signal_expected: bool,
+    /// When the worker was last heard of.
+    pub last_contact_at: Option<DateTime<Utc>>,
+    /// The deadline that was missed.
+    pub expected_departure: DateTime<Utc>,
+    /// When it opened.
+    pub opened_at: DateTime<Utc>,
+    /// It opened late, because the service had been down.
+    pub after_outage: bool,
+    /// Who has it.
+    pub owner: Option<PersonView>,
+    /// Until when they have it, or when the ladder goes on.
+    pub waits_until: Option<DateTime<Utc>>,
+    /// What the worker says.
+    #[schema(pattern = "^(none|reports_safe|safe_inside)$")]
+    pub worker_reports: &'static str,
+    /// The same in words.
+    pub worker_reports_text: Option<String>,
+    /// How often the ladder has started again.
+    pub raise: i32,
+    /// A round reached nobody: somebody has to mend the ladder.
+    pub reached_nobody: bool,
+    /// The version of the ladder that is in force for it.
+    pub ladder: Uuid,
+    /// Your code for it, if you were called.
+    pub code: Option<String>,
+    /// How it was closed.
+    pub closing: Option<ClosingView>,
+    /// What was learned.
+    pub review: Option<ReviewView>,
+    /// Counts its changes.
+    pub version: i64,
+    /// Everything that happened, of the incident and its visit; in a single incident.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<EventView>,
+}
+
+impl IncidentView {
+    pub(super) fn new(
+        directory: &Directory,
+        incident: &Incident,
+        visit: Option<&Visit>,
+        code: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let zone = directory.zone;
+        let name = directory.name_of(incident.subject);
+        let (holder, claim, closing, review) = match &incident.state {
+            IncidentState::Open { holder, claim } => (Some(holder), *claim, None, None),
+            IncidentState::Closed { closing, review } => (None, Claim::None, Some(closing), review.as_ref()),
+        };
+        let person = |id| PersonView::of(directory, id);
+        Self {
+            id: incident.id.0,
+            kind: incident.kind.as_str(),
+            state: if incident.is_open() { "open" } else { "closed" },
+            headline: English.headline(incident, name, now, zone),
+            subject: person(incident.subject),
+            subject_phone: directory
+                .person(incident.subject)
+                .and_then(|person| person.phone.as_ref())
+                .map(|phone| phone.as_str().to_owned()),
+            visit: incident.visit.0,
+            place: visit.and_then(|visit| visit.details.place.clone()),
+            purpose: visit.and_then(|visit| visit.details.purpose.clone()),
+            risk: visit.map(|visit| visit.details.risk),
+            no_signal_expected: visit.is_some_and(|visit| visit.details.no_signal_expected),
+            last_contact_at: visit.and_then(|visit| visit.last_contact_at),
+            expected_departure: incident.missed,
+            opened_at: incident.opened_at,
+            after_outage: incident.opened == crate::domain::incident::Opened::AfterOutage,
+            owner: incident.owner().map(person),
+            waits_until: holder.map(|holder| match holder {
+                Holder::Nobody { due } => *due,
+                Holder::Owned { until, .. } => *until,
+            }),
+            worker_reports: claim.as_str(),
+            worker_reports_text: English.claim(claim, now, zone),
+            raise: incident.rung.raise,
+            reached_nobody: incident.reached_nobody,
+            ladder: incident.ladder.0,
+            code,
+            closing: closing.map(|closing| ClosingView {
+                at: closing.at,
+                by: person(closing.by),
+                outcome: closing.outcome.as_str(),
+                known_by: closing.known_by.as_str(),
+                worker_now: serde_json::to_value(closing.worker_now).unwrap_or_default(),
+                note: closing.note.clone(),
+            }),
+            review: review.map(|review| ReviewView {
+                at: review.at,
+                by: person(review.by),
+                learned: review.learned.clone(),
+                action: review.action.clone(),
+            }),
+            version: incident.version,
+            timeline: vec![],
+        }
+    }
+}

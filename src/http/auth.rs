@@ -1,0 +1,45 @@
+//! Who asks: the bearer token of a person.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header::AUTHORIZATION, request::Parts},
+};
+
+use super::{
+    Site,
+    problem::{Kind, Problem},
+};
+use crate::{
+    app::access::{self, Actor, BadToken},
+    domain::event::Door,
+    store::Trace,
+};
+
+impl FromRequestParts<Site> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
+        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        });
+        let Some(token) = token else { return Err(Problem::of(Kind::NoToken)) };
+        let now = site.clock.now();
+        let mut tx = site.db.read().await?;
+        let found = access::authenticate(&mut tx, token, now).await?;
+        drop(tx);
+        match found {
+            Ok(actor) => Ok(actor),
+            Err((BadToken::Over, Some(actor))) => {
+                let trace = Trace { actor: Some(actor.person), door: Door::Api, now };
+                site.db.write(async move |tx| access::log_refused_token(tx, &actor, trace).await).await?;
+                Err(Problem::of(Kind::NoToken))
+            }
+            Err(_) => {
+                tracing::warn!("a request came with a token that was never issued");
+                Err(Problem::of(Kind::NoToken))
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Request bodies: read up to a limit, parsed so that a refusal names the field.
+
+use axum::{
+    body::{Bytes, to_bytes},
+    extract::{FromRequest, Request},
+};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Site,
+    problem::{Kind, Problem},
+};
+
+/// The largest body.
+const LARGEST: usize = 64 * 1024;
+
+/// A body that was read, or why it was not: a start has to tell somebody either way.
+pub(super) struct Body(pub(super) Result<Bytes, Problem>);
+
+impl FromRequest<Site> for Body {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, _: &Site) -> Result<Self, Self::Rejection> {
+        Ok(Self(to_bytes(request.into_body(), LARGEST).await.map_err(|_| Problem::of(Kind::TooLarge))))
+    }
+}
+
+/// Reads JSON into a type. An empty body is an empty object.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let bytes = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Problem::new(Kind::Unreadable, "the body is not UTF-8"))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let (path, error) = (error.path().to_string(), error.into_inner());
+        if error.is_data() {
+            let detail = plain(&error.to_string());
+            let field = if path == "." { named_in(&detail).unwrap_or_default() } else { path };
+            Problem::field(field, detail)
+        } else {
+            Problem::new(Kind::Unreadable, format!("the body is no JSON: {error}"))
+        }
+    })?;
+    json.end().map_err(|error| Problem::new(Kind::Unreadable, format!("the body is no JSON: {error}")))?;
+    Ok(value)
+}
+
+/// Without the position, which says nothing to whoever sent an object.
+fn plain(error: &str) -> String {
+    error.split(" at line ").next().unwrap_or(error).to_owned()
+}
+
+/// "missing field `pin`" names its field in the text alone.
+fn named_in(detail: &str) -> Option<String> {
+    detail.split('`').nth(1).map(str::to_owned)
+}

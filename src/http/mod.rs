@@ -1,0 +1,93 @@
+//! The HTTP door: JSON API, its description, health.
+
+pub mod api;
+mod auth;
+mod body;
+mod health;
+pub mod problem;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    http::{HeaderValue, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::{
+    app::House,
+    clock::Clock,
+    http::problem::{Kind, Problem},
+    keys::ServerKey,
+    store::Db,
+};
+
+/// What every handler works with.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What use cases need to know.
+    pub house: Arc<House>,
+    /// What PINs are hashed under.
+    pub key: ServerKey,
+}
+
+/// Everything that is served.
+pub fn router(site: Site) -> Router {
+    let (api, description) = api::router().split_for_parts();
+    let description = serde_json::to_string(&description).unwrap_or_default();
+    let description = axum::body::Bytes::from(description);
+    Router::new()
+        .merge(api)
+        .route(
+            "/openapi.json",
+            get(move || async move { ([(header::CONTENT_TYPE, "application/json")], description.clone()) }),
+        )
+        .route("/problems/{slug}", get(explain))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .layer(middleware::from_fn(finish_what_was_begun))
+        .method_not_allowed_fallback(async || Problem::of(Kind::Method))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ))
+        .with_state(site)
+}
+
+/// What is answered where nothing is served.
+pub async fn nothing_here() -> Problem {
+    Problem::of(Kind::NotFound)
+}
+
+/// A request runs to its end even if its client hangs up: what was begun ends alike on both databases.
+async fn finish_what_was_begun(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(_panicked) => Problem::of(Kind::Fault).into_response(),
+    }
+}
+
+async fn explain(Path(slug): Path<String>, State(_): State<Site>) -> Response {
+    match Kind::ALL.iter().find(|kind| kind.slug() == slug) {
+        Some(kind) => {
+            format!("{} ({})\n\n{}\n", kind.title(), kind.status(), kind.explained()).into_response()
+        }
+        None => Problem::of(Kind::NotFound).into_response(),
+    }
+}

@@ -1,0 +1,93 @@
+//! The server key: what PINs and request bodies are hashed under. It lives outside the database.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::domain::{ids::PersonId, pin::PinHash};
+
+/// 32 random bytes.
+#[derive(Clone)]
+pub struct ServerKey([u8; 32]);
+
+/// A key file that holds no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it must hold 32 random bytes in base64: make one with `openssl rand -base64 32`")]
+pub struct BadKey;
+
+impl ServerKey {
+    /// Reads the text of a key file.
+    pub fn parse(text: &str) -> Result<Self, BadKey> {
+        let bytes = STANDARD.decode(text.trim()).map_err(|_| BadKey)?;
+        bytes.try_into().map(Self).map_err(|_| BadKey)
+    }
+
+    /// A new one, and the text to keep it as.
+    pub fn generate() -> Result<(Self, String), getrandom::Error> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok((Self(bytes), STANDARD.encode(bytes)))
+    }
+
+    /// The hash of a PIN, bound to its person.
+    pub fn pin(&self, person: PersonId, given: &str) -> PinHash {
+        PinHash(self.mac(b"pin", &[person.0.as_bytes(), given.trim().as_bytes()]))
+    }
+
+    /// The hash of a request body: bodies hold PINs and are not kept.
+    pub fn body(&self, body: &[u8]) -> Vec<u8> {
+        self.mac(b"body", &[body]).to_vec()
+    }
+
+    /// What shows that a database and a key belong together.
+    pub fn check(&self) -> Vec<u8> {
+        self.mac(b"check", &[]).to_vec()
+    }
+
+    fn mac(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+        // HMAC takes keys of any length: this cannot fail, and if it did no PIN would be right.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 32] };
+        mac.update(purpose);
+        for part in parts {
+            mac.update(&[0]);
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for ServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerKey(hidden)")
+    }
+}
+
+/// A bearer token: 256 random bits, shown once; only its hash is kept.
+pub struct Token(String);
+
+impl Token {
+    /// A new one.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(format!("hw_{}", crate::domain::event::hex(&bytes))))
+    }
+
+    /// The text to hand out.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept of a token. It has 256 random bits, so a plain hash is enough.
+    pub fn hash(token: &str) -> [u8; 32] {
+        Sha256::digest(token.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(hidden)")
+    }
+}

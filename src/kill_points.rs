@@ -1,0 +1,29 @@
+//! Places at which a test can have the process killed. They exist only in builds with debug assertions.
+
+/// Stops here for ever, saying so on standard error, if this is the point that `HOMEWARD_KILL_POINT` names.
+#[cfg(debug_assertions)]
+pub async fn kill_point(name: &'static str) {
+    if CHOSEN.get().is_some_and(|chosen| chosen == name) {
+        eprintln!("kill point: {name}");
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Nothing, in a release.
+#[cfg(not(debug_assertions))]
+pub async fn kill_point(_name: &'static str) {}
+
+#[cfg(debug_assertions)]
+static CHOSEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+
+/// Chooses the point, once, at the start of the process.
+#[cfg(debug_assertions)]
+pub fn choose(name: Option<&String>) {
+    if let Some(name) = name {
+        let _already = CHOSEN.set(name.clone());
+    }
+}
+
+/// Nothing, in a release.
+#[cfg(not(debug_assertions))]
+pub fn choose(_name: Option<&String>) {}

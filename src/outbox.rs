@@ -1,0 +1,247 @@
+//! The outbox: the only place that sends. It claims what is due, hands it to a provider, and marks what came of it; a claim
+//! whose process died is simply due again when its lease ends.
+
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{House, delivery},
+    clock::{Clock, Time},
+    domain::{
+        event::Door,
+        policy::delta,
+        retry::{Handed, provider_for, wait_after},
+    },
+    kill_points::kill_point,
+    providers::{Outgoing, Providers},
+    store::{
+        self, Db, Lane, Trace, Tx,
+        outbox::{self, Claimed},
+    },
+};
+
+/// A look at the outbox that found nothing is repeated after so long at the latest.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// So often a mark is tried; after that the lease ends and the message goes again, with the same reference.
+const MARK_TRIES: u32 = 5;
+
+/// What the outbox works with.
+#[derive(Debug)]
+pub struct Outbox {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    house: Arc<House>,
+    providers: Providers,
+    lease: Duration,
+    at_once: usize,
+    paused: Mutex<HashMap<String, Time>>,
+}
+
+impl Outbox {
+    /// `lease`: how long a claim holds. `at_once`: how many messages are under way at the same time.
+    pub fn new(
+        db: Db,
+        clock: Arc<dyn Clock>,
+        house: Arc<House>,
+        providers: Providers,
+        lease: Duration,
+        at_once: usize,
+    ) -> Self {
+        Self { db, clock, house, providers, lease, at_once: at_once.max(1), paused: Mutex::default() }
+    }
+
+    /// Sends everything that is due at `now`, and what becomes due by that; returns how many tries that took.
+    pub async fn deliver_due(&self, now: Time) -> store::Result<usize> {
+        let mut tries = 0;
+        loop {
+            let claimed = self.claim(now, self.at_once).await?;
+            if claimed.is_empty() {
+                return Ok(tries);
+            }
+            tries += claimed.len();
+            futures::future::join_all(claimed.into_iter().map(|claimed| self.deliver(claimed))).await;
+        }
+    }
+
+    /// Sends until it is told to stop, then finishes what is under way.
+    pub async fn run(&self, stop: CancellationToken) {
+        let bell = Arc::clone(&self.db.bell().outbox);
+        let mut under_way = FuturesUnordered::new();
+        let mut more = true;
+        loop {
+            let rung = bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            let room = self.at_once - under_way.len();
+            let mut sleep = LONGEST_SLEEP;
+            if more && room > 0 {
+                match self.claim(self.clock.now(), room).await {
+                    Ok(claimed) => {
+                        more = claimed.len() == room;
+                        under_way.extend(claimed.into_iter().map(|claimed| self.deliver(claimed)));
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the outbox could not be read; the next look follows")
+                    }
+                }
+                sleep = self.sleep_for().await;
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = &mut rung => more = true,
+                Some(()) = under_way.next() => {}
+                () = tokio::time::sleep(sleep) => more = true,
+            }
+        }
+        while under_way.next().await.is_some() {}
+    }
+
+    async fn sleep_for(&self) -> Duration {
+        let next = async {
+            let mut tx = self.db.read().await?;
+            outbox::next_due_any_org(&mut tx).await
+        };
+        match next.await {
+            Ok(Some(due)) => (due - self.clock.now()).to_std().unwrap_or_default().min(LONGEST_SLEEP),
+            _ => LONGEST_SLEEP,
+        }
+    }
+
+    async fn claim(&self, now: Time, room: usize) -> store::Result<Vec<Claimed>> {
+        let lease_ends = now + delta(self.lease);
+        let case = async move |tx: &mut Tx| outbox::claim_any_org(tx, now, lease_ends, room).await;
+        let claimed = self.db.write_in(Lane::Urgent, case).await?;
+        if !claimed.is_empty() {
+            kill_point("outbox.claimed").await;
+        }
+        Ok(claimed)
+    }
+
+    async fn deliver(&self, claimed: Claimed) {
+        let message = &claimed.message;
+        let providers = self.providers.for_channel(message.channel);
+        let first = provider_for(claimed.tries - 1, providers.len());
+        let now = self.clock.now();
+        let in_turn = providers.iter().cycle().skip(first).take(providers.len());
+        let Some(provider) =
+            in_turn.clone().find(|provider| self.paused_until(provider.name(), now).is_none())
+        else {
+            let Some(end) = in_turn.filter_map(|provider| self.paused_until(provider.name(), now)).min()
+            else {
+                let reason = "no provider is configured for this channel";
+                return self
+                    .mark(Mark::Refused { provider: "none".into(), reason: reason.into() }, claimed)
+                    .await;
+            };
+            // Every provider of this channel has asked to be left alone: that was no try.
+            let tries = claimed.tries - 1;
+            let mark = Mark::Again { provider: "all".into(), reason: "asked to wait".into(), at: end, tries };
+            return self.mark(mark, claimed).await;
+        };
+        let outgoing = Outgoing {
+            id: message.id,
+            channel: message.channel,
+            address: &message.address,
+            subject: &message.subject,
+            body: match message.channel {
+                crate::domain::contact::Channel::Sms => &message.short_text,
+                crate::domain::contact::Channel::Email => &message.body,
+            },
+            now,
+        };
+        let name = provider.name().to_owned();
+        let handed = AssertUnwindSafe(provider.send(&outgoing)).catch_unwind().await;
+        let mark = match handed {
+            Ok(Handed::Accepted { reference }) => {
+                kill_point("outbox.accepted").await;
+                Mark::Accepted { provider: name, reference }
+            }
+            Ok(Handed::TryAgain { reason }) => {
+                let wait = wait_after(claimed.tries, providers.len(), jitter());
+                Mark::Again {
+                    provider: name,
+                    reason,
+                    at: self.clock.now() + delta(wait),
+                    tries: claimed.tries,
+                }
+            }
+            Ok(Handed::Slow { wait }) => {
+                let until = self.clock.now() + delta(wait);
+                self.paused.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), until);
+                // At once again: another provider takes it, or else it waits for this one.
+                let (at, tries) = (self.clock.now(), claimed.tries - 1);
+                Mark::Again { provider: name, reason: "asked to slow down".into(), at, tries }
+            }
+            Ok(Handed::Refused { reason }) => Mark::Refused { provider: name, reason },
+            Err(_panic) => Mark::Poisoned,
+        };
+        self.mark(mark, claimed).await;
+    }
+
+    fn paused_until(&self, provider: &str, now: Time) -> Option<Time> {
+        let paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        paused.get(provider).copied().filter(|until| now < *until)
+    }
+
+    async fn mark(&self, mark: Mark, claimed: Claimed) {
+        let id = claimed.message.id;
+        match &mark {
+            Mark::Accepted { .. } => {}
+            Mark::Again { provider, reason, .. } | Mark::Refused { provider, reason } => {
+                tracing::warn!(message = %id, provider, reason, "a message was not taken");
+            }
+            Mark::Poisoned => tracing::error!(message = %id, "a message made its sender fail; moved aside"),
+        }
+        let (mark, claimed) = (Arc::new(mark), Arc::new(claimed));
+        for tries in 1..=MARK_TRIES {
+            let (mark, claimed, house) = (Arc::clone(&mark), Arc::clone(&claimed), Arc::clone(&self.house));
+            let trace = Trace::machine(Door::Outbox, self.clock.now());
+            let case = async move |tx: &mut Tx| mark.keep(tx, &house, &claimed, trace).await;
+            match self.db.write(case).await {
+                Ok(()) => return,
+                Err(error) if tries == MARK_TRIES => {
+                    tracing::error!(%error, message = %id, "what came of a message could not be kept; it goes again when its lease ends");
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100) * tries).await,
+            }
+        }
+    }
+}
+
+/// What came of a try.
+#[derive(Debug)]
+enum Mark {
+    Accepted { provider: String, reference: Option<String> },
+    Again { provider: String, reason: String, at: Time, tries: u32 },
+    Refused { provider: String, reason: String },
+    Poisoned,
+}
+
+impl Mark {
+    async fn keep(&self, tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trace) -> store::Result<()> {
+        match self {
+            Self::Accepted { provider, reference } => {
+                delivery::accepted(tx, claimed, (provider, reference.as_deref()), trace).await
+            }
+            Self::Again { provider, reason, at, tries } => {
+                delivery::failed(tx, claimed, (provider, reason), (*at, *tries), trace).await
+            }
+            Self::Refused { provider, reason } => {
+                delivery::refused(tx, house, claimed, (provider, reason), trace).await
+            }
+            Self::Poisoned => delivery::poisoned(tx, house, claimed, trace).await,
+        }
+    }
+}
+
+fn jitter() -> f64 {
+    let mut byte = [0_u8];
+    getrandom::fill(&mut byte).map_or(0.5, |()| f64::from(byte[0]) / 255.0)
+}
