@@ -1,4 +1,24 @@
-//! lib
+//! Homeward: a lone-worker check-in service. Somebody goes alone into a home and says when they will be out. If they do not
+//! check out, people are raised, step by step, until one of them takes the alarm and says how it ended.
+//!
+//! Data goes one way, and so do the modules:
+//!
+//! ```text
+//!   HTTP/JSON   CLI   demo          deadlines
+//!        \       |     /                |
+//!         +-- http, main               timer
+//!                |                      |
+//!                +--------> app <-------+      one use case = one transaction
+//!                            |
+//!            domain (decides)   store (keeps: state, events and messages together)
+//!                                  |
+//!                               outbox ---> providers ---> SMTP, SMS gateways
+//! ```
+//!
+//! To follow an alarm: [`domain::visit::Visit::due`] says that a deadline has passed, [`app::tick`] opens the incident,
+//! [`domain::incident`] runs the [`domain::ladder`], `app::telling` writes the messages, [`outbox`] sends them,
+//! [`app::delivery`] keeps what came of it, and [`app::incidents`] is what people do about it.
+
 pub mod app;
 pub mod clock;
 pub mod config;
@@ -9,5 +29,7 @@ pub mod kill_points;
 pub mod outbox;
 pub mod providers;
 pub mod shutdown;
+pub mod startup;
 pub mod store;
+pub mod telemetry;
 pub mod timer;

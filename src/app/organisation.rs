@@ -104,7 +104,16 @@ pub struct Refused(pub Vec<Complaint>);
 pub struct Wanted {
     file: File,
     text: String,
-    policy: Policy,
+    defaults: Defaults,
+}
+
+/// What holds where the file says nothing else.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    /// What teams work by.
+    pub policy: Policy,
+    /// For an organisation without a ladder of its own.
+    pub ladder: Ladder,
 }
 
 /// What applying did.
@@ -119,13 +128,13 @@ pub struct Applied {
 }
 
 impl Wanted {
-    /// Reads a file; `policy` is what teams work by where the file says nothing else.
-    pub fn parse(text: &str, policy: Policy) -> Result<Self, Refused> {
+    /// Reads a file.
+    pub fn parse(text: &str, defaults: Defaults) -> Result<Self, Refused> {
         let file = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));
             Refused(vec![Complaint { line, message: error.message().into() }])
         })?;
-        Ok(Self { file, text: text.into(), policy })
+        Ok(Self { file, text: text.into(), defaults })
     }
 
     /// The organisation's key.
@@ -279,7 +288,7 @@ fn read_directory(
     let mut teams = BTreeMap::new();
     for entry in &file.team {
         let Some(id) = team_ids.get(entry.key.get_ref()).copied() else { continue };
-        let policy = read_policy(reading, entry, &wanted.policy);
+        let policy = read_policy(reading, entry, &wanted.defaults.policy);
         let parent = reading.look_up(entry.parent.as_ref(), &team_ids, "team");
         teams.insert(
             id,
@@ -407,7 +416,7 @@ fn read_ladders(
         let said_or_there = said.iter().any(|(team, of, _)| team.is_none() && *of == risk)
             || current.iter().any(|version| version.team.is_none() && version.risk == risk);
         if !said_or_there {
-            said.push((None, risk, Ladder::default()));
+            said.push((None, risk, wanted.defaults.ladder.clone()));
         }
     }
     let in_force = |team, risk| current.iter().find(|version| version.team == team && version.risk == risk);

@@ -12,12 +12,11 @@ use crate::{
     clock::Time,
     domain::{
         event::{EventKind, NewEvent},
-        ids::{IncidentId, LadderId, OrganisationId, TeamId, VisitId},
+        ids::{IncidentId, OrganisationId, VisitId},
         incident::{Incident, Opened, Opening},
-        ladder::Ladder,
         notice::{Notice, Occasion},
         people::Directory,
-        visit::{Due, Risk, Visit, VisitState},
+        visit::{Due, Visit, VisitState},
     },
     store::{
         self, Error, Trace, Tx, events::log_for_organisation, incidents as incident_rows, installation,
@@ -49,14 +48,6 @@ impl Known {
     async fn read(tx: &mut Tx, organisation: OrganisationId) -> store::Result<Self> {
         let directory = people::directory(tx, organisation).await?;
         Ok(Self { directory, ladders: ladders::current(tx, organisation).await? })
-    }
-
-    /// The ladder in force for a team and a risk: the team's own, that of a team above, the organisation's.
-    fn ladder(&self, team: TeamId, risk: Risk) -> Option<(LadderId, Ladder)> {
-        let of = |team| self.ladders.iter().find(move |version| version.team == team && version.risk == risk);
-        let line = self.directory.line_of(team);
-        let version = line.into_iter().find_map(|team| of(Some(team))).or_else(|| of(None))?;
-        Some((version.id, version.ladder.clone()))
     }
 }
 
@@ -197,9 +188,9 @@ async fn open(
     trace: Trace,
 ) -> store::Result<()> {
     let directory = telling.directory;
-    let (ladder_id, ladder) = known
-        .ladder(visit.team, visit.details.risk)
-        .ok_or_else(|| Error::inconsistent("ladder", "team_id", visit.organisation))?;
+    let ladders::Version { id: ladder, ladder: steps, .. } =
+        ladders::in_force(&known.ladders, directory, visit.team, visit.details.risk)
+            .ok_or_else(|| Error::inconsistent("ladder", "team_id", visit.organisation))?;
     let opening = Opening {
         id: IncidentId::new(trace.now),
         organisation: visit.organisation,
@@ -207,11 +198,11 @@ async fn open(
         subject: visit.worker,
         visit: visit.id,
         missed: visit.expected_departure,
-        ladder: ladder_id,
+        ladder: *ladder,
         opened,
     };
     let policy = directory.policy(visit.team);
-    let decision = Incident::overdue(opening, &ladder, directory, &policy, trace.now);
+    let decision = Incident::overdue(opening, steps, directory, &policy, trace.now);
     let mut incident = decision.incident;
     incident_rows::insert(tx, &mut incident, decision.events, trace).await?;
     incident_rows::set_due(tx, incident.id, incident.next_due(&policy)).await?;

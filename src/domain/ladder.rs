@@ -142,6 +142,14 @@ pub struct Call {
 }
 
 impl Ladder {
+    /// The same ladder with every wait divided, for a demonstration that nobody has to wait for.
+    #[must_use]
+    pub fn hurried(&self, speed: u32) -> Self {
+        let quick = |length: Duration| length / speed.max(1);
+        let steps = self.steps.iter().map(|step| Step { after: quick(step.after), ..step.clone() }).collect();
+        Self { steps, repeat_every: quick(self.repeat_every).max(Duration::from_secs(1)) }
+    }
+
     /// The number of its last step, counted from 0.
     pub fn last_step(&self) -> usize {
         self.steps.len().saturating_sub(1)

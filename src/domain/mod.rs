@@ -15,6 +15,7 @@ pub mod pin;
 pub mod policy;
 pub mod retry;
 pub mod rights;
+pub mod simulation;
 pub mod start;
 pub mod visit;
 pub mod wording;

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         ids::{LadderId, OrganisationId, TeamId},
         ladder::Ladder,
+        people::Directory,
         visit::Risk,
     },
 };
@@ -54,6 +55,17 @@ impl From<Row> for Version {
 pub async fn current(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<Version>> {
     let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(CURRENT).bind(organisation).fetch_all(c).await?);
     Ok(rows.into_iter().map(Version::from).collect())
+}
+
+/// Of those, the one in force for a team and a risk: the team's own, that of the nearest team above, the organisation's.
+pub fn in_force<'v>(
+    current: &'v [Version],
+    directory: &Directory,
+    team: TeamId,
+    risk: Risk,
+) -> Option<&'v Version> {
+    let of = |team| current.iter().find(move |version| version.team == team && version.risk == risk);
+    directory.line_of(team).into_iter().find_map(|team| of(Some(team))).or_else(|| of(None))
 }
 
 /// The version that an incident is stamped with.

@@ -1,0 +1,441 @@
+//! The commands: serve, migrate, apply and their kin. Doors to the same use cases as HTTP.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
+use clap::{Parser, Subcommand};
+use homeward::{
+    app::{
+        organisation::{self, Defaults, Wanted},
+        tokens as token_cases,
+    },
+    clock::{Clock, SystemClock},
+    config::Config,
+    domain::{
+        event::{Door, stamp},
+        ids::{OrganisationId, TokenId},
+        ladder::{Ladder, Recipient},
+        local_time,
+        people::Directory,
+        policy::{delta, written},
+        simulation,
+        visit::Risk,
+    },
+    keys::ServerKey,
+    providers::Providers,
+    shutdown::{Ended, Shutdown, asked_by_signal},
+    startup::App,
+    store::{Db, Trace, installation, ladders, people, tokens},
+    telemetry,
+};
+use tokio::net::TcpListener;
+
+/// Lone-worker check-in: if somebody does not come out of a visit, people are raised until one of them acts.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Arguments {
+    /// The configuration file; what it does not say stands in config/default.toml.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves, watches and sends, until told to stop.
+    Serve,
+    /// Brings the database up to this version; for SQLite also makes a server key where there is none.
+    Migrate {
+        /// PostgreSQL: another user, who serves, and gets the rights for it and no more.
+        #[arg(long)]
+        grant_to: Option<String>,
+    },
+    /// Says what is wrong with the configuration and how to mend it.
+    CheckConfig,
+    /// Makes an organisation what a TOML file says; all of it or nothing. Prints each new person's token once.
+    Apply {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Bearer tokens of the API.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Answers "who is told when" without telling anybody.
+    #[command(subcommand)]
+    Simulate(SimulateCommand),
+    /// Asks a running service whether it is ready; fails if it is not.
+    Health {
+        /// Its readiness.
+        #[arg(long, default_value = "http://127.0.0.1:8080/readyz")]
+        url: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Issues one and prints it, once.
+    Create {
+        /// The person, by the key of the organisation's file.
+        person: String,
+        /// What it is for.
+        #[arg(long, default_value = "command line")]
+        label: String,
+        /// Runs out after so long, such as 720h; never if not said.
+        #[arg(long)]
+        expires_in: Option<String>,
+        /// The organisation, by its key; needed if there are several.
+        #[arg(long)]
+        organisation: Option<String>,
+    },
+    /// Takes one back, by the id that `list` shows.
+    Revoke {
+        /// The id.
+        id: uuid::Uuid,
+        /// The organisation, by its key; needed if there are several.
+        #[arg(long)]
+        organisation: Option<String>,
+    },
+    /// Lists them.
+    List {
+        /// The organisation, by its key; needed if there are several.
+        #[arg(long)]
+        organisation: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum SimulateCommand {
+    /// Who would be told, when and by what, if this worker's visit were missed and nobody acted.
+    Ladder {
+        /// The worker, by the key of the organisation's file.
+        worker: String,
+        /// The visit's risk.
+        #[arg(long, default_value = "normal", value_parser = ["normal", "high"])]
+        risk: String,
+        /// When the worker is due out, as 2026-12-25T21:40:00Z; now if not said.
+        #[arg(long)]
+        due: Option<DateTime<Utc>>,
+        /// So many rounds.
+        #[arg(long, default_value_t = 8)]
+        rounds: usize,
+        /// The organisation, by its key; needed if there are several.
+        #[arg(long)]
+        organisation: Option<String>,
+    },
+}
+
+/// Runs a command.
+pub(crate) async fn run(
+    arguments: Arguments,
+    environment: BTreeMap<String, String>,
+) -> anyhow::Result<ExitCode> {
+    if let Command::Health { url } = &arguments.command {
+        return health(url).await;
+    }
+    let config = Config::load(arguments.config.as_deref(), &environment)?;
+    telemetry::start(&config.log);
+    match arguments.command {
+        Command::Serve => serve(&config).await,
+        Command::Migrate { grant_to } => migrate(&config, grant_to.as_deref()).await,
+        Command::CheckConfig => check_config(&config),
+        Command::Apply { file } => apply(&config, &file).await,
+        Command::Token(command) => token(&config, command).await,
+        Command::Simulate(SimulateCommand::Ladder { worker, risk, due, rounds, organisation }) => {
+            let risk = if risk == "high" { Risk::High } else { Risk::Normal };
+            simulate_ladder(&config, &worker, risk, due, rounds, organisation.as_deref()).await
+        }
+        Command::Health { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// A line to standard output.
+fn say(line: impl AsRef<str>) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{}", line.as_ref()).context("standard output is closed")
+}
+
+async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    refuse_complaints(config)?;
+    let key = read_key(config)?;
+    let providers = Providers::from_config(config).map_err(|complaint| anyhow::anyhow!("{complaint}"))?;
+    let db = Db::open(&config.settings()).await?;
+    let app = App::build(config, db, Arc::new(SystemClock), key, providers).await?;
+    let listener = TcpListener::bind(&config.listen.address)
+        .await
+        .with_context(|| format!("listen.address: cannot listen on {}", config.listen.address))?;
+    say(format!("homeward serves on http://{}", listener.local_addr()?))?;
+    let shutdown = Shutdown::default();
+    let asked = shutdown.clone();
+    tokio::spawn(async move {
+        asked_by_signal().await;
+        asked.ask();
+    });
+    let routes = app.routes();
+    Ok(match app.run(listener, routes, shutdown).await {
+        Ended::Asked => ExitCode::SUCCESS,
+        Ended::RoleFailed | Ended::OutOfPatience => ExitCode::FAILURE,
+    })
+}
+
+fn refuse_complaints(config: &Config) -> anyhow::Result<()> {
+    let complaints = config.complaints();
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = complaints.iter().map(|complaint| format!("  {complaint}")).collect();
+    bail!("the configuration cannot work; nothing was started:\n{}", list.join("\n"));
+}
+
+fn read_key(config: &Config) -> anyhow::Result<ServerKey> {
+    config.read_server_key().map_err(|complaint| anyhow::anyhow!("{complaint}"))
+}
+
+fn check_config(config: &Config) -> anyhow::Result<ExitCode> {
+    let complaints = config.complaints();
+    for complaint in &complaints {
+        say(complaint.to_string())?;
+    }
+    if complaints.is_empty() {
+        say("nothing is wrong with the configuration")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+async fn migrate(config: &Config, grant_to: Option<&str>) -> anyhow::Result<ExitCode> {
+    let db = Db::open(&config.settings()).await?;
+    let new = !db.is_migrated().await?;
+    db.migrate().await?;
+    if let Some(user) = grant_to {
+        db.grant_to(user).await?;
+    }
+    let file = &config.secrets.server_key_file;
+    // One server, one file beside its database: making the key saves a step. Replicas must share one, so there it is given.
+    if db.engine() == "sqlite" && !file.exists() {
+        let (_, text) = ServerKey::generate().context("no randomness to be had")?;
+        write_secret(file, &text)?;
+        say(format!("made {}: keep a copy, for without it every PIN must be set anew", file.display()))?;
+    }
+    let key = read_key(config)?;
+    let check = key.check();
+    if !db.write(async move |tx| installation::key_is_ours(tx, &check).await).await? {
+        bail!("{}", homeward::startup::StartError::WrongKey);
+    }
+    db.close().await;
+    say(if new { "the database is set up" } else { "the database was up to date" })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_secret(file: &Path, text: &str) -> anyhow::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let mut out = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .with_context(|| format!("secrets.server_key_file: cannot make {}", file.display()))?;
+    writeln!(out, "{text}").with_context(|| format!("cannot write {}", file.display()))
+}
+
+async fn apply(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let defaults = Defaults { policy: config.policy.clone(), ladder: Ladder::default() };
+    let wanted = match Wanted::parse(&text, defaults) {
+        Ok(wanted) => wanted,
+        Err(refused) => return complain(file, &refused),
+    };
+    let db = open(config).await?;
+    let trace = Trace::machine(Door::CommandLine, SystemClock.now());
+    let key = wanted.key().to_owned();
+    match db.write(async move |tx| organisation::apply(tx, &wanted, trace).await).await? {
+        Ok(applied) => {
+            say(format!("organisation “{key}” is as {} says", file.display()))?;
+            for (whose, risk, version) in &applied.ladders {
+                say(format!("ladder for {whose}, {} risk: version {version} is in force", risk.as_str()))?;
+            }
+            for (person, token) in &applied.tokens {
+                say(format!("token of {person}: {}", token.as_str()))?;
+            }
+            if !applied.tokens.is_empty() {
+                say("tokens are shown this once: hand each to its person alone")?;
+            }
+            db.close().await;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(refused) => complain(file, &refused),
+    }
+}
+
+fn complain(file: &Path, refused: &organisation::Refused) -> anyhow::Result<ExitCode> {
+    let list: Vec<String> = refused
+        .0
+        .iter()
+        .map(|complaint| {
+            let line = complaint.line.map_or_else(String::new, |line| format!(":{line}"));
+            format!("  {}{line}: {}", file.display(), complaint.message)
+        })
+        .collect();
+    bail!("nothing was applied:\n{}", list.join("\n"));
+}
+
+async fn open(config: &Config) -> anyhow::Result<Db> {
+    let db = Db::open(&config.settings()).await?;
+    if !db.is_migrated().await? {
+        bail!("{}", homeward::startup::StartError::NotMigrated);
+    }
+    Ok(db)
+}
+
+async fn organisation_of(db: &Db, key: Option<&str>) -> anyhow::Result<OrganisationId> {
+    let mut tx = db.read().await?;
+    let all = people::organisations_any_org(&mut tx).await?;
+    let keys = || all.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>().join(", ");
+    match (key, all.as_slice()) {
+        (None, [(only, _)]) => Ok(*only),
+        (None, []) => bail!("there is no organisation yet: run `homeward apply FILE`"),
+        (None, _) => bail!("there are several organisations; say which with --organisation: {}", keys()),
+        (Some(key), _) => match all.iter().find(|(_, other)| other == key) {
+            Some((id, _)) => Ok(*id),
+            None => bail!("there is no organisation “{key}”; there are: {}", keys()),
+        },
+    }
+}
+
+async fn token(config: &Config, command: TokenCommand) -> anyhow::Result<ExitCode> {
+    let db = open(config).await?;
+    let now = SystemClock.now();
+    let trace = Trace::machine(Door::CommandLine, now);
+    match command {
+        TokenCommand::Create { person, label, expires_in, organisation } => {
+            let id = organisation_of(&db, organisation.as_deref()).await?;
+            let directory = people::directory(&mut db.read().await?, id).await?;
+            let Some(found) = directory.people.values().find(|found| found.key == person && !found.left)
+            else {
+                bail!("there is nobody with the key “{person}”");
+            };
+            if found.is_outside() {
+                bail!("“{person}” is an outside contact, who has no account");
+            }
+            let expires = match expires_in {
+                None => None,
+                Some(text) => {
+                    let length = written::parse(&text).with_context(|| {
+                        format!("--expires-in: “{text}” is no length of time: write it like 720h")
+                    })?;
+                    Some(now + delta(length))
+                }
+            };
+            let person = found.id;
+            let token = db
+                .write(async move |tx| token_cases::create(tx, id, person, (&label, expires), trace).await)
+                .await?;
+            say(token.as_str())?;
+        }
+        TokenCommand::Revoke { id, organisation } => {
+            let organisation = organisation_of(&db, organisation.as_deref()).await?;
+            let id = TokenId(id);
+            if !db.write(async move |tx| token_cases::revoke(tx, organisation, id, trace).await).await? {
+                bail!("there is no token with this id to take back");
+            }
+            say("taken back")?;
+        }
+        TokenCommand::List { organisation } => {
+            let organisation = organisation_of(&db, organisation.as_deref()).await?;
+            for token in tokens::list(&mut db.read().await?, organisation).await? {
+                let state = match (token.revoked_at, token.expires_at) {
+                    (Some(at), _) => format!("taken back {}", stamp(at)),
+                    (None, Some(at)) if at <= now => format!("ran out {}", stamp(at)),
+                    (None, Some(at)) => format!("until {}", stamp(at)),
+                    (None, None) => "in force".into(),
+                };
+                say(format!(
+                    "{}  {}  {}  since {}  {state}",
+                    token.id,
+                    token.person_key,
+                    token.label,
+                    stamp(token.created_at)
+                ))?;
+            }
+        }
+    }
+    db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn simulate_ladder(
+    config: &Config,
+    worker: &str,
+    risk: Risk,
+    due: Option<DateTime<Utc>>,
+    rounds: usize,
+    organisation: Option<&str>,
+) -> anyhow::Result<ExitCode> {
+    let db = open(config).await?;
+    let organisation = organisation_of(&db, organisation).await?;
+    let mut tx = db.read().await?;
+    let directory = people::directory(&mut tx, organisation).await?;
+    let versions = ladders::current(&mut tx, organisation).await?;
+    let Some(person) = directory.people.values().find(|person| person.key == worker && !person.left) else {
+        bail!("there is nobody with the key “{worker}”");
+    };
+    let Some(version) = ladders::in_force(&versions, &directory, person.team, risk) else {
+        bail!("there is no ladder for this worker: apply the organisation's file again");
+    };
+    let now = SystemClock.now();
+    let due = due.unwrap_or(now);
+    let grace = directory.policy(person.team).grace(risk);
+    let opens = due + grace;
+    let time = |at| local_time::written(at, due, directory.zone);
+    say(format!(
+        "{} is due out {}, {} risk; ladder version {}.",
+        person.name,
+        time(due),
+        risk.as_str(),
+        version.version
+    ))?;
+    for before in directory.policy(person.team).reminders(risk) {
+        say(format!("{}  reminder to {}", time(due - before), person.name))?;
+    }
+    for round in simulation::ladder(person, &version.ladder, &directory, opens, rounds) {
+        for step in &round.skipped {
+            say(format!("{}  step {step} reaches nobody: skipped", time(round.at)))?;
+        }
+        let calls: Vec<String> = round.calls.iter().map(|call| called(call, &directory)).collect();
+        say(format!("{}  step {} round {}: {}", time(round.at), round.step, round.round, calls.join("; ")))?;
+    }
+    say(format!(
+        "… and so on every {} until somebody takes it.",
+        written::format(version.ladder.repeat_every)
+    ))?;
+    drop(tx);
+    db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn called(call: &homeward::domain::ladder::Call, directory: &Directory) -> String {
+    let who = match &call.to {
+        Recipient::Person(id) => directory.name_of(*id).to_owned(),
+        Recipient::LastResort(phone) => format!("last resort {}", phone.as_str()),
+    };
+    let by: Vec<&str> = call.by.iter().map(|channel| channel.as_str()).collect();
+    format!("{who} ({})", by.join(", "))
+}
+
+/// A plain HTTP GET: the image needs no other program for its health check.
+async fn health(url: &str) -> anyhow::Result<ExitCode> {
+    homeward::providers::install_crypto();
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+    let response = client.get(url).send().await.with_context(|| format!("no answer from {url}"))?;
+    let ready = response.status().is_success();
+    say(response.text().await?)?;
+    Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
