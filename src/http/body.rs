@@ -30,24 +30,13 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
     let text =
         std::str::from_utf8(bytes).map_err(|_| Problem::new(Kind::Unreadable, "the body is not UTF-8"))?;
-    let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let (path, error) = (error.path().to_string(), error.into_inner());
-        if error.is_data() {
-            let detail = plain(&error.to_string());
-            let field = if path == "." { named_in(&detail).unwrap_or_default() } else { path };
-            Problem::field(field, detail)
-        } else {
-            Problem::new(Kind::Unreadable, format!("the body is no JSON: {error}"))
-        }
-    })?;
-    json.end().map_err(|error| Problem::new(Kind::Unreadable, format!("the body is no JSON: {error}")))?;
-    Ok(value)
-}
-
-/// Without the position, which says nothing to whoever sent an object.
-fn plain(error: &str) -> String {
-    error.split(" at line ").next().unwrap_or(error).to_owned()
+    let value: serde_json::Value = serde_json::from_str(text)
+        .map_err(|error| Problem::new(Kind::Unreadable, format!("the body is no JSON: {error}")))?;
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let (path, detail) = (error.path().to_string(), error.inner().to_string());
+        let field = if path == "." { named_in(&detail).unwrap_or_default() } else { path };
+        Problem::field(field, detail)
+    })
 }
 
 /// "missing field `pin`" names its field in the text alone.

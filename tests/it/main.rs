@@ -1,0 +1,16 @@
+//! The tests that see Homeward from outside: one binary, one module for each capability.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a rig that does not work has to fail its test"
+)]
+#![expect(
+    unreachable_pub,
+    reason = "nothing outside reaches into a test binary; `pub` says what a module offers"
+)]
+
+mod alarm;
+mod support;
+mod support_works;
+mod visits;

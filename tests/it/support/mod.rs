@@ -1,0 +1,120 @@
+//! The rig: databases, a network that fails, providers that follow a script, and the real process.
+
+pub mod app;
+pub mod fake_sms;
+pub mod fake_smtp;
+pub mod postgres;
+pub mod process;
+pub mod tcp_proxy;
+pub mod watched;
+
+use std::time::Duration;
+
+use homeward::store::{Db, Settings};
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// Writes each test once and runs it on both engines: `on_both! { async fn name(db: TestDb) { … } }` makes the tests
+/// `name::sqlite` and `name::postgres`.
+macro_rules! on_both {
+    ($($(#[$attribute:meta])* async fn $name:ident($db:ident: TestDb) $body:block)+) => {$(
+        $(#[$attribute])*
+        async fn $name($db: $crate::support::TestDb) $body
+
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$name($crate::support::TestDb::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(db) = $crate::support::TestDb::postgres().await {
+                    super::$name(db).await;
+                }
+            }
+        }
+    )+};
+}
+pub(crate) use on_both;
+
+/// A migrated database for one test; gone when it is dropped.
+#[derive(Debug)]
+pub struct TestDb {
+    /// What `database.url` has to be.
+    pub url: String,
+    /// On which engine.
+    pub engine: Engine,
+    folder: Option<TempDir>,
+}
+
+/// What keeps the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl TestDb {
+    /// A file of its own.
+    pub async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("homeward.db");
+        std::fs::write(&file, migrated_file().await).unwrap();
+        Self { url: format!("sqlite:{}", file.display()), engine: Engine::Sqlite, folder: Some(folder) }
+    }
+
+    /// A database of its own; `None` where there is no PostgreSQL.
+    pub async fn postgres() -> Option<Self> {
+        let url = postgres::fresh_database().await?;
+        Some(Self { url, engine: Engine::Postgres, folder: None })
+    }
+
+    /// Opens it as the service does.
+    pub async fn open(&self) -> Db {
+        open(&self.url).await
+    }
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        if self.folder.is_none() {
+            postgres::done_with(&self.url);
+        }
+    }
+}
+
+/// Opens a database as the service does, with few connections.
+pub async fn open(url: &str) -> Db {
+    let settings = Settings { url: url.into(), connections: 4, acquire_timeout: Duration::from_secs(5) };
+    Db::open(&settings).await.unwrap()
+}
+
+/// The bytes of an SQLite file that has every table and no row of ours.
+async fn migrated_file() -> &'static [u8] {
+    static FILE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    FILE.get_or_init(async || {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("template.db");
+        let url = format!("sqlite:{}", file.display());
+        let db = open(&url).await;
+        db.migrate().await.unwrap();
+        db.close().await;
+
+        // Whatever still stands in the log beside the file has to come into it.
+        let mut conn = SqliteConnection::connect(&url).await.unwrap();
+        let (busy, _, _): (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut conn).await.unwrap();
+        assert_eq!(busy, 0, "somebody still uses the template");
+        conn.close().await.unwrap();
+        std::fs::read(file).unwrap()
+    })
+    .await
+}
+
+/// The environment of the test run: which database, and whether it is CI.
+#[expect(clippy::disallowed_methods, reason = "the one place in the tests that reads the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
