@@ -28,7 +28,7 @@ const OF_INCIDENT: &str =
 const STATE: &str = "SELECT state FROM message WHERE id = $1 AND organisation_id = $2";
 const OF_OCCASION: &str = "SELECT channel FROM message WHERE occasion = $1 AND organisation_id = $2";
 const STANDING_IN_ROUND: &str = "SELECT count(*) FROM message WHERE incident_id = $1 AND organisation_id = $2
-       AND raise = $3 AND step = $4 AND round = $5 AND state <> 'refused'";
+       AND message.raise = $3 AND step = $4 AND round = $5 AND state <> 'refused'";
 const TAKE_BACK_CALLS: &str = "UPDATE message SET state = 'taken_back', finished_at = $3
      WHERE incident_id = $1 AND organisation_id = $2 AND state = 'pending' AND purpose IN ('first_alarm', 'alarm')";
 const DROP_CALLS: &str = "DELETE FROM outbox WHERE message_id IN (SELECT id FROM message

@@ -11,6 +11,9 @@
 )]
 
 mod alarm;
+mod properties;
+mod store;
 mod support;
 mod support_works;
+mod tidy;
 mod visits;

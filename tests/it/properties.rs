@@ -1,0 +1,467 @@
+//! What has to hold for every order of acts and every passage of time, of the pure domain.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use homeward::{
+    clock::Time,
+    domain::{
+        contact::Phone,
+        event::NewEvent,
+        ids::{IncidentId, LadderId, OrganisationId, PersonId, TeamId, VisitId},
+        incident::{
+            self, CallsOff, Closing, Holder, Incident, IncidentState, Opened, Opening, Outcome, Review,
+            WorkerNow,
+        },
+        ladder::{Ladder, Recipient},
+        notice::{Again, Answering, Facts, Listed, Notice, Overdue, Reader},
+        people::{Directory, Person, Role, Team},
+        policy::Policy,
+        start::{Departure, Start, Whose},
+        visit::{
+            Act, Alarm, By, Details, Due, Effect, ExtendTo, KnownBy, Reminder, Report, Risk, Visit,
+            VisitOutcome, VisitState,
+        },
+        wording::{English, Wording, sms},
+    },
+};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn start_of_time() -> Time {
+    crate::support::app::noon()
+}
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+const ANN: PersonId = PersonId(Uuid::from_u128(1));
+const SAM: PersonId = PersonId(Uuid::from_u128(2));
+const DEE: PersonId = PersonId(Uuid::from_u128(3));
+const JO: PersonId = PersonId(Uuid::from_u128(4));
+
+fn directory() -> Directory {
+    let team = TeamId(id(1));
+    let person = |id, role, manager, contacts: &[PersonId]| Person {
+        id,
+        key: id.to_string(),
+        name: format!("Person {}", id.0.as_u128()),
+        team,
+        role,
+        phone: Some(Phone::parse("07700 900123").unwrap()),
+        email: None,
+        manager,
+        emergency_contacts: contacts.to_vec(),
+        left: false,
+    };
+    let people = [
+        person(ANN, Some(Role::Worker), Some(SAM), &[JO]),
+        person(SAM, Some(Role::Manager), None, &[]),
+        person(DEE, Some(Role::Manager), None, &[]),
+        person(JO, None, None, &[]),
+    ];
+    Directory {
+        organisation: OrganisationId(id(1)),
+        name: "Test".into(),
+        zone: chrono_tz::Europe::London,
+        duty_manager: Some(DEE),
+        last_resort: vec![Phone::parse("07700 900900").unwrap()],
+        teams: BTreeMap::from([(
+            team,
+            Team { id: team, key: "t".into(), name: "T".into(), parent: None, policy: Policy::default() },
+        )]),
+        people: people.into_iter().map(|person| (person.id, person)).collect(),
+    }
+}
+
+/// One thing that happens to a visit and its incident.
+#[derive(Debug, Clone)]
+enum Step {
+    Pass(i64),
+    Visit(Act, bool),
+    Acknowledge(bool),
+    Close(i64),
+    OutsideTrying,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let act = prop_oneof![
+        Just(Act::Arrive),
+        Just(Act::CheckIn),
+        (-30_i64..900).prop_map(|minutes| Act::Extend(ExtendTo::For(TimeDelta::minutes(minutes)))),
+        (-600_i64..2000)
+            .prop_map(|minutes| Act::Extend(ExtendTo::Until(start_of_time() + TimeDelta::minutes(minutes)))),
+        Just(Act::CheckOut { outcome: None, work_undertaken: None }),
+        Just(Act::CheckOut { outcome: Some(VisitOutcome::Seen), work_undertaken: Some("w".into()) }),
+        Just(Act::Record { outcome: VisitOutcome::NotIn, work_undertaken: "w".into() }),
+        Just(Act::Cancel { reason: "r".into() }),
+    ];
+    prop_oneof![
+        5 => (1_i64..40).prop_map(Step::Pass),
+        4 => (act, proptest::bool::weighted(0.8)).prop_map(|(act, own)| Step::Visit(act, own)),
+        1 => any::<bool>().prop_map(Step::Acknowledge),
+        1 => (-10_i64..90).prop_map(Step::Close),
+        1 => Just(Step::OutsideTrying),
+    ]
+}
+
+/// A visit and its incident, driven as the use cases drive them.
+struct World {
+    now: Time,
+    policy: Policy,
+    ladder: Ladder,
+    directory: Directory,
+    visit: Visit,
+    incident: Option<Incident>,
+    closed: Vec<Incident>,
+}
+
+impl World {
+    fn new(planned: bool, minutes: i64, risk: Risk) -> Self {
+        let now = start_of_time();
+        let policy = Policy::default();
+        let whose = Whose { organisation: OrganisationId(id(1)), team: TeamId(id(1)), worker: ANN, by: ANN };
+        let details = Details { risk, ..Details::default() };
+        let departure = Departure::After(TimeDelta::minutes(minutes));
+        let expected_arrival = planned.then(|| now + TimeDelta::minutes(5));
+        let start = Start { details, expected_arrival, departure, made_at: None };
+        let decision = if planned {
+            start.plan(VisitId(id(1)), whose, now, &policy).unwrap().0
+        } else {
+            start.begin(VisitId(id(1)), whose, now, &policy).0
+        };
+        Self {
+            now,
+            policy,
+            ladder: Ladder::default(),
+            directory: directory(),
+            visit: decision.visit,
+            incident: None,
+            closed: vec![],
+        }
+    }
+
+    fn alarm(&self) -> Alarm {
+        if self.incident.is_some() { Alarm::Open } else { Alarm::Quiet }
+    }
+
+    fn next_due(&self) -> Option<Time> {
+        match &self.incident {
+            Some(incident) => incident.next_due(&self.policy),
+            None => self.visit.next_due(&self.policy),
+        }
+    }
+
+    /// Everything that is due now; how many rounds of the ladder went out.
+    fn tick(&mut self) -> usize {
+        let mut rounds = 0;
+        for _ in 0..20 {
+            if self.next_due().is_none_or(|due| self.now < due) {
+                return rounds;
+            }
+            if let Some(incident) = self.incident.clone() {
+                let decision = incident.due(&self.ladder, &self.directory, &self.policy, self.now);
+                rounds += usize::from(decision.round.is_some());
+                self.take(decision);
+                continue;
+            }
+            match self.visit.due(self.now, &self.policy) {
+                Due::Remind { visit, .. } => self.visit = *visit,
+                Due::OpenIncident => {
+                    let opening = Opening {
+                        id: IncidentId(id(1)),
+                        organisation: self.visit.organisation,
+                        team: self.visit.team,
+                        subject: ANN,
+                        visit: self.visit.id,
+                        missed: self.visit.expected_departure,
+                        ladder: LadderId(id(1)),
+                        opened: Opened::InTime,
+                    };
+                    let decision =
+                        Incident::overdue(opening, &self.ladder, &self.directory, &self.policy, self.now);
+                    rounds += usize::from(decision.round.is_some());
+                    self.incident = Some(decision.incident);
+                }
+                Due::Later(_) | Due::Nothing => panic!("due and nothing to do: {:?}", self.visit),
+            }
+        }
+        panic!("a tick never comes to rest: {:?} {:?}", self.visit, self.incident)
+    }
+
+    fn take(&mut self, decision: incident::Decision) {
+        if let Some(before) = &self.incident {
+            let after = &decision.incident;
+            assert!(after.kind >= before.kind && after.rung.raise >= before.rung.raise, "never downward");
+            assert!(after.rung.step >= before.rung.step, "a step that is done is done");
+            assert!(!decision.events.is_empty() || after == before, "nothing changes without an event");
+            if let Some(round) = &decision.round {
+                let subject_called = round.calls.iter().any(|call| call.to == Recipient::Person(ANN));
+                assert!(!subject_called, "the subject is never called");
+                assert!(!round.calls.is_empty(), "a round reaches somebody");
+                assert_eq!(decision.calls_off, CallsOff::Stand);
+            }
+        }
+        if decision.incident.is_open() {
+            self.incident = Some(decision.incident);
+        } else {
+            self.closed.push(decision.incident);
+            self.incident = None;
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Pass(minutes) => self.now += TimeDelta::minutes(minutes),
+            Step::Visit(act, own) => {
+                let by = if own {
+                    By::Worker(ANN)
+                } else {
+                    By::Another { person: SAM, known_by: Some(KnownBy::Seen) }
+                };
+                let before = self.visit.clone();
+                let ends = matches!(act, Act::CheckOut { .. });
+                let Ok(decision) = self.visit.clone().decide(act, by, self.alarm(), self.now, &self.policy)
+                else {
+                    assert!(!(ends && own), "a worker's check-out is refused for nothing but its PIN");
+                    return;
+                };
+                assert!(
+                    !decision.events.is_empty() || decision.visit == before,
+                    "nothing changes without an event"
+                );
+                self.visit = decision.visit;
+                for effect in decision.effects {
+                    if let (Effect::WorkerReports(report), Some(incident)) = (effect, self.incident.clone()) {
+                        let decision = incident.worker_reports(report, &self.policy, self.now);
+                        assert!(decision.incident.is_open(), "nothing that the worker says ends an incident");
+                        self.take(decision);
+                    }
+                }
+            }
+            Step::Acknowledge(sam) => {
+                if let Some(incident) = self.incident.clone() {
+                    let decision =
+                        incident.acknowledge(if sam { SAM } else { DEE }, &self.policy, self.now).unwrap();
+                    self.take(decision);
+                }
+            }
+            Step::Close(minutes) => {
+                let Some(incident) = self.incident.clone() else { return };
+                let until = self.now + TimeDelta::minutes(minutes);
+                let worker_now =
+                    if minutes % 2 == 0 { WorkerNow::Home } else { WorkerNow::StillThere { until } };
+                let closing = Closing {
+                    at: self.now,
+                    by: SAM,
+                    outcome: Outcome::SafeForgot,
+                    known_by: KnownBy::Seen,
+                    worker_now,
+                    note: "n".into(),
+                };
+                let Ok(decision) = incident.close(closing) else { return };
+                let visit = self.visit.clone();
+                self.visit = match worker_now {
+                    WorkerNow::StillThere { until } => visit.watch_on(until, self.now, &self.policy).visit,
+                    _ => visit.end_with_incident(SAM, self.now).visit,
+                };
+                self.take(decision);
+            }
+            Step::OutsideTrying => {
+                if let Some(incident) = self.incident.clone() {
+                    let due = incident.next_due(&self.policy);
+                    let decision = incident.outside_trying(JO, self.now).unwrap();
+                    assert_eq!(
+                        decision.incident.next_due(&self.policy),
+                        due,
+                        "an outside contact stops nothing"
+                    );
+                    self.take(decision);
+                }
+            }
+        }
+    }
+
+    fn check(&self) {
+        let begun = matches!(self.visit.state, VisitState::Begun { .. });
+        match &self.incident {
+            Some(incident) => {
+                assert!(
+                    incident.next_due(&self.policy).is_some(),
+                    "an open incident always has a time: {incident:?}"
+                );
+                if let IncidentState::Open { holder: Holder::Nobody { due }, .. } = &incident.state {
+                    let longest = TimeDelta::minutes(30);
+                    assert!(
+                        *due <= self.now + longest,
+                        "nobody has it, and nothing is due for {:?}",
+                        *due - self.now
+                    );
+                }
+            }
+            None if begun => {
+                let due = self.visit.next_due(&self.policy).expect("a begun visit always has a time");
+                let opens = self.visit.expected_departure + self.policy.grace(self.visit.details.risk);
+                assert!(due <= opens);
+                assert!(
+                    due > self.now || self.visit.expected_departure > self.now,
+                    "overdue, nobody has it, and it was not raised"
+                );
+            }
+            None => {}
+        }
+        if let VisitState::Begun { deadline } = &self.visit.state {
+            assert_eq!(deadline.at, self.visit.expected_departure);
+            assert!(deadline.at <= self.now + TimeDelta::hours(13));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn an_overdue_visit_always_ends_with_a_person(
+        planned in proptest::bool::weighted(0.2),
+        minutes in 1_i64..120,
+        high in any::<bool>(),
+        steps in proptest::collection::vec(step(), 1..40),
+    ) {
+        let mut world = World::new(planned, minutes, if high { Risk::High } else { Risk::Normal });
+        for step in steps {
+            world.step(step);
+            world.tick();
+            world.check();
+        }
+        // Left alone, whoever is still inside is raised, again and again, for ever.
+        if matches!(world.visit.state, VisitState::Begun { .. }) || world.incident.is_some() {
+            let mut rounds = 0;
+            for _ in 0..30 * 60 {
+                world.now += TimeDelta::minutes(1);
+                rounds += world.tick();
+                world.check();
+            }
+            prop_assert!(rounds > 20, "only {} rounds in 30 hours", rounds);
+            prop_assert!(world.incident.is_some(), "nothing closes by itself");
+        }
+        for incident in &world.closed {
+            let by_another = matches!(&incident.state, IncidentState::Closed { closing, .. } if closing.by != ANN);
+            prop_assert!(by_another);
+        }
+    }
+
+    /// A deadline moves later only by an act that says so.
+    #[test]
+    fn only_listed_acts_make_anything_later(minutes in 1_i64..200, steps in proptest::collection::vec(step(), 1..30)) {
+        let mut world = World::new(false, minutes, Risk::Normal);
+        for step in steps {
+            let before = world.next_due();
+            let had_incident = world.incident.is_some();
+            let listed = match &step {
+                Step::Visit(act, _) => matches!(act, Act::CheckIn | Act::Extend(_) | Act::CheckOut { .. }),
+                Step::Acknowledge(_) | Step::Close(_) => true,
+                Step::Pass(_) | Step::OutsideTrying => false,
+            };
+            world.step(step);
+            if let (Some(before), Some(after), false) = (before, world.next_due(), listed) {
+                prop_assert!(after <= before, "{after} is later than {before} without an act");
+            }
+            prop_assert!(!had_incident || listed || world.incident.is_some());
+            world.tick();
+        }
+    }
+
+    /// Every text fits one SMS of 160 GSM-7 characters, whatever the names.
+    #[test]
+    fn every_text_fits(worker in ".{0,80}", other in ".{0,80}", offset in -3000_i64..3000, by_text in any::<bool>(), outside in any::<bool>()) {
+        let now = start_of_time();
+        let at = now + TimeDelta::minutes(offset);
+        let phone = Some("07700900123".to_owned());
+        let facts = Facts {
+            worker: worker.clone(),
+            worker_phone: phone.clone(),
+            duty_phone: phone,
+            reader: if outside { Reader::Outside } else { Reader::Staff },
+            code: Some("K7QF".into()),
+            answering: if by_text { Answering::ByText } else { Answering::InHomeward },
+            now,
+            zone: chrono_tz::Europe::London,
+        };
+        let overdue = |again| Notice::Overdue(Overdue { missed: at, again, risk: Risk::High, no_signal_expected: true });
+        let listed = |name: &str| Listed { worker: name.into(), missed: at, code: "K7QF".into() };
+        let notices = [
+            Notice::Reminder { which: Reminder::Before, deadline: at, others_told_at: at },
+            Notice::Reminder { which: Reminder::Last, deadline: at, others_told_at: at },
+            Notice::AskedAfterOutage { deadline: at },
+            Notice::StartedForYou { by: other.clone(), till: at },
+            Notice::ActedForYou { by: other.clone(), known_by: KnownBy::SpokeByVoice, till: Some(at) },
+            Notice::ActedForYou { by: other.clone(), known_by: KnownBy::Police, till: None },
+            overdue(Again::No),
+            overdue(Again::Lapsed { owner: other.clone() }),
+            overdue(Again::Unconfirmed),
+            Notice::OverdueList { workers: vec![listed(&worker), listed(&other), listed(&worker)] },
+            Notice::Taken { owner: other.clone() },
+            Notice::OwnerWarned { until: at },
+            Notice::WorkerReports(Report::Safe),
+            Notice::WorkerReports(Report::SafeInside { till: at }),
+            Notice::OutsideTrying { contact: other.clone() },
+            Notice::Closed { outcome: Outcome::SafeForgot, by: other },
+            Notice::WrongPins { wrong: 3 },
+            Notice::NoPin { till: at },
+            Notice::AboveCap { minutes: 100_000, till: at },
+            Notice::UnreadableStart,
+            Notice::Undeliverable { message: Uuid::nil() },
+        ];
+        for notice in notices {
+            let text = English.notice(&notice, &facts);
+            prop_assert!(sms::fits(&text.sms), "{} characters: {}", text.sms.chars().count(), text.sms);
+            prop_assert!(!text.subject.is_empty() && !text.mail.is_empty());
+        }
+    }
+
+    /// A start is watched from that second, whatever it says.
+    #[test]
+    fn every_start_is_watched(
+        minutes in proptest::option::of(-2000_i64..2000),
+        made in proptest::option::of(-2000_i64..2000),
+        absolute in any::<bool>(),
+        high in any::<bool>(),
+    ) {
+        let (now, policy) = (start_of_time(), Policy::default());
+        let departure = match minutes {
+            None => Departure::Missing,
+            Some(minutes) if absolute => Departure::At(now + TimeDelta::minutes(minutes)),
+            Some(minutes) => Departure::After(TimeDelta::minutes(minutes)),
+        };
+        let details = Details { risk: if high { Risk::High } else { Risk::Normal }, ..Details::default() };
+        let start = Start { details, expected_arrival: None, departure, made_at: made.map(|made| now + TimeDelta::minutes(made)) };
+        let whose = Whose { organisation: OrganisationId(id(1)), team: TeamId(id(1)), worker: ANN, by: ANN };
+        let (decision, _) = start.begin(VisitId(id(1)), whose, now, &policy);
+        let visit = decision.visit;
+        let begun = matches!(visit.state, VisitState::Begun { .. });
+        prop_assert!(begun, "{:?}", visit.state);
+        prop_assert!(visit.expected_departure >= now && visit.expected_departure <= now + TimeDelta::hours(12));
+        let opens = visit.expected_departure + policy.grace(visit.details.risk);
+        prop_assert!(visit.next_due(&policy).is_some_and(|due| due <= opens));
+        let events: Vec<NewEvent> = decision.events;
+        prop_assert_eq!(events.len(), 1);
+    }
+}
+
+/// The review is the one thing that comes after the end, and changes nothing else.
+#[test]
+fn a_closed_incident_takes_a_review_and_nothing_else() {
+    let mut world = World::new(false, 5, Risk::High);
+    world.now += TimeDelta::minutes(5);
+    world.tick();
+    world.step(Step::Close(0));
+    let closed = world.closed.pop().unwrap();
+    let (now, policy) = (world.now, world.policy.clone());
+    assert_eq!(closed.next_due(&policy), None);
+    assert!(closed.clone().acknowledge(SAM, &policy, now).is_err());
+    assert!(closed.clone().outside_trying(JO, now).is_err());
+    assert_eq!(closed.clone().worker_reports(Report::Safe, &policy, now).incident, closed);
+    let review = Review { at: now, by: SAM, learned: "l".into(), action: "a".into() };
+    assert!(closed.review(review).is_ok());
+}

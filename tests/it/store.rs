@@ -1,0 +1,593 @@
+//! The contract of the store: the same on both databases.
+
+use std::{collections::BTreeMap, sync::Arc, sync::atomic::AtomicBool, sync::atomic::Ordering};
+
+use chrono::TimeDelta;
+use homeward::{
+    app::organisation::{self, Defaults, Wanted},
+    clock::Time,
+    domain::{
+        contact::Channel,
+        event::{Door, EventKind, NewEvent},
+        ids::{OrganisationId, VisitId},
+        ladder::Ladder,
+        notice::{Occasion, Purpose},
+        policy::Policy,
+        start::{Departure, Start, Whose},
+        visit::{Details, Visit},
+        wording::Text,
+    },
+    store::{
+        Db, Error, Pools, Result, Trace, Tx,
+        events::{self, ChainOf, Cursor},
+        messages::{self, MessageState, NewMessage},
+        outbox, people, visits,
+    },
+};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, Executor, SqlSafeStr, Statement};
+
+use crate::support::{
+    Engine, TestDb,
+    app::{TestApp, WESTSHIRE, noon},
+    on_both,
+};
+
+fn trace(now: Time) -> Trace {
+    Trace::machine(Door::CommandLine, now)
+}
+
+async fn westshire(db: &Db) -> OrganisationId {
+    crate::support::app::apply(db, WESTSHIRE, Policy::default(), noon()).await.0
+}
+
+/// A begun visit of Ann's, kept.
+async fn a_visit(db: &Db, organisation: OrganisationId) -> Visit {
+    db.write(async move |tx| {
+        let directory = people::directory(tx, organisation).await?;
+        let ann = directory.people.values().find(|person| person.key == "ann").unwrap();
+        let whose = Whose { organisation, team: ann.team, worker: ann.id, by: ann.id };
+        let details = Details { place: Some("12 High St".into()), ..Details::default() };
+        let start = Start { details, expected_arrival: None, departure: Departure::Missing, made_at: None };
+        let (decision, _) = start.begin(VisitId::new(noon()), whose, noon(), &Policy::default());
+        let mut visit = decision.visit;
+        visits::insert(tx, &mut visit, decision.events, trace(noon())).await?;
+        visits::set_due(tx, visit.id, Some(noon())).await?;
+        Ok(visit)
+    })
+    .await
+    .unwrap()
+}
+
+async fn execute(db: &Db, text: &str) -> std::result::Result<u64, sqlx::Error> {
+    let text = AssertSqlSafe(text.to_owned());
+    match db.pools() {
+        Pools::Sqlite(pool) => {
+            // The pool reads only, and sets what we mean to do without.
+            let options = pool
+                .connect_options()
+                .as_ref()
+                .clone()
+                .pragma("query_only", "OFF")
+                .pragma("recursive_triggers", "OFF");
+            let mut conn = sqlx::ConnectOptions::connect(&options).await?;
+            Ok(sqlx::query(text).execute(&mut conn).await?.rows_affected())
+        }
+        Pools::Postgres(pool) => Ok(sqlx::query(text).execute(pool).await?.rows_affected()),
+    }
+}
+
+on_both! {
+    async fn what_a_person_was_refused_is_kept_and_what_failed_is_not(db: TestDb) {
+        let db = db.open().await;
+        let organisation = westshire(&db).await;
+        let visit = a_visit(&db, organisation).await;
+        let refused: std::result::Result<(), &str> = db
+            .write(async move |tx| {
+                visits::set_due(tx, visit.id, Some(noon() + TimeDelta::hours(1))).await?;
+                Ok(Err("not you"))
+            })
+            .await
+            .unwrap();
+        assert_eq!(refused, Err("not you"));
+        let due = async || visits::next_due_any_org(&mut db.read().await.unwrap()).await.unwrap();
+        assert_eq!(due().await, Some(noon() + TimeDelta::hours(1)));
+        let failed: Result<()> = db
+            .write(async move |tx| {
+                visits::set_due(tx, visit.id, Some(noon() + TimeDelta::hours(2))).await?;
+                Err(Error::Unavailable("no".into()))
+            })
+            .await;
+        assert!(failed.is_err());
+        assert_eq!(due().await, Some(noon() + TimeDelta::hours(1)));
+    }
+
+    async fn a_use_case_that_panics_takes_nothing_with_it(db: TestDb) {
+        let db = db.open().await;
+        let organisation = westshire(&db).await;
+        let id = a_visit(&db, organisation).await.id;
+        let set = async |minutes: i64| {
+            db.write(async move |tx| {
+                visits::set_due(tx, id, Some(noon() + TimeDelta::minutes(minutes))).await?;
+                assert!(minutes != 2, "a fault in a use case");
+                Ok(())
+            })
+            .await
+        };
+        // At once, so that SQLite takes them into one commit.
+        let done = futures::future::join_all([set(1), set(2), set(3)]).await;
+        assert_eq!(done, [Ok(()), Err(Error::Panicked), Ok(())]);
+        assert_eq!(set(4).await, Ok(()), "and the store goes on");
+    }
+
+    async fn a_part_that_fails_undoes_that_part_alone(db: TestDb) {
+        let db = db.open().await;
+        let organisation = westshire(&db).await;
+        let mut visit = a_visit(&db, organisation).await;
+        let id = visit.id;
+        db.write(async move |tx| {
+            let mut visit = visits::load(tx, organisation, id).await?.unwrap().0;
+            let event = |note| NewEvent::new(EventKind::VisitCheckedIn, noon(), json!({ "note": note }));
+            visits::log(tx, &mut visit, event("kept"), trace(noon())).await?;
+            for fault in ["an error", "a panic"] {
+                let failed: Result<()> = tx
+                    .part(async |tx| {
+                        let mut visit = visit.clone();
+                        visits::log(tx, &mut visit, event("undone"), trace(noon())).await?;
+                        assert!(fault != "a panic");
+                        Err(Error::inconsistent("visit", "state", "x"))
+                    })
+                    .await;
+                assert!(failed.is_err());
+            }
+            visits::log(tx, &mut visit, event("kept too"), trace(noon())).await
+        })
+        .await
+        .unwrap();
+        let log = events::list_chain(&mut db.read().await.unwrap(), organisation, ChainOf::Visit(id), 0, 100).await.unwrap();
+        let bodies: Vec<_> = log.iter().skip(1).map(|kept| kept.event.body.as_str()).collect();
+        assert_eq!(bodies, [r#"{"note":"kept"}"#, r#"{"note":"kept too"}"#]);
+        // A stale version is noticed.
+        visit.version -= 1;
+        let stale = db.write(async move |tx| visits::update(tx, &mut visit.clone(), vec![], trace(noon())).await).await;
+        assert_eq!(stale, Err(Error::Conflict));
+    }
+
+    async fn the_event_log_takes_inserts_only_whoever_asks(db: TestDb) {
+        let (engine, db) = (db.engine, db.open().await);
+        let organisation = westshire(&db).await;
+        let visit = a_visit(&db, organisation).await;
+        let mut tries = vec![
+            "UPDATE event SET body = '{}'",
+            "DELETE FROM event",
+            "UPDATE event SET hash = hash WHERE number = 1",
+        ];
+        match engine {
+            Engine::Sqlite => tries.extend([
+                "INSERT OR REPLACE INTO event SELECT * FROM event",
+                "REPLACE INTO event (organisation_id, chain, chain_kind, number, kind, happened_at, learned_at, door, body, hash)
+                 SELECT organisation_id, chain, chain_kind, number, kind, happened_at, learned_at, door, 'changed', hash FROM event",
+                "INSERT INTO event SELECT * FROM event WHERE true ON CONFLICT DO UPDATE SET body = 'changed'",
+            ]),
+            Engine::Postgres => tries.extend([
+                "TRUNCATE event",
+                "TRUNCATE event CASCADE",
+                "INSERT INTO event OVERRIDING SYSTEM VALUE SELECT * FROM event ON CONFLICT (chain, number) DO UPDATE SET body = 'changed'",
+            ]),
+        }
+        for text in tries {
+            let error = execute(&db, text).await.expect_err(text);
+            assert!(error.to_string().contains("inserts only"), "{text}: {error}");
+        }
+        let mut tx = db.read().await.unwrap();
+        let head = events::verify_any_org(&mut tx, visit.id.0, organisation).await.unwrap().unwrap();
+        assert_eq!(head, visit.chain);
+    }
+
+    async fn personal_words_can_be_erased_and_the_chain_holds(db: TestDb) {
+        let db = db.open().await;
+        let organisation = westshire(&db).await;
+        let visit = a_visit(&db, organisation).await;
+        let words = async || {
+            let log = events::list_chain(&mut db.read().await.unwrap(), organisation, ChainOf::Visit(visit.id), 0, 9).await.unwrap();
+            log[0].words.clone()
+        };
+        assert!(words().await.unwrap().contains("12 High St"));
+        let mut log = events::list_chain(&mut db.read().await.unwrap(), organisation, ChainOf::Visit(visit.id), 0, 9).await.unwrap();
+        assert!(!log.remove(0).event.body.contains("High St"), "the body itself holds no personal words");
+        let chain = ChainOf::Visit(visit.id);
+        db.write(async move |tx| events::erase_words(tx, organisation, chain).await).await.unwrap();
+        assert_eq!(words().await, None);
+        let mut tx = db.read().await.unwrap();
+        events::verify_any_org(&mut tx, visit.id.0, organisation).await.unwrap().unwrap();
+    }
+
+    async fn many_claim_each_message_once_and_an_expired_lease_is_due_again(db: TestDb) {
+        let db = db.open().await;
+        let organisation = westshire(&db).await;
+        let new: Vec<NewMessage> = (0..600).map(|n| message(&format!("m{n}"), Purpose::FirstAlarm)).collect();
+        let doubled = new[..10].to_vec();
+        db.write(async move |tx| messages::queue(tx, organisation, &new, noon()).await).await.unwrap();
+        db.write(async move |tx| messages::queue(tx, organisation, &doubled, noon()).await).await.unwrap();
+        let lease_ends = noon() + TimeDelta::seconds(30);
+        let claim = async |now: Time, lease_ends: Time| db.write(async move |tx| outbox::claim_any_org(tx, now, lease_ends, 40).await).await.unwrap();
+        let worker = async || {
+            let mut mine = Vec::new();
+            loop {
+                let claimed = claim(noon(), lease_ends).await;
+                if claimed.is_empty() {
+                    return mine;
+                }
+                mine.extend(claimed);
+            }
+        };
+        let all: Vec<_> = futures::future::join_all((0..8).map(|_| worker())).await.into_iter().flatten().collect();
+        let distinct: std::collections::BTreeSet<_> = all.iter().map(|claimed| claimed.message.id).collect();
+        assert_eq!((all.len(), distinct.len()), (600, 600), "each once, and the same occasion asks once");
+        assert!(claim(noon() + TimeDelta::seconds(29), lease_ends).await.is_empty());
+        let again = claim(lease_ends, lease_ends + TimeDelta::seconds(30)).await;
+        assert_eq!((again.len(), again[0].epoch, again[0].tries), (40, 2, 2));
+        // Whoever held the lease before cannot mark it any more.
+        let stale = all.iter().find(|claimed| claimed.message.id == again[0].message.id).unwrap().clone();
+        let fresh = again[0].clone();
+        let marked = db
+            .write(async move |tx| {
+                let late = outbox::done_any_org(tx, stale.message.id, stale.epoch).await?;
+                let late_again = outbox::again_any_org(tx, stale.message.id, stale.epoch, noon(), 1).await?;
+                Ok((late, late_again, outbox::done_any_org(tx, fresh.message.id, fresh.epoch).await?))
+            })
+            .await
+            .unwrap();
+        assert_eq!(marked, (false, false, true));
+    }
+
+    async fn first_alarms_go_before_everything_else(db: TestDb) {
+        let db = db.open().await;
+        let organisation = westshire(&db).await;
+        for (n, purpose) in [Purpose::Reminder, Purpose::Told, Purpose::Alarm, Purpose::FirstAlarm].into_iter().enumerate() {
+            let new = [message(&format!("m{n}"), purpose)];
+            let now = noon() + TimeDelta::seconds(i64::try_from(n).unwrap());
+            db.write(async move |tx| messages::queue(tx, organisation, &new, now).await).await.unwrap();
+        }
+        let now = noon() + TimeDelta::minutes(1);
+        let claimed = db.write(async move |tx| outbox::claim_any_org(tx, now, now, 3).await).await.unwrap();
+        let order: Vec<_> = claimed.iter().map(|claimed| claimed.message.purpose).collect();
+        assert_eq!(order, [Purpose::FirstAlarm, Purpose::Alarm, Purpose::Told]);
+        assert!(claimed.iter().all(|claimed| claimed.message.state == MessageState::Pending));
+    }
+
+    async fn readers_miss_nothing_while_twelve_write(db: TestDb) {
+        let db = db.open().await;
+        let organisation = westshire(&db).await;
+        let mut ids = Vec::new();
+        for _ in 0..12 {
+            ids.push(a_visit(&db, organisation).await.id);
+        }
+        let before = read_all(&db, organisation, Cursor::default()).await;
+        let start = before.last().map_or(Cursor::default(), |last| last.0);
+        let writing = Arc::new(AtomicBool::new(true));
+        let reader = {
+            let (db, writing) = (db.clone(), Arc::clone(&writing));
+            tokio::spawn(async move {
+                let (mut seen, mut after) = (Vec::new(), start);
+                loop {
+                    let still = writing.load(Ordering::SeqCst);
+                    let more = read_all(&db, organisation, after).await;
+                    after = more.last().map_or(after, |last| last.0);
+                    seen.extend(more);
+                    if !still {
+                        return seen;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            })
+        };
+        let write = async |id: VisitId| {
+            for n in 0..40 {
+                db.write(async move |tx| {
+                    let mut visit = visits::load(tx, organisation, id).await?.unwrap().0;
+                    let event = NewEvent::new(EventKind::VisitCheckedIn, noon(), json!({ "n": n }));
+                    visits::log(tx, &mut visit, event, trace(noon())).await
+                })
+                .await
+                .unwrap();
+            }
+        };
+        futures::future::join_all(ids.iter().map(|id| write(*id))).await;
+        writing.store(false, Ordering::SeqCst);
+        let seen = reader.await.unwrap();
+        assert_eq!(seen.len(), 12 * 40);
+        let distinct: std::collections::BTreeSet<_> = seen.iter().map(|(_, chain, number)| (*chain, *number)).collect();
+        assert_eq!(distinct.len(), 12 * 40, "none twice, none missed");
+    }
+
+    async fn one_poisoned_deadline_does_not_hold_up_the_others(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let mut visits = Vec::new();
+        for n in 0..20 {
+            let visit = app.person("ann").post("/visits", json!({"place": format!("place {n}"), "minutes": 30})).await;
+            visits.push(visit.id());
+        }
+        let poisoned = &visits[7];
+        let id = match db.engine {
+            Engine::Sqlite => format!("x'{}'", poisoned.replace('-', "")),
+            Engine::Postgres => format!("'{poisoned}'"),
+        };
+        assert_eq!(execute(app.db(), &format!("UPDATE visit SET state = 'nonsense' WHERE id = {id}")).await.unwrap(), 1);
+        app.pass(40).await;
+        assert_eq!(app.open_incidents().await, 19);
+        let log = app.person("ari").get("/events?limit=500").await;
+        assert!(log.body.to_string().contains("deadline.poisoned"));
+        assert_eq!(execute(app.db(), &format!("UPDATE visit SET state = 'begun' WHERE id = {id}")).await.unwrap(), 1);
+        app.pass(1).await;
+        assert_eq!(app.open_incidents().await, 20, "mended, it is raised like the others");
+        app.finish().await;
+    }
+
+    async fn two_replicas_raise_each_visit_once(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        for n in 0..60 {
+            app.person("ann").post("/visits", json!({"place": format!("place {n}"), "minutes": 30})).await.is_ok();
+        }
+        app.pass(39).await;
+        app.clock.advance(TimeDelta::minutes(1));
+        let now = app.now();
+        let ticks = futures::future::join_all((0..4).map(|_| app.app.timer.tick(now))).await;
+        assert!(ticks.iter().all(std::result::Result::is_ok), "{ticks:?}");
+        app.work().await;
+        // 60 visits to Jo and Sam, each by two channels.
+        assert_eq!(app.said().await.iter().filter(|said| said.purpose.calls_to_act()).count(), 240);
+        app.finish().await;
+    }
+}
+
+fn message(occasion: &str, purpose: Purpose) -> NewMessage {
+    NewMessage {
+        recipient: None,
+        visit: None,
+        incident: None,
+        rung: None,
+        occasion: Occasion::new(occasion).id(),
+        purpose,
+        channel: Channel::Sms,
+        address: "+447700900123".into(),
+        text: Text { sms: occasion.into(), subject: occasion.into(), mail: occasion.into() },
+    }
+}
+
+async fn read_all(db: &Db, organisation: OrganisationId, after: Cursor) -> Vec<(Cursor, uuid::Uuid, i64)> {
+    let mut tx = db.read().await.unwrap();
+    let found = events::list(&mut tx, organisation, after, 10_000).await.unwrap();
+    found.into_iter().map(|kept| (kept.cursor, kept.event.chain, kept.event.number)).collect()
+}
+
+/// Every constant of SQL in the store, by file and name: its text for SQLite and for PostgreSQL.
+fn texts() -> BTreeMap<String, (String, String)> {
+    let mut texts = BTreeMap::new();
+    for file in std::fs::read_dir("src/store").unwrap() {
+        let path = file.unwrap().path();
+        let source = syn::parse_file(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        for item in source.items {
+            let syn::Item::Const(constant) = item else { continue };
+            let name = format!("{}::{}", path.file_stem().unwrap().display(), constant.ident);
+            let text = |expr: &syn::Expr| match expr {
+                syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
+                _ => None,
+            };
+            match &*constant.expr {
+                syn::Expr::Call(call) => {
+                    let both: Vec<_> = call.args.iter().filter_map(text).collect();
+                    if let [sqlite, postgres] = both.as_slice() {
+                        texts.insert(name, (sqlite.clone(), postgres.clone()));
+                    }
+                }
+                expr => {
+                    if let Some(text) = text(expr) {
+                        texts.insert(name, (text.clone(), text));
+                    }
+                }
+            }
+        }
+    }
+    // Several statements at once, and the engine's own name in it: the test of the application's user runs it.
+    texts.remove("migrate::GRANTS");
+    texts
+}
+
+/// SQLite binds a parameter that is missing as NULL and says nothing: so the counts are compared.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_text_is_understood_by_both_engines_with_as_many_parameters() {
+    let texts = texts();
+    assert!(texts.len() > 60, "only {} texts were found", texts.len());
+    let sqlite = TestDb::sqlite().await;
+    let mut sqlite = sqlx::SqliteConnection::connect(&sqlite.url).await.unwrap();
+    let postgres = TestDb::postgres().await;
+    let mut postgres = match &postgres {
+        Some(db) => Some(sqlx::PgConnection::connect(&db.url).await.unwrap()),
+        None => None,
+    };
+    for (name, (for_sqlite, for_postgres)) in texts {
+        let count = |parameters: Option<sqlx::Either<usize, usize>>| match parameters {
+            Some(sqlx::Either::Left(count) | sqlx::Either::Right(count)) => count,
+            None => 0,
+        };
+        let prepared = (&mut sqlite).prepare(AssertSqlSafe(for_sqlite).into_sql_str()).await;
+        let prepared = prepared.unwrap_or_else(|error| panic!("{name} on SQLite: {error}"));
+        let on_sqlite = count(prepared.parameters().map(|either| either.map_left(<[_]>::len)));
+        let Some(postgres) = &mut postgres else { continue };
+        let prepared = postgres.prepare(AssertSqlSafe(for_postgres).into_sql_str()).await;
+        let prepared = prepared.unwrap_or_else(|error| panic!("{name} on PostgreSQL: {error}"));
+        let on_postgres = count(prepared.parameters().map(|either| either.map_left(<[_]>::len)));
+        assert_eq!(on_sqlite, on_postgres, "{name}");
+    }
+}
+
+#[test]
+fn migrations_have_the_same_names_on_both() {
+    let names = |engine: &str| -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(format!("migrations/{engine}"))
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("sqlite"), names("postgres"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_databases_have_the_same_tables_and_columns() {
+    let Some(postgres) = TestDb::postgres().await else { return };
+    let sqlite = TestDb::sqlite().await;
+    let mut conn = sqlx::SqliteConnection::connect(&sqlite.url).await.unwrap();
+    let on_sqlite: Vec<(String, String)> = sqlx::query_as(
+        "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+         WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations' ORDER BY 1, 2",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    let mut conn = sqlx::PgConnection::connect(&postgres.url).await.unwrap();
+    let on_postgres: Vec<(String, String)> = sqlx::query_as(
+        "SELECT table_name::text COLLATE \"C\", column_name::text COLLATE \"C\" FROM information_schema.columns
+         WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations' ORDER BY 1, 2",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(on_sqlite, on_postgres);
+}
+
+/// The application's own PostgreSQL user can do its work and cannot touch what happened.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_applications_own_user_can_work_and_cannot_change_the_log() {
+    let Some(owner) = TestDb::postgres().await else { return };
+    let db = owner.open().await;
+    let organisation = westshire(&db).await;
+    let role = format!("homeward_app_{}", uuid::Uuid::new_v4().simple());
+    execute(&db, &format!("CREATE ROLE {role} LOGIN PASSWORD 'app'")).await.unwrap();
+    db.grant_to(&role).await.unwrap();
+    let mut url = reqwest::Url::parse(&owner.url).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("app")).unwrap();
+    let app = crate::support::open(url.as_str()).await;
+    let visit = a_visit(&app, organisation).await;
+    assert_eq!(visit.version, 1);
+    for text in [
+        "UPDATE event SET body = ''",
+        "DELETE FROM event",
+        "TRUNCATE event",
+        "ALTER TABLE event DISABLE TRIGGER ALL",
+        "DROP TABLE event",
+    ] {
+        assert!(execute(&app, text).await.is_err(), "{text}");
+    }
+    app.close().await;
+    execute(&db, &format!("DROP OWNED BY {role}")).await.unwrap();
+    execute(&db, &format!("DROP ROLE {role}")).await.unwrap();
+}
+
+/// Nothing of a file with one bad line is applied, and the line is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_one_bad_line_changes_nothing() {
+    let db = TestDb::sqlite().await;
+    let db = db.open().await;
+    let try_it = async |text: String| -> Vec<organisation::Complaint> {
+        let defaults = Defaults { policy: Policy::default(), ladder: Ladder::default() };
+        let wanted = match Wanted::parse(&text, defaults) {
+            Ok(wanted) => wanted,
+            Err(refused) => return refused.0,
+        };
+        let applied = db
+            .write(async move |tx: &mut Tx| organisation::apply(tx, &wanted, trace(noon())).await)
+            .await
+            .unwrap();
+        applied.err().map(|refused| refused.0).unwrap_or_default()
+    };
+    let line_of =
+        |needle: &str| WESTSHIRE.lines().position(|line| line.contains(needle)).map(|line| line + 1);
+    for (good, bad, expected) in [
+        ("phone = \"07700 900123\"", "phone = \"12\"", "is not a telephone number"),
+        ("email = \"sam@example.org\"", "email = \"sam\"", "is not a mail address"),
+        ("manager = \"sam\"", "manager = \"nobody\"", "there is no person with the key “nobody”"),
+        ("zone = \"Europe/London\"", "zone = \"Europe/Westshire\"", "is no time zone"),
+        ("parent = \"unit\"", "parent = \"moon\"", "there is no team with the key “moon”"),
+        ("duty_manager = \"dee\"", "duty_manager = \"999\"", "there is no person"),
+        ("role = \"auditor\"", "role = \"king\"", "unknown variant"),
+        ("name = \"Dee Park\"", "name = \"Dee Park\"\nhat = 1", "unknown field"),
+        ("key = \"dee\"", "key = \"sam\"", "stands twice"),
+    ] {
+        let complaints = try_it(WESTSHIRE.replacen(good, bad, 1)).await;
+        let Some(complaint) = complaints.iter().find(|complaint| complaint.message.contains(expected)) else {
+            panic!("{bad}: {complaints:?}")
+        };
+        let line = complaint.line.unwrap_or_else(|| panic!("{bad}: no line is named"));
+        let expected_line = line_of(good).unwrap();
+        assert!(
+            line >= expected_line.min(line_of("key = \"sam\"").unwrap_or(1)) && line <= expected_line + 9,
+            "{bad}: line {line}, not {expected_line}"
+        );
+    }
+    for (change, expected) in [
+        (
+            WESTSHIRE.replace(
+                "last_resort = [\"07700 900900\", \"07700 900901\"]",
+                "last_resort = [\"07700 900900\"]",
+            ),
+            "two different numbers",
+        ),
+        (
+            WESTSHIRE
+                .replace("role = \"manager\"", "role = \"auditor\"")
+                .replace("role = \"senior_manager\"", "role = \"auditor\""),
+            "reaches nobody with an account for “ann”",
+        ),
+        (
+            WESTSHIRE
+                .replace("policy = { extension_cap = \"2h\" }", "policy = { extension_cap = \"two hours\" }"),
+            "is no length of time",
+        ),
+        (
+            WESTSHIRE.replace("policy = { extension_cap = \"2h\" }", "policy = { patience = \"2h\" }"),
+            "is no part of a policy",
+        ),
+        (
+            format!(
+                "{WESTSHIRE}\n[[ladder]]\nrisk = \"normal\"\nrepeat_every = \"5m\"\nsteps = [{{ after = \"0s\", tell = [\"everybody\"] }}]"
+            ),
+            "is no target of a ladder",
+        ),
+        (
+            format!(
+                "{WESTSHIRE}\n[[ladder]]\nrisk = \"normal\"\nrepeat_every = \"0s\"\nsteps = [{{ after = \"0s\", tell = [\"manager\"] }}]"
+            ),
+            "repeat_every must be between",
+        ),
+        (
+            format!(
+                "{WESTSHIRE}\n[[ladder]]\nrisk = \"normal\"\nrepeat_every = \"5m\"\nsteps = [{{ after = \"0s\", tell = [] }}]"
+            ),
+            "step 1 tells nobody",
+        ),
+        (
+            format!(
+                "{WESTSHIRE}\n[[ladder]]\nrisk = \"normal\"\nrepeat_every = \"5m\"\nsteps = [{{ after = \"0s\", tell = [\"person:zoe\"] }}]"
+            ),
+            "step 1 names “person:zoe”",
+        ),
+    ] {
+        let complaints = try_it(change).await;
+        assert!(
+            complaints.iter().any(|complaint| complaint.message.contains(expected)),
+            "{expected}: {complaints:?}"
+        );
+    }
+    let mut tx = db.read().await.unwrap();
+    assert_eq!(people::organisations_any_org(&mut tx).await.unwrap(), [], "nothing was applied");
+    drop(tx);
+    assert_eq!(try_it(WESTSHIRE.to_owned()).await, []);
+    let again = crate::support::app::apply(&db, WESTSHIRE, Policy::default(), noon()).await;
+    assert!(again.1.is_empty(), "applied again it makes nobody and no token");
+}
