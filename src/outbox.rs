@@ -88,7 +88,7 @@ impl Outbox {
                         under_way.extend(claimed.into_iter().map(|claimed| self.deliver(claimed)));
                     }
                     Err(error) => {
-                        tracing::error!(%error, "the outbox could not be read; the next look follows")
+                        tracing::error!(%error, "the outbox could not be read; the next look follows");
                     }
                 }
                 sleep = self.sleep_for().await;

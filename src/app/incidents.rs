@@ -3,7 +3,7 @@
 use super::{House, Outcome, Rejected, access::Actor, allowed, telling::Telling};
 use crate::{
     domain::{
-        ids::{IncidentId, OrganisationId, PersonId, VisitId},
+        ids::{IncidentId, OrganisationId, PersonId},
         incident::{CallsOff, Closing, Decision, Incident, NotNow, Outcome as How, Review, WorkerNow},
         people::Directory,
         rights::{self, Act},
@@ -214,11 +214,6 @@ pub async fn outside_trying(
         Ok(decision) => Ok(Ok(carry_out(tx, house, &directory, &visit, decision, trace).await?)),
         Err(why) => Ok(Err(Rejected::Incident { why, state })),
     }
-}
-
-/// The visit that an incident is about, for somebody who may see the incident.
-pub async fn visit_of(tx: &mut Tx, incident: &Incident) -> store::Result<(VisitId, Option<Visit>)> {
-    Ok((incident.visit, visits::find(tx, incident.organisation, incident.visit).await?))
 }
 
 fn state_word(incident: &Incident) -> &'static str {

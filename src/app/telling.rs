@@ -50,7 +50,9 @@ pub(super) type Lists = BTreeMap<(OrganisationId, PersonId), Vec<Listed>>;
 
 impl Telling<'_> {
     fn facts(&self, reader: Reader, code: Option<String>) -> Facts {
-        let phone_of = |id: PersonId| self.directory.person(id)?.phone.as_ref().map(|phone| phone.dialled());
+        let phone_of = |id: PersonId| {
+            self.directory.person(id)?.phone.as_ref().map(super::super::domain::contact::Phone::dialled)
+        };
         Facts {
             worker: self.directory.name_of(self.worker).into(),
             worker_phone: phone_of(self.worker),

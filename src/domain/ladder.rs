@@ -213,7 +213,7 @@ impl Ladder {
         if self.steps.is_empty() {
             complaints.push("a ladder needs at least one step".into());
         }
-        if self.repeat_every < Duration::from_secs(1) || self.repeat_every > Duration::from_secs(3600) {
+        if self.repeat_every < Duration::from_secs(1) || self.repeat_every > Duration::from_hours(1) {
             complaints.push("repeat_every must be between 1s and 1h".into());
         }
         for (number, step) in (1..).zip(&self.steps) {
@@ -223,7 +223,7 @@ impl Ladder {
             if step.by.is_empty() {
                 complaints.push(format!("step {number} names no channel"));
             }
-            if step.after > Duration::from_secs(3600) {
+            if step.after > Duration::from_hours(1) {
                 complaints.push(format!("step {number} waits for more than an hour"));
             }
         }

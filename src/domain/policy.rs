@@ -109,7 +109,7 @@ impl Policy {
         if self.ownership <= self.ownership_warning {
             complaints.push("ownership must be longer than ownership_warning, or nobody is warned".into());
         }
-        let longest = Duration::from_secs(24 * 3600);
+        let longest = Duration::from_hours(24);
         if self.grace > longest || self.grace_high_risk > longest || self.ownership > longest {
             complaints
                 .push("grace and ownership may be 24h at most: an alarm must not wait for a day".into());
@@ -161,8 +161,8 @@ pub mod written {
         let all = length.as_millis();
         let parts =
             [(all / 3_600_000, "h"), (all / 60_000 % 60, "m"), (all / 1_000 % 60, "s"), (all % 1_000, "ms")];
-        let text: String =
-            parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+        let text = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}"));
+        let text = text.collect::<Vec<_>>().concat();
         if text.is_empty() { "0s".into() } else { text }
     }
 

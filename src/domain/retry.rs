@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The first wait after every provider of a channel has failed once.
 pub const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// The longest wait.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What came of handing a message to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,6 +23,10 @@ pub enum Act {
 
 /// How they stand to the thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "five independent facts, all read together by the one table below"
+)]
 pub struct Relation {
     /// It is their own visit, or they are the subject of the incident.
     pub own: bool,

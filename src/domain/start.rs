@@ -230,14 +230,16 @@ impl Start {
     }
 
     /// Whether these are the words that began `begun`, said again within ten minutes while it still runs.
-    pub fn repeats(&self, begun: &Visit, now: Time, policy: &Policy) -> bool {
-        let (VisitState::Begun { .. }, Some(began)) = (&begun.state, begun.arrived_at) else { return false };
-        let same_end = match self.departure {
-            Departure::Missing => begun.expected_departure - began == delta(policy.default_visit),
-            Departure::After(length) => begun.expected_departure - began == length,
-            Departure::At(at) => begun.expected_departure == at,
+    pub fn repeats(&self, running: &Visit, now: Time, policy: &Policy) -> bool {
+        let (VisitState::Begun { .. }, Some(since)) = (&running.state, running.arrived_at) else {
+            return false;
         };
-        now - began < SAME_WORDS && same_end && self.details == begun.details
+        let same_end = match self.departure {
+            Departure::Missing => running.expected_departure - since == delta(policy.default_visit),
+            Departure::After(length) => running.expected_departure - since == length,
+            Departure::At(at) => running.expected_departure == at,
+        };
+        now - since < SAME_WORDS && same_end && self.details == running.details
     }
 
     fn visit(self, id: VisitId, whose: Whose, expected_departure: Time, state: VisitState) -> Visit {

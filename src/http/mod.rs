@@ -54,6 +54,7 @@ pub fn router(site: Site) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .layer(middleware::from_fn(finish_what_was_begun))
+        .fallback(nothing_here)
         .method_not_allowed_fallback(async || Problem::of(Kind::Method))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CACHE_CONTROL,
@@ -71,8 +72,8 @@ pub fn router(site: Site) -> Router {
 }
 
 /// What is answered where nothing is served.
-pub async fn nothing_here() -> Problem {
-    Problem::of(Kind::NotFound)
+pub fn nothing_here() -> std::future::Ready<Problem> {
+    std::future::ready(Problem::of(Kind::NotFound))
 }
 
 /// A request runs to its end even if its client hangs up: what was begun ends alike on both databases.

@@ -40,7 +40,7 @@ pub enum Error {
 
 impl Error {
     /// A row that cannot be read.
-    pub fn inconsistent(table: &'static str, column: &'static str, id: impl ToString) -> Self {
+    pub fn inconsistent(table: &'static str, column: &'static str, id: impl std::fmt::Display) -> Self {
         Self::Inconsistent { table, column, id: id.to_string() }
     }
 

@@ -304,7 +304,7 @@ impl TryFrom<Row> for Kept {
 }
 
 /// 32 bytes, as they must be.
-pub(super) fn hash_of(bytes: &[u8], table: &'static str, id: impl ToString) -> Result<Hash> {
+pub(super) fn hash_of(bytes: &[u8], table: &'static str, id: impl std::fmt::Display) -> Result<Hash> {
     bytes.try_into().map_err(|_| Error::inconsistent(table, "hash", id))
 }
 

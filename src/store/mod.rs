@@ -156,7 +156,7 @@ impl Db {
         if settings.url.starts_with("sqlite:") {
             Ok(Self::Sqlite(sqlite::Database::open(settings).await?))
         } else if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
-            Ok(Self::Postgres(postgres::Database::open(settings).await?))
+            Ok(Self::Postgres(postgres::Database::open(settings)?))
         } else {
             Err(Error::Unavailable("database.url must begin with sqlite: or postgres:".into()))
         }

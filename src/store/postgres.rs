@@ -21,7 +21,7 @@ pub struct Database {
 }
 
 impl Database {
-    pub(super) async fn open(settings: &Settings) -> Result<Self> {
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
         let options = PgConnectOptions::from_str(&settings.url)?.application_name("homeward").options([
             ("statement_timeout", "4s"),
             ("lock_timeout", "4s"),

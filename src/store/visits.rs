@@ -359,7 +359,7 @@ impl Columns {
         };
         match &visit.state {
             VisitState::Planned { expected_arrival, .. } => {
-                columns.expected_arrival = Some(*expected_arrival)
+                columns.expected_arrival = Some(*expected_arrival);
             }
             VisitState::Begun { deadline } => {
                 columns.deadline_number = deadline.number;

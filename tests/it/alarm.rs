@@ -1,5 +1,7 @@
 //! The main job: a visit that does not end raises a person (rows E1 to E7, E12).
 
+use std::fmt::Write;
+
 use homeward::domain::contact::Channel;
 use serde_json::json;
 
@@ -279,7 +281,7 @@ on_both! {
     async fn after_an_outage_a_manager_gets_one_list(db: TestDb) {
         let mut organisation = WESTSHIRE.to_owned();
         for n in 1..=5 {
-            organisation += &format!("\n[[person]]\nkey = \"w{n}\"\nname = \"Worker Number {n}\"\nteam = \"north\"\nrole = \"worker\"\nphone = \"07700 90020{n}\"\nmanager = \"sam\"\nemergency_contacts = [\"jo\"]\n");
+            write!(organisation, "\n[[person]]\nkey = \"w{n}\"\nname = \"Worker Number {n}\"\nteam = \"north\"\nrole = \"worker\"\nphone = \"07700 90020{n}\"\nmanager = \"sam\"\nemergency_contacts = [\"jo\"]\n").unwrap();
         }
         let app = TestApp::with(&db, &organisation, |_| {}).await;
         for n in 1..=5 {

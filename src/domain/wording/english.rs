@@ -21,6 +21,7 @@ const NO_CENTRE: &str =
     "Homeward is no alarm receiving centre: nobody but the people named here has been told.";
 
 impl Wording for English {
+    #[expect(clippy::too_many_lines, reason = "the catalogue: one arm for each notice")]
     fn notice(&self, notice: &Notice, facts: &Facts) -> Text {
         let time = |at: Time| written(at, facts.now, facts.zone);
         let worker = facts.worker.as_str();
@@ -299,7 +300,7 @@ fn overdue_staff(overdue: &Overdue, facts: &Facts) -> Text {
         Again::No => {}
         Again::Lapsed { owner } => mail.push(format!("{owner} had taken it and has not said how it ended.")),
         Again::Unconfirmed => {
-            mail.push(format!("{worker} reported to be safe, but no person has confirmed it."))
+            mail.push(format!("{worker} reported to be safe, but no person has confirmed it."));
         }
     }
     mail.push(NO_CENTRE.into());

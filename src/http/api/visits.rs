@@ -99,12 +99,11 @@ impl Reading {
 
 fn read_start(body: &[u8]) -> Result<(Start, ForWhom, Vec<Warning>), Problem> {
     let value: Value = parse(body)?;
-    let mut reading = match value {
-        Value::Object(fields) => Reading { fields, warnings: vec![] },
-        _ => {
-            let warnings = vec![Warning::general("the body is no JSON object: nothing in it was read")];
-            Reading { fields: Map::new(), warnings }
-        }
+    let mut reading = if let Value::Object(fields) = value {
+        Reading { fields, warnings: vec![] }
+    } else {
+        let warnings = vec![Warning::general("the body is no JSON object: nothing in it was read")];
+        Reading { fields: Map::new(), warnings }
     };
     let details = Details {
         purpose: reading.words("purpose"),
