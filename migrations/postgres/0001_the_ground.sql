@@ -222,6 +222,7 @@ CREATE TABLE idempotency (
     created_at TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (person_id, route, key)
 );
+CREATE INDEX idempotency_age ON idempotency (created_at);
 
 -- What happened. Takes inserts only; the triggers below refuse anything else, whoever asks.
 CREATE TABLE event (

@@ -222,6 +222,7 @@ CREATE TABLE idempotency (
     created_at TEXT NOT NULL,
     PRIMARY KEY (person_id, route, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_age ON idempotency (created_at);
 
 -- What happened. Takes inserts only; the triggers below refuse anything else, whoever asks.
 CREATE TABLE event (

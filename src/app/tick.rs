@@ -19,13 +19,16 @@ use crate::{
         visit::{Due, Visit, VisitState},
     },
     store::{
-        self, Error, Trace, Tx, events::log_for_organisation, incidents as incident_rows, installation,
-        ladders, people, visits,
+        self, Error, Trace, Tx, events::log_for_organisation, idempotency, incidents as incident_rows,
+        installation, ladders, people, visits,
     },
 };
 
 /// A deadline that could not be worked on is looked at again after this long.
 pub const MOVED_ASIDE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);
+
+/// An answer is kept under its Idempotency-Key for so long.
+const KEYS_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
 /// What a tick did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -101,7 +104,8 @@ pub async fn tick(
     Ok(ticked)
 }
 
-/// After a tick that left nothing due: whoever looks later sees that the timer was alive. An outage that just ended is logged.
+/// After a tick that left nothing due: whoever looks later sees that the timer was alive. An outage that just ended is logged,
+/// and answers to old keys are forgotten.
 pub async fn round_done(tx: &mut Tx, outage: std::time::Duration, now: Time) -> store::Result<()> {
     if how_opened(tx, outage, now).await? == Opened::AfterOutage {
         let since = installation::last_round(tx).await?;
@@ -112,6 +116,7 @@ pub async fn round_done(tx: &mut Tx, outage: std::time::Duration, now: Time) -> 
             log_for_organisation(tx, organisation, (None, None), trace, event).await?;
         }
     }
+    idempotency::forget_any_org(tx, now - KEYS_KEPT).await?;
     installation::round_done(tx, now).await
 }
 

@@ -78,6 +78,7 @@ pub async fn keep(tx: &mut Tx, key: &Key, status: u16, reply: &str) -> Result<()
 }
 
 /// Forgets keys older than `before`.
-pub async fn forget_any_org(tx: &mut Tx, before: Time) -> Result<u64> {
-    Ok(execute!(tx, FORGET_ANY_ORG, before))
+pub async fn forget_any_org(tx: &mut Tx, before: Time) -> Result<()> {
+    execute!(tx, FORGET_ANY_ORG, before);
+    Ok(())
 }

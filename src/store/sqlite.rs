@@ -58,7 +58,9 @@ impl Database {
             .connect_with(options.clone())
             .await?;
         let conn = writing.acquire().await?;
+        // A file does not hang up: asking each connection first whether it still works would double the cost of a read.
         let readers = SqlitePoolOptions::new()
+            .test_before_acquire(false)
             .max_connections(settings.connections)
             .acquire_timeout(settings.acquire_timeout)
             .connect_lazy_with(options.pragma("query_only", "ON"));

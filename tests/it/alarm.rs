@@ -271,7 +271,7 @@ on_both! {
         assert_eq!(app.texts("ann").await, ["You were due out 12:30. Homeward was down and could not ask. Others are being told. Out? Check out with your PIN now."]);
         app.pass(5).await;
         assert_eq!((app.texts("jo").await.len(), app.texts("dee").await.len()), (1, 1), "the ladder counts from the opening");
-        let log = app.person("ari").get("/events?limit=500").await;
+        let log = app.everything_that_happened().await;
         assert!(log.body.to_string().contains("service.was_down"), "{log:?}");
         let opened = log.body["events"].as_array().unwrap().iter().find(|event| event["kind"] == "incident.opened").unwrap().clone();
         assert_eq!(opened["body"]["late_by_seconds"], 95 * 60);

@@ -11,6 +11,7 @@
 )]
 
 mod alarm;
+mod commands;
 mod properties;
 mod store;
 mod support;

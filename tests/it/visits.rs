@@ -67,7 +67,7 @@ on_both! {
         app.work().await;
         assert!(!app.texts("sam").await.is_empty());
         assert_eq!(app.texts("sam").await[0], "A start by Ann Lee could not be read: Ann Lee is NOT BEING WATCHED. Ring them.");
-        let log = app.person("ari").get("/events?limit=500").await;
+        let log = app.everything_that_happened().await;
         assert_eq!(log.body.to_string().matches("start.unreadable").count(), 4);
         app.finish().await;
     }
@@ -409,7 +409,7 @@ on_both! {
         let (organisation, trace) = (app.organisation, homeward::store::Trace::machine(homeward::domain::event::Door::CommandLine, app.now()));
         app.db().write(async move |tx| homeward::app::tokens::revoke(tx, organisation, ann.id, trace).await).await.unwrap();
         app.person("ann").get("/me").await.is_problem(401, "no-token");
-        let log = app.person("ari").get("/events?limit=500").await;
+        let log = app.everything_that_happened().await;
         assert!(log.body.to_string().contains("token.refused"), "a token that was once issued leaves a trace");
         app.finish().await;
     }

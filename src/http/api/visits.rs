@@ -23,6 +23,7 @@ use crate::{
     domain::{
         event::Door,
         ids::{PersonId, VisitId},
+        people::Role,
         rights::{self, Relation},
         start::{Departure, Start, Warning},
         visit::{self, Alarm, Details, ExtendTo, KnownBy, Risk, Visit, VisitOutcome, Visiting},
@@ -261,8 +262,10 @@ pub(super) async fn list(
         let relation = Relation { own, in_reach: reach.contains(&visit.team), ..Relation::default() };
         rights::may(actor.role, rights::Act::SeeVisit, relation).is_ok()
     };
-    let filter =
-        visits::Filter { state, worker: query.worker.map(PersonId), after: query.after.map(VisitId) };
+    // Whoever sees no team is not led through everybody's pages to find their own.
+    let own_alone = matches!(actor.role, Role::Worker | Role::Administrator);
+    let worker = query.worker.map(PersonId).or(own_alone.then_some(actor.person));
+    let filter = visits::Filter { state, worker, after: query.after.map(VisitId) };
     let found = visits::list(&mut tx, actor.organisation, filter, PAGE).await?;
     let next =
         (i64::try_from(found.len()) == Ok(PAGE)).then(|| found.last().map(|visit| visit.id.0)).flatten();

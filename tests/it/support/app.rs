@@ -203,6 +203,27 @@ impl TestApp {
         events.iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The newest events of the organisation, as the auditor reads them: at most 500. A transaction that runs anywhere on the
+    /// same PostgreSQL server, in another test too, keeps readers waiting, so this waits for what has been written.
+    pub async fn everything_that_happened(&self) -> Reply {
+        let mut tx = self.db().read().await.unwrap();
+        let mut written = 0;
+        for (chain, organisation) in events::chains_any_org(&mut tx).await.unwrap() {
+            if organisation == self.organisation {
+                let head = events::verify_any_org(&mut tx, chain, organisation).await.unwrap().unwrap();
+                written += usize::try_from(head.number).unwrap();
+            }
+        }
+        drop(tx);
+        loop {
+            let list = self.person("ari").get("/events?limit=500").await;
+            if list.body["events"].as_array().unwrap().len() >= written.min(500) {
+                return list;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// What has to hold at the end of every test: nothing waits to be sent, and every chain holds.
     pub async fn finish(self) {
         self.app.outbox.deliver_due(self.now()).await.unwrap();
