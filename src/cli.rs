@@ -19,6 +19,7 @@ use homeward::{
     },
     clock::{Clock, SystemClock},
     config::Config,
+    demo,
     domain::{
         event::{Door, stamp},
         ids::{OrganisationId, TokenId},
@@ -53,6 +54,18 @@ pub(crate) struct Arguments {
 enum Command {
     /// Serves, watches and sends, until told to stop.
     Serve,
+    /// Shows what Homeward does, with invented people and hurried rules; needs nothing, sends nothing.
+    Demo {
+        /// Where the page is served.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: String,
+        /// Keeps its data in this folder and goes on with what is there; a folder of its own, deleted at the end, if not said.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Hurries the rules: 60 makes seconds of minutes.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+        speed: u32,
+    },
     /// Brings the database up to this version; for SQLite also makes a server key where there is none.
     Migrate {
         /// PostgreSQL: another user, who serves, and gets the rights for it and no more.
@@ -141,6 +154,11 @@ pub(crate) async fn run(
     if let Command::Health { url } = &arguments.command {
         return health(url).await;
     }
+    // Reads no configuration: it has to run anywhere.
+    if let Command::Demo { listen, data, speed } = arguments.command {
+        let options = demo::Options { listen, data, speed };
+        return Ok(exit_code(demo::run(&options, &mut std::io::stdout()).await?));
+    }
     let config = Config::load(arguments.config.as_deref(), &environment)?;
     telemetry::start(&config.log);
     match arguments.command {
@@ -153,7 +171,7 @@ pub(crate) async fn run(
             let risk = if risk == "high" { Risk::High } else { Risk::Normal };
             simulate_ladder(&config, &worker, risk, due, rounds, organisation.as_deref()).await
         }
-        Command::Health { .. } => Ok(ExitCode::SUCCESS),
+        Command::Demo { .. } | Command::Health { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -179,10 +197,14 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         asked.ask();
     });
     let routes = app.routes();
-    Ok(match app.run(listener, routes, shutdown).await {
+    Ok(exit_code(app.run(listener, routes, shutdown).await))
+}
+
+fn exit_code(ended: Ended) -> ExitCode {
+    match ended {
         Ended::Asked => ExitCode::SUCCESS,
         Ended::RoleFailed | Ended::OutOfPatience => ExitCode::FAILURE,
-    })
+    }
 }
 
 fn refuse_complaints(config: &Config) -> anyhow::Result<()> {

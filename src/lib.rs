@@ -19,17 +19,19 @@
 //! [`domain::incident`] runs the [`domain::ladder`], `app::telling` writes the messages, [`outbox`] sends them,
 //! [`app::delivery`] keeps what came of it, and [`app::incidents`] is what people do about it.
 
-pub mod app;
-pub mod clock;
-pub mod config;
 pub mod domain;
-pub mod http;
-pub mod keys;
-pub mod kill_points;
+pub mod store;
+pub mod app;
+pub mod timer;
 pub mod outbox;
 pub mod providers;
-pub mod shutdown;
+pub mod http;
+pub mod demo;
+
 pub mod startup;
-pub mod store;
+pub mod shutdown;
+pub mod config;
+pub mod keys;
+pub mod clock;
 pub mod telemetry;
-pub mod timer;
+pub mod kill_points;

@@ -198,7 +198,7 @@ CREATE TABLE message (
     finished_at     TIMESTAMPTZ
 );
 CREATE INDEX message_incident ON message (incident_id) WHERE incident_id IS NOT NULL;
-CREATE INDEX message_listed ON message (organisation_id, id);
+CREATE INDEX message_listed ON message (organisation_id, created_at);
 CREATE INDEX message_occasion ON message (occasion);
 
 -- What is still to be sent. A claim moves due_at to the end of its lease: an expired lease is simply due again.

@@ -12,7 +12,10 @@ use crate::{
     domain::{
         contact::Channel,
         event::{EventKind, NewEvent},
+        ids::OrganisationId,
+        incident::Incident,
         people::Directory,
+        visit::Visit,
     },
     store::{
         self, Trace, Tx, incidents as incident_rows,
@@ -33,6 +36,7 @@ pub async fn accepted(
     trace: Trace,
 ) -> store::Result<()> {
     let message = &claimed.message;
+    let mut about = About::lock(tx, message).await?;
     if !outbox::done_any_org(tx, message.id, claimed.epoch).await? && !taken_back(tx, message).await? {
         // Another process holds the lease by now: what it finds is what counts.
         return Ok(());
@@ -47,7 +51,7 @@ pub async fn accepted(
         "tries": claimed.tries,
         "late_by_ms": (trace.now - claimed.first_due_at).num_milliseconds(),
     });
-    log(tx, message, NewEvent::new(EventKind::MessageAccepted, trace.now, body), trace).await
+    about.log(tx, NewEvent::new(EventKind::MessageAccepted, trace.now, body), trace).await
 }
 
 /// It did not work and may later: `again` is when, `tries` what counts as tried by then.
@@ -59,9 +63,10 @@ pub async fn failed(
     trace: Trace,
 ) -> store::Result<()> {
     let message = &claimed.message;
+    let mut about = About::lock(tx, message).await?;
     if outbox::again_any_org(tx, message.id, claimed.epoch, again, tries).await? && claimed.tries == 1 {
         let body = json!({"message": message.id, "channel": message.channel, "provider": provider, "reason": reason});
-        log(tx, message, NewEvent::new(EventKind::MessageFailed, trace.now, body), trace).await?;
+        about.log(tx, NewEvent::new(EventKind::MessageFailed, trace.now, body), trace).await?;
     }
     Ok(())
 }
@@ -75,13 +80,14 @@ pub async fn refused(
     trace: Trace,
 ) -> store::Result<()> {
     let message = &claimed.message;
+    let mut about = About::lock(tx, message).await?;
     if !outbox::done_any_org(tx, message.id, claimed.epoch).await? {
         return Ok(());
     }
     outbox::finish_any_org(tx, message.id, MessageState::Refused, (provider, None), trace.now).await?;
     let body =
         json!({"message": message.id, "channel": message.channel, "provider": provider, "reason": reason});
-    log(tx, message, NewEvent::new(EventKind::MessageRefused, trace.now, body), trace).await?;
+    about.log(tx, NewEvent::new(EventKind::MessageRefused, trace.now, body), trace).await?;
     let directory = people::directory(tx, message.organisation_id).await?;
     next_channel(tx, message, &directory, trace.now).await?;
     if !is_to_operator(message) {
@@ -93,13 +99,14 @@ pub async fn refused(
 /// It made its sender fail. It is moved aside and tried again, its next channel starts at once, the operator is told.
 pub async fn poisoned(tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trace) -> store::Result<()> {
     let message = &claimed.message;
+    let mut about = About::lock(tx, message).await?;
     let again = trace.now + MOVED_ASIDE;
     if !outbox::again_any_org(tx, message.id, claimed.epoch, again, claimed.tries).await? || claimed.tries > 1
     {
         return Ok(());
     }
     let body = json!({"message": message.id, "channel": message.channel});
-    log(tx, message, NewEvent::new(EventKind::MessagePoisoned, trace.now, body), trace).await?;
+    about.log(tx, NewEvent::new(EventKind::MessagePoisoned, trace.now, body), trace).await?;
     let directory = people::directory(tx, message.organisation_id).await?;
     next_channel(tx, message, &directory, trace.now).await?;
     if !is_to_operator(message) {
@@ -157,17 +164,37 @@ async fn bring_next_step_forward(
     incidents::carry_out(tx, house, directory, &visit, decision, trace).await.map(drop)
 }
 
-/// Into the log of what the message is about. The row is locked first: its chain's head moves.
-async fn log(tx: &mut Tx, message: &Message, event: NewEvent, trace: Trace) -> store::Result<()> {
-    let organisation = message.organisation_id;
-    if let Some(id) = message.incident_id {
-        if let Some(mut incident) = incident_rows::load(tx, organisation, id).await? {
-            return incident_rows::log(tx, &mut incident, event, trace).await;
+/// What a message is about, locked before the message itself: whoever acts on an incident holds it while they take its
+/// messages back, and two who take their locks in opposite orders would wait for each other.
+enum About {
+    Incident(Box<Incident>),
+    Visit(Box<Visit>),
+    Nothing(OrganisationId),
+}
+
+impl About {
+    async fn lock(tx: &mut Tx, message: &Message) -> store::Result<Self> {
+        let organisation = message.organisation_id;
+        if let Some(id) = message.incident_id {
+            if let Some(incident) = incident_rows::load(tx, organisation, id).await? {
+                return Ok(Self::Incident(Box::new(incident)));
+            }
+        } else if let Some(id) = message.visit_id
+            && let Some((visit, _)) = visits::load(tx, organisation, id).await?
+        {
+            return Ok(Self::Visit(Box::new(visit)));
         }
-    } else if let Some(id) = message.visit_id
-        && let Some((mut visit, _)) = visits::load(tx, organisation, id).await?
-    {
-        return visits::log(tx, &mut visit, event, trace).await;
+        Ok(Self::Nothing(organisation))
     }
-    store::events::log_for_organisation(tx, organisation, (None, None), trace, event).await
+
+    /// Into its log.
+    async fn log(&mut self, tx: &mut Tx, event: NewEvent, trace: Trace) -> store::Result<()> {
+        match self {
+            Self::Incident(incident) => incident_rows::log(tx, incident, event, trace).await,
+            Self::Visit(visit) => visits::log(tx, visit, event, trace).await,
+            Self::Nothing(organisation) => {
+                store::events::log_for_organisation(tx, *organisation, (None, None), trace, event).await
+            }
+        }
+    }
 }

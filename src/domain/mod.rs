@@ -3,19 +3,19 @@
 //! Reading order: who ([`people`], [`contact`]), the watched thing ([`visit`]), what opens when it does not end
 //! ([`incident`], [`ladder`]), what people read ([`wording`]), who may do what ([`rights`]).
 
-pub mod contact;
-pub mod event;
 pub mod ids;
+pub mod people;
+pub mod contact;
+pub mod policy;
+pub mod pin;
+pub mod visit;
+pub mod start;
 pub mod incident;
 pub mod ladder;
-pub mod local_time;
-pub mod notice;
-pub mod people;
-pub mod pin;
-pub mod policy;
-pub mod retry;
-pub mod rights;
 pub mod simulation;
-pub mod start;
-pub mod visit;
+pub mod notice;
 pub mod wording;
+pub mod local_time;
+pub mod rights;
+pub mod event;
+pub mod retry;

@@ -21,7 +21,7 @@ use crate::{
 
 const LOAD: Sql = Sql::pair(
     "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2",
-    "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2 FOR UPDATE",
+    "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2 FOR NO KEY UPDATE",
 );
 const FIND: &str = "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2";
 const LIST: Sql = Sql::pair(
@@ -33,7 +33,7 @@ const DUE_ANY_ORG: Sql = Sql::pair(
     "SELECT i.id, i.organisation_id FROM incident_deadline d JOIN incident i ON i.id = d.incident_id
      WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2",
     "SELECT i.id, i.organisation_id FROM incident_deadline d JOIN incident i ON i.id = d.incident_id
-     WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2 FOR UPDATE OF i SKIP LOCKED",
+     WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2 FOR NO KEY UPDATE OF i SKIP LOCKED",
 );
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM incident_deadline";
 const OPEN_ABOUT: &str =

@@ -22,7 +22,8 @@ const BY_IDS_ANY_ORG: Sql = Sql::pair(
     "SELECT * FROM message WHERE id IN (SELECT unhex(value) FROM json_each($1))",
     "SELECT * FROM message WHERE id = ANY($1)",
 );
-const LIST: &str = "SELECT * FROM message WHERE organisation_id = $1 ORDER BY id DESC LIMIT $2";
+const FIND: &str = "SELECT * FROM message WHERE id = $1 AND organisation_id = $2";
+const LIST: &str = "SELECT * FROM message WHERE organisation_id = $1 ORDER BY created_at DESC, id LIMIT $2";
 const OF_INCIDENT: &str =
     "SELECT * FROM message WHERE incident_id = $1 AND organisation_id = $2 ORDER BY created_at, id";
 const STATE: &str = "SELECT state FROM message WHERE id = $1 AND organisation_id = $2";
@@ -218,6 +219,11 @@ pub(super) async fn by_ids_any_org(tx: &mut Tx, ids: &[MessageId]) -> Result<Vec
             sqlx::query_as(text).bind(ids).fetch_all(c).await?
         }
     })
+}
+
+/// One message.
+pub async fn find(tx: &mut Tx, organisation: OrganisationId, id: MessageId) -> Result<Option<Message>> {
+    Ok(both!(tx, |c| sqlx::query_as(FIND).bind(id).bind(organisation).fetch_optional(c).await?))
 }
 
 /// The newest messages of an organisation.

@@ -6,6 +6,7 @@
 //!
 //! Lock order, so that replicas never wait for each other in a circle: the worker's PIN row, then the visit, then the
 //! incident, then its messages. Not every use case needs all of them; none takes them in another order.
+//! Locks are `FOR NO KEY UPDATE`: a foreign key that points at a locked row must not wait for it.
 
 mod error;
 pub mod events;

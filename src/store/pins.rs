@@ -13,7 +13,7 @@ use crate::{
 
 const LOAD: Sql = Sql::pair(
     "SELECT hash, wrong, locked_until FROM pin WHERE person_id = $1",
-    "SELECT hash, wrong, locked_until FROM pin WHERE person_id = $1 FOR UPDATE",
+    "SELECT hash, wrong, locked_until FROM pin WHERE person_id = $1 FOR NO KEY UPDATE",
 );
 const IS_SET: &str = "SELECT hash IS NOT NULL FROM pin WHERE person_id = $1";
 const SAVE: &str = "INSERT INTO pin (person_id, hash, wrong, locked_until) VALUES ($1, $2, $3, $4)

@@ -21,13 +21,13 @@ use crate::{
 const LOAD: Sql = Sql::pair(
     "SELECT v.*, t.policy FROM visit v JOIN team t ON t.id = v.team_id WHERE v.id = $1 AND v.organisation_id = $2",
     "SELECT v.*, t.policy FROM visit v JOIN team t ON t.id = v.team_id WHERE v.id = $1 AND v.organisation_id = $2
-     FOR UPDATE OF v",
+     FOR NO KEY UPDATE OF v",
 );
 const FIND: &str = "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2";
 const RUNNING_OF: Sql = Sql::pair(
     "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun') ORDER BY id",
     "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun') ORDER BY id
-     FOR UPDATE",
+     FOR NO KEY UPDATE",
 );
 const FIND_RUNNING_OF: &str = "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun') ORDER BY id";
 const LIST: Sql = Sql::pair(
@@ -40,7 +40,7 @@ const DUE_ANY_ORG: Sql = Sql::pair(
     "SELECT v.id, v.organisation_id FROM visit_deadline d JOIN visit v ON v.id = d.visit_id
      WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2",
     "SELECT v.id, v.organisation_id FROM visit_deadline d JOIN visit v ON v.id = d.visit_id WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2
-     FOR UPDATE OF v SKIP LOCKED",
+     FOR NO KEY UPDATE OF v SKIP LOCKED",
 );
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM visit_deadline";
 const INSERT: &str = "INSERT INTO visit (id, organisation_id, team_id, worker_id, state, purpose, place, case_reference,

@@ -18,3 +18,4 @@ mod support;
 mod support_works;
 mod tidy;
 mod visits;
+mod walk;

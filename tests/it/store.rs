@@ -298,7 +298,7 @@ on_both! {
         };
         futures::future::join_all(ids.iter().map(|id| write(*id))).await;
         writing.store(false, Ordering::SeqCst);
-        let seen = tokio::time::timeout(Duration::from_secs(60), reader).await.expect("events were missed").unwrap();
+        let seen = tokio::time::timeout(Duration::from_mins(1), reader).await.expect("events were missed").unwrap();
         assert_eq!(seen.len(), 12 * 40);
         let distinct: std::collections::BTreeSet<_> = seen.iter().map(|(_, chain, number)| (*chain, *number)).collect();
         assert_eq!(distinct.len(), 12 * 40, "none twice, none missed");

@@ -115,6 +115,6 @@ async fn migrated_file() -> &'static [u8] {
 
 /// The environment of the test run: which database, and whether it is CI.
 #[expect(clippy::disallowed_methods, reason = "the one place in the tests that reads the environment")]
-fn environment(name: &str) -> Option<String> {
+pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

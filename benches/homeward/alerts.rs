@@ -1,0 +1,227 @@
+//! How long after a deadline its first alert is with the SMS gateway: for ten thousand at once, and for one alone.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{Json, Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
+use chrono::TimeDelta;
+use homeward::{
+    clock::{Clock, SystemClock, Time, stopwatch},
+    domain::ids::{MessageId, VisitId},
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    Size,
+    report::{Runs, Times, judged, load, ms, progress, say},
+    rig::{Engine, Service, Told, both},
+};
+
+/// Whatever is not with the gateway by then is lost.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A gateway on loopback that takes every text and notes when.
+struct Sink {
+    url: String,
+    taken: Arc<Mutex<Vec<(MessageId, Time)>>>,
+}
+
+type Taken = State<Arc<Mutex<Vec<(MessageId, Time)>>>>;
+
+impl Sink {
+    async fn start() -> Self {
+        let taken = Arc::default();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}/sms", listener.local_addr().unwrap());
+        let router = Router::new().route("/sms", post(take)).with_state(Arc::clone(&taken));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, taken }
+    }
+
+    fn taken(&self) -> Vec<(MessageId, Time)> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until so many different texts have come, or patience ends.
+    async fn wait_for(&self, count: usize) {
+        let watch = stopwatch();
+        while watch.elapsed() < PATIENCE {
+            let taken: HashSet<MessageId> = self.taken().into_iter().map(|(id, _)| id).collect();
+            if taken.len() >= count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// For each visit, when the first text about it was taken; and how many texts came twice.
+    async fn first_of_each(&self, service: &Service) -> (HashMap<VisitId, Time>, usize) {
+        let mut raw = service.database.raw().await;
+        let text = "SELECT id, visit_id FROM message WHERE incident_id IS NOT NULL AND channel = 'sms'";
+        let about: Vec<(MessageId, VisitId)> =
+            both!(&mut raw, |c| sqlx::query_as(text).fetch_all(c).await.unwrap());
+        let about: HashMap<_, _> = about.into_iter().collect();
+        let (mut first, mut seen, mut twice) = (HashMap::<VisitId, Time>::new(), HashSet::new(), 0);
+        for (message, at) in self.taken() {
+            if !seen.insert(message) {
+                twice += 1;
+            }
+            let Some(visit) = about.get(&message) else { continue };
+            first.entry(*visit).and_modify(|first| *first = at.min(*first)).or_insert(at);
+        }
+        (first, twice)
+    }
+}
+
+async fn take(State(taken): Taken, headers: HeaderMap, _body: Bytes) -> Json<Value> {
+    let id: Uuid = headers["webhook-id"].to_str().unwrap().parse().unwrap();
+    taken.lock().unwrap_or_else(PoisonError::into_inner).push((MessageId(id), SystemClock.now()));
+    Json(json!({"id": id}))
+}
+
+/// Many due at the same instant.
+pub async fn burst(engine: Engine, size: Size) {
+    let count = size.of(10_000);
+    for (told, texts, name) in [
+        (Told::Manager, 1, "one message for each visit: the manager by text"),
+        (
+            Told::Default,
+            2,
+            "the default ladder, four messages for each visit: contact and manager by text and mail",
+        ),
+    ] {
+        let mut runs = Vec::new();
+        for run in 1..=3 {
+            progress(format_args!("burst: {name}, run {run} of 3"));
+            runs.push(one_burst(engine, count, told, texts, run == 1 && told == Told::Manager).await);
+        }
+        say!("\n{count} visits of as many workers, all overdue at the same microsecond; {name}.\n");
+        say!(
+            "| run | first alert accepted: median | p99 | last | visits without | texts sent twice | the ticks took | rounds that failed | load average |"
+        );
+        say!("|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+        for (run, done) in (1..).zip(&runs) {
+            say!(
+                "| {run} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                ms(done.times.median()),
+                ms(done.times.p99()),
+                ms(done.times.max()),
+                count - done.times.len(),
+                done.twice,
+                ms(done.ticks),
+                done.failed,
+                done.load
+            );
+        }
+        let p99 = Runs::of(runs.iter().map(|run| run.times.p99().as_secs_f64() * 1e3).collect());
+        let lost: usize = runs.iter().map(|run| count - run.times.len()).sum();
+        say!("\n- p99 of three runs, min / median / max: {p99} ms.");
+        say!(
+            "- Bar: p99 ≤ 3 s: {}; none without within {} s: {}.",
+            judged(p99.median <= 3000.0),
+            PATIENCE.as_secs(),
+            judged(lost == 0)
+        );
+    }
+}
+
+struct Burst {
+    times: Times,
+    twice: usize,
+    ticks: Duration,
+    failed: usize,
+    load: String,
+}
+
+async fn one_burst(engine: Engine, count: usize, told: Told, texts: usize, describe: bool) -> Burst {
+    let sink = Sink::start().await;
+    let service = Service::new(engine, count, told, Some(&sink.url)).await;
+    if describe {
+        service.database.describe().await;
+        say!(
+            "Mail is taken by a provider inside the process; only texts count. The ticks are started at the deadline."
+        );
+    }
+    let due = SystemClock.now() + TimeDelta::seconds(5);
+    let visits = service.open_visits(&vec![due; count]).await;
+    service.database.settle().await;
+    assert!(SystemClock.now() < due, "filling the database took too long");
+    let stop = CancellationToken::new();
+    let sending = tokio::spawn({
+        let (outbox, stop) = (Arc::clone(&service.app.outbox), stop.clone());
+        async move { outbox.run(stop).await }
+    });
+    tokio::time::sleep((due - SystemClock.now()).to_std().unwrap_or_default()).await;
+    let watch = stopwatch();
+    let mut failed = 0;
+    // As the timer does: a round that failed is followed by the next.
+    while let Err(error) = service.app.timer.tick(SystemClock.now().max(due)).await {
+        progress(format_args!("a round of the timer failed: {error}"));
+        failed += 1;
+    }
+    let ticks = watch.elapsed();
+    sink.wait_for(count * texts).await;
+    stop.cancel();
+    sending.await.unwrap();
+    let (first, twice) = sink.first_of_each(&service).await;
+    let late = visits.iter().filter_map(|visit| (*first.get(visit)? - due).to_std().ok());
+    let done = Burst { times: Times::new(late.collect()), twice, ticks, failed, load: load() };
+    service.app.site.db.close().await;
+    done
+}
+
+/// One at a time, with a million others open.
+pub async fn lone(engine: Engine, size: Size) {
+    const APART: TimeDelta = TimeDelta::microseconds(125_370);
+    let (open, count) = (size.of(1_000_000), size.of(200));
+    let before = load();
+    let sink = Sink::start().await;
+    let service = Service::new(engine, size.of(2_000), Told::Manager, Some(&sink.url)).await;
+    service.open_many(open).await;
+    progress(format_args!("lone: {count} deadlines"));
+    let begin = SystemClock.now() + TimeDelta::seconds(2);
+    let due: Vec<Time> = (0..i32::try_from(count).unwrap()).map(|at| begin + APART * at).collect();
+    let visits = service.open_visits(&due).await;
+    let stop = CancellationToken::new();
+    let (timer, outbox) = (Arc::clone(&service.app.timer), Arc::clone(&service.app.outbox));
+    let (stop_timer, stop_outbox) = (stop.clone(), stop.clone());
+    let running = [
+        tokio::spawn(async move { timer.run(stop_timer).await }),
+        tokio::spawn(async move { outbox.run(stop_outbox).await }),
+    ];
+    sink.wait_for(count).await;
+    stop.cancel();
+    for role in running {
+        role.await.unwrap();
+    }
+    let (first, twice) = sink.first_of_each(&service).await;
+    let late = visits.iter().zip(&due).filter_map(|(visit, due)| (*first.get(visit)? - *due).to_std().ok());
+    let late = Times::new(late.collect());
+    service.database.describe().await;
+    say!(
+        "\n{open} visits open, nothing else to do; {count} deadlines, one every {} ms.",
+        APART.num_milliseconds()
+    );
+    say!("The service sleeps until each, ticks, and posts to a gateway on loopback.\n");
+    say!(
+        "| deadlines | first alert accepted: median | p99 | max | without | texts sent twice | load average before, after |"
+    );
+    say!("|--:|--:|--:|--:|--:|--:|--:|");
+    say!(
+        "| {count} | {} | {} | {} | {} | {twice} | {before}, {} |",
+        ms(late.median()),
+        ms(late.p99()),
+        ms(late.max()),
+        count - late.len(),
+        load()
+    );
+    say!("\n- Bar: p99 ≤ 20 ms: {}.", judged(late.p99().as_millis() < 20 && late.len() == count));
+    service.app.site.db.close().await;
+}

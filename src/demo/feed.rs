@@ -1,0 +1,241 @@
+//! What the page shows of the past: the log, and what reached each phone. Read on from where it was read last, so that a
+//! look each second costs as much as what is new.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    clock::Time,
+    domain::{
+        contact::Channel,
+        event::{Door, EventKind},
+        ids::{MessageId, OrganisationId, PersonId},
+        people::Directory,
+    },
+    store::{
+        self, Tx,
+        events::{self, Cursor, Kept},
+        messages,
+    },
+};
+
+/// So many lines of the log are shown.
+const LINES: usize = 120;
+/// So many bubbles and mails of one phone are shown.
+const BUBBLES: usize = 40;
+/// Of messages that were taken before the first look, only the newest are shown.
+const OLD_MESSAGES: usize = 200;
+/// So many events are read at once.
+const PAGE: i64 = 500;
+
+/// Something that happened.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Line {
+    id: String,
+    at: String,
+    kind: String,
+    who: String,
+    body: String,
+}
+
+/// From where a bubble comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum From {
+    /// The person pressed something.
+    Me,
+    /// What Homeward answered at once.
+    Answer,
+    /// A text message.
+    Text,
+}
+
+/// One bubble on a phone.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Bubble {
+    id: u64,
+    at: String,
+    from: From,
+    text: String,
+}
+
+/// One mail.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Mail {
+    id: u64,
+    at: String,
+    subject: String,
+    text: String,
+}
+
+/// What one phone shows.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Inbox {
+    /// The newest last.
+    bubbles: VecDeque<Bubble>,
+    /// The newest last.
+    mails: VecDeque<Mail>,
+}
+
+/// The past, as far as the page shows it.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    cursor: Cursor,
+    /// The newest first.
+    pub(super) log: VecDeque<Line>,
+    pub(super) inboxes: BTreeMap<PersonId, Inbox>,
+    arrived: VecDeque<(Time, MessageId)>,
+    last_id: u64,
+}
+
+impl Feed {
+    /// Reads what is new.
+    pub(super) async fn catch_up(&mut self, tx: &mut Tx, directory: &Directory) -> store::Result<()> {
+        loop {
+            let page = events::list(tx, directory.organisation, self.cursor, PAGE).await?;
+            for kept in &page {
+                self.take(kept, directory);
+                self.cursor = kept.cursor;
+            }
+            if i64::try_from(page.len()).is_ok_and(|read| read < PAGE) {
+                break;
+            }
+        }
+        while let Some((at, id)) = self.arrived.pop_front() {
+            self.deliver(tx, (directory.organisation, id), at, directory).await?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, kept: &Kept, directory: &Directory) {
+        let event = &kept.event;
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        if event.kind == EventKind::MessageAccepted.as_str()
+            && let Some(id) =
+                body.get("message").and_then(Value::as_str).and_then(|id| Uuid::parse_str(id).ok())
+        {
+            self.arrived.push_back((event.learned_at, MessageId(id)));
+            if self.arrived.len() > OLD_MESSAGES {
+                self.arrived.pop_front();
+            }
+        }
+        let words = kept.words.as_deref().and_then(|words| serde_json::from_str(words).ok());
+        let about = kept.subject.filter(|subject| event.actor != Some(*subject));
+        let about = about.map(|subject| format!("about {}", directory.name_of(subject)));
+        let said = if event.kind == EventKind::MessageAccepted.as_str() {
+            Some(taken(&body, directory))
+        } else {
+            short(&body, directory)
+        };
+        let words = words.and_then(|words: Value| short(&words, directory));
+        let parts = [about, said, words];
+        self.log.push_front(Line {
+            id: format!("{}/{}", event.chain, event.number),
+            at: time_of_day(event.happened_at, directory),
+            kind: event.kind.clone(),
+            who: match (event.actor, event.door) {
+                (Some(person), _) => directory.name_of(person).to_owned(),
+                (None, Door::Timer) => "the clock".into(),
+                (None, Door::Outbox) => "the outbox".into(),
+                (None, _) => "set-up".into(),
+            },
+            body: parts.into_iter().flatten().collect::<Vec<_>>().join("; "),
+        });
+        self.log.truncate(LINES);
+    }
+
+    async fn deliver(
+        &mut self,
+        tx: &mut Tx,
+        (organisation, id): (OrganisationId, MessageId),
+        at: Time,
+        directory: &Directory,
+    ) -> store::Result<()> {
+        let Some(message) = messages::find(tx, organisation, id).await? else { return Ok(()) };
+        let Some(person) = message.recipient_id else { return Ok(()) };
+        match message.channel {
+            Channel::Sms => self.bubble(person, From::Text, message.short_text, at, directory),
+            Channel::Email => {
+                let id = self.next_id();
+                let at = time_of_day(at, directory);
+                let mails = &mut self.inboxes.entry(person).or_default().mails;
+                mails.push_back(Mail { id, at, subject: message.subject, text: message.body });
+                keep_newest(mails);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a bubble onto a phone.
+    pub(super) fn bubble(
+        &mut self,
+        person: PersonId,
+        from: From,
+        text: String,
+        at: Time,
+        directory: &Directory,
+    ) {
+        let id = self.next_id();
+        let bubbles = &mut self.inboxes.entry(person).or_default().bubbles;
+        bubbles.push_back(Bubble { id, at: time_of_day(at, directory), from, text });
+        keep_newest(bubbles);
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+}
+
+fn keep_newest<T>(list: &mut VecDeque<T>) {
+    while list.len() > BUBBLES {
+        list.pop_front();
+    }
+}
+
+/// To the second: in a demonstration much happens within a minute.
+pub(super) fn time_of_day(at: Time, directory: &Directory) -> String {
+    at.with_timezone(&directory.zone).format("%H:%M:%S").to_string()
+}
+
+/// Most of the log: a message that reached a phone.
+fn taken(body: &Value, directory: &Directory) -> String {
+    let part = |key| body.get(key).map(|value| word(value, directory)).unwrap_or_default();
+    format!("{} to {}: {}", part("channel"), part("to"), part("purpose"))
+}
+
+/// What an event's body says, in few words.
+fn short(body: &Value, directory: &Directory) -> Option<String> {
+    const LEFT_OUT: [&str; 6] = ["message", "ladder", "token", "before", "person", "worker"];
+    let parts: Vec<String> = body
+        .as_object()?
+        .iter()
+        .filter(|(key, _)| !LEFT_OUT.contains(&key.as_str()))
+        .filter_map(|(key, value)| {
+            let said = word(value, directory);
+            let name = if value.is_object() { String::new() } else { key.replace('_', " ") + " " };
+            (!said.is_empty()).then(|| format!("{name}{said}"))
+        })
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn word(value: &Value, directory: &Directory) -> String {
+    match value {
+        Value::Null | Value::Bool(false) => String::new(),
+        Value::String(text) => match (Uuid::parse_str(text), text.parse::<Time>()) {
+            (Ok(id), _) => {
+                directory.person(PersonId(id)).map(|person| person.name.clone()).unwrap_or_default()
+            }
+            (_, Ok(at)) => time_of_day(at, directory),
+            _ => text.replace('_', " "),
+        },
+        Value::Array(list) => list.iter().map(|one| word(one, directory)).collect::<Vec<_>>().join(" and "),
+        Value::Object(_) => short(value, directory).unwrap_or_default(),
+        Value::Bool(true) => "yes".into(),
+        Value::Number(number) => number.to_string(),
+    }
+}

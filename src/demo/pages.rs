@@ -1,0 +1,389 @@
+//! The page of the demonstration: its files, its state as JSON, and the presses of its buttons.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tower_http::set_header::SetResponseHeaderLayer;
+use uuid::Uuid;
+
+use super::{
+    PINS, VISIT, acts,
+    feed::{Feed, Inbox, Line},
+    hurried, minutes, quick, seconds,
+};
+use crate::{
+    clock::Time,
+    domain::{
+        ids::{IncidentId, OrganisationId, PersonId, VisitId},
+        incident::{Claim, Holder, Incident, IncidentState},
+        people::{Directory, Person, Role},
+        visit::Visit,
+        wording::{English, Wording},
+    },
+    http::Site,
+    store::{self, Tx, incidents, people, visits},
+};
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+/// Everything comes from here, and nothing from anywhere else.
+const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+/// So many open visits and incidents are shown.
+const MOST: i64 = 50;
+
+/// What the page plays on.
+#[derive(Debug)]
+pub struct Stage {
+    pub(super) site: Site,
+    pub(super) organisation: OrganisationId,
+    pub(super) speed: u32,
+    pub(super) feed: Mutex<Feed>,
+    run: Uuid,
+}
+
+impl Stage {
+    pub(super) fn new(site: Site, organisation: OrganisationId, speed: u32) -> Self {
+        Self { site, organisation, speed, feed: Mutex::default(), run: Uuid::new_v4() }
+    }
+}
+
+/// `/` and `/demo/…`, to be merged over the service's own routes.
+pub fn routes(stage: Arc<Stage>) -> Router {
+    let file = |kind: &'static str, text: &'static str| {
+        get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
+    };
+    let set = |name: HeaderName, value: HeaderValue| SetResponseHeaderLayer::if_not_present(name, value);
+    Router::new()
+        .route("/", file("text/html; charset=utf-8", PAGE))
+        .route("/demo/page.css", file("text/css; charset=utf-8", STYLE))
+        .route("/demo/page.js", file("text/javascript; charset=utf-8", SCRIPT))
+        .route("/demo/state", get(show))
+        // JSON alone: another site's form cannot send it.
+        .route("/demo/press", post(press))
+        .layer(set(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
+        .layer(set(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .layer(set(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(set(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
+        .with_state(stage)
+}
+
+async fn show(stage: State<Arc<Stage>>) -> Response {
+    match state(&stage).await {
+        Ok(shown) => Json(shown).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn press(stage: State<Arc<Stage>>, Json(pressed): Json<acts::Pressed>) -> Response {
+    match acts::press(&stage, pressed).await {
+        Ok(true) => StatusCode::NO_CONTENT.into_response(),
+        Ok(false) => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &store::Error) -> Response {
+    tracing::error!(%error, "the page of the demonstration could not be served");
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
+}
+
+/// Everything that the page shows.
+#[derive(Debug, Serialize)]
+pub(super) struct PageState {
+    /// Another one: the server was started anew, and the page has to begin anew.
+    run: Uuid,
+    now: Time,
+    /// How long a minute of the rules takes.
+    minute: String,
+    /// How long a visit from a phone is, and how much an extension adds.
+    visit_seconds: i64,
+    more_seconds: i64,
+    next: Next,
+    visits: Vec<VisitRow>,
+    incidents: Vec<IncidentRow>,
+    phones: Vec<Phone>,
+    log: Vec<Line>,
+}
+
+/// What will happen next: words, an instant that is counted down to, words.
+#[derive(Debug, Default, Serialize)]
+struct Next {
+    before: String,
+    at: Option<Time>,
+    after: String,
+}
+
+#[derive(Debug, Serialize)]
+struct VisitRow {
+    id: VisitId,
+    worker: String,
+    place: String,
+    due: Time,
+    others_told: Time,
+    alarm: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct IncidentRow {
+    id: IncidentId,
+    worker: String,
+    missed: Time,
+    owner: Option<String>,
+    /// When the ladder goes on, or the owner's promise lapses.
+    waits_until: Time,
+    claim: Option<String>,
+    called: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Phone {
+    key: String,
+    name: String,
+    role: String,
+    number: String,
+    /// What is prefilled; only workers have one.
+    pin: Option<&'static str>,
+    /// Visits that run.
+    visits: Vec<OwnVisit>,
+    /// Alarms that they were called about.
+    calls: Vec<Call>,
+    #[serde(flatten)]
+    inbox: Inbox,
+}
+
+#[derive(Debug, Serialize)]
+struct OwnVisit {
+    id: VisitId,
+    place: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Call {
+    code: String,
+    worker: String,
+    owner: Option<String>,
+    /// Theirs to close.
+    mine: bool,
+    until: Time,
+    outside: bool,
+}
+
+/// What is open, as it was read.
+struct Open {
+    visits: Vec<Visit>,
+    incidents: Vec<Incident>,
+    /// Whom the ladders have called, with their codes.
+    codes: BTreeMap<(IncidentId, PersonId), String>,
+}
+
+impl Open {
+    async fn read(tx: &mut Tx, organisation: OrganisationId) -> store::Result<Self> {
+        let begun = visits::Filter { state: Some("begun"), ..visits::Filter::default() };
+        let open = incidents::Filter { state: Some("open"), ..incidents::Filter::default() };
+        let visits = visits::list(tx, organisation, begun, MOST).await?;
+        let incidents = incidents::list(tx, organisation, open, MOST).await?;
+        let mut codes = BTreeMap::new();
+        for incident in &incidents {
+            for person in people::called_about(tx, incident.id).await? {
+                if let Some(code) = people::code_of(tx, incident.id, person).await? {
+                    codes.insert((incident.id, person), code);
+                }
+            }
+        }
+        Ok(Self { visits, incidents, codes })
+    }
+
+    fn alarm(&self, visit: VisitId) -> bool {
+        self.incidents.iter().any(|incident| incident.visit == visit)
+    }
+}
+
+/// Reads everything that the page shows.
+pub(super) async fn state(stage: &Stage) -> store::Result<PageState> {
+    let mut tx = stage.site.db.read().await?;
+    let directory = people::directory(&mut tx, stage.organisation).await?;
+    let open = Open::read(&mut tx, stage.organisation).await?;
+    let now = stage.site.clock.now();
+    let mut feed = stage.feed.lock().await;
+    feed.catch_up(&mut tx, &directory).await?;
+    let mut people: Vec<&Person> =
+        directory.people.values().filter(|person| person.phone.is_some() && !person.left).collect();
+    people.sort_by_key(|person| (rank(person, &directory), person.name.clone()));
+    let phones = people
+        .into_iter()
+        .map(|person| {
+            let inbox = feed.inboxes.get(&person.id).cloned().unwrap_or_default();
+            phone(person, &directory, &open, inbox)
+        })
+        .collect();
+    Ok(PageState {
+        run: stage.run,
+        now,
+        minute: seconds(quick(1, stage.speed)),
+        visit_seconds: minutes(VISIT, stage.speed).num_seconds(),
+        more_seconds: minutes(10, stage.speed).num_seconds(),
+        next: next(stage.speed, &directory, &open, now),
+        visits: open.visits.iter().map(|visit| visit_row(visit, &directory, &open)).collect(),
+        incidents: open
+            .incidents
+            .iter()
+            .filter_map(|incident| incident_row(incident, &directory, &open, now))
+            .collect(),
+        phones,
+        log: feed.log.iter().cloned().collect(),
+    })
+}
+
+fn visit_row(visit: &Visit, directory: &Directory, open: &Open) -> VisitRow {
+    VisitRow {
+        id: visit.id,
+        worker: directory.name_of(visit.worker).into(),
+        place: visit.details.place.clone().unwrap_or_default(),
+        due: visit.expected_departure,
+        others_told: visit.expected_departure + directory.policy(visit.team).grace(visit.details.risk),
+        alarm: open.alarm(visit.id),
+    }
+}
+
+fn incident_row(incident: &Incident, directory: &Directory, open: &Open, now: Time) -> Option<IncidentRow> {
+    let IncidentState::Open { holder, claim } = &incident.state else { return None };
+    let mut called: Vec<_> =
+        open.codes.keys().filter(|(id, _)| *id == incident.id).map(|(_, person)| *person).collect();
+    called
+        .sort_by_key(|id| directory.person(*id).map(|person| (rank(person, directory), person.name.clone())));
+    Some(IncidentRow {
+        id: incident.id,
+        worker: directory.name_of(incident.subject).into(),
+        missed: incident.missed,
+        owner: incident.owner().map(|owner| directory.name_of(owner).into()),
+        waits_until: waits_until(holder),
+        claim: English.claim(*claim, now, directory.zone),
+        called: called.into_iter().map(|person| directory.name_of(person).into()).collect(),
+    })
+}
+
+fn waits_until(holder: &Holder) -> Time {
+    match holder {
+        Holder::Nobody { due } => *due,
+        Holder::Owned { until, .. } => *until,
+    }
+}
+
+fn phone(person: &Person, directory: &Directory, open: &Open, inbox: Inbox) -> Phone {
+    let calls = open.incidents.iter().filter_map(|incident| {
+        let IncidentState::Open { holder, .. } = &incident.state else { return None };
+        Some(Call {
+            code: open.codes.get(&(incident.id, person.id))?.clone(),
+            worker: directory.name_of(incident.subject).into(),
+            owner: incident.owner().map(|owner| directory.name_of(owner).into()),
+            mine: incident.owner() == Some(person.id),
+            until: waits_until(holder),
+            outside: person.is_outside(),
+        })
+    });
+    let own = open.visits.iter().filter(|visit| visit.worker == person.id);
+    Phone {
+        key: person.key.clone(),
+        name: person.name.clone(),
+        role: role(person, directory),
+        number: person.phone.as_ref().map(crate::domain::contact::Phone::dialled).unwrap_or_default(),
+        pin: PINS.iter().find(|(key, _)| *key == person.key).map(|(_, pin)| *pin),
+        visits: own
+            .map(|visit| OwnVisit { id: visit.id, place: visit.details.place.clone().unwrap_or_default() })
+            .collect(),
+        calls: calls.collect(),
+        inbox,
+    }
+}
+
+/// Workers first, then the order in which they are called.
+fn rank(person: &Person, directory: &Directory) -> u8 {
+    match person.role {
+        Some(Role::Worker) => 0,
+        None => 1,
+        _ if directory.duty_manager == Some(person.id) => 3,
+        Some(Role::Manager) => 2,
+        Some(_) => 4,
+    }
+}
+
+fn role(person: &Person, directory: &Directory) -> String {
+    match person.role {
+        Some(Role::Worker) => "Worker, goes on visits alone".into(),
+        Some(Role::SeniorManager) => "Senior manager".into(),
+        Some(_) if directory.duty_manager == Some(person.id) => "Duty manager, on call now".into(),
+        Some(_) => "Manager of the workers".into(),
+        None => {
+            let named_by: Vec<_> = directory
+                .people
+                .values()
+                .filter(|worker| worker.emergency_contacts.contains(&person.id))
+                .map(|worker| worker.name.as_str())
+                .collect();
+            format!("Emergency contact named by {}, not staff", named_by.join(" and "))
+        }
+    }
+}
+
+/// The most pressing thing first: an alarm before a visit, the earlier before the later.
+fn next(speed: u32, directory: &Directory, open: &Open, now: Time) -> Next {
+    let said = |before: String, at: Time, after: String| Next { before, at: Some(at), after };
+    let unowned_first =
+        open.incidents.iter().min_by_key(|incident| (incident.owner().is_some(), incident.missed));
+    if let Some(incident) = unowned_first
+        && let IncidentState::Open { holder, claim } = &incident.state
+    {
+        let (worker, until) = (directory.name_of(incident.subject), waits_until(holder));
+        return match (incident.owner().map(|owner| directory.name_of(owner)), claim) {
+            (Some(owner), _) => said(
+                format!("{owner} has the alarm about {worker}. If {owner} does not say within"),
+                until,
+                " how it ended, everybody is called again.".into(),
+            ),
+            (None, Claim::None) => said(
+                format!("Nobody has taken the alarm about {worker}. In"),
+                until,
+                " it goes to more people, or to all of them again.".into(),
+            ),
+            (None, _) => said(
+                format!("{worker} reports safe, with the right PIN. If no colleague confirms it within"),
+                until,
+                " the alarm is raised again.".into(),
+            ),
+        };
+    }
+    let Some(visit) = open.visits.iter().min_by_key(|visit| visit.expected_departure) else {
+        return Next {
+            before: "Nobody is out. Start a visit on Ann's or Ben's phone, and do not check out.".into(),
+            ..Next::default()
+        };
+    };
+    let (worker, grace) = (directory.name_of(visit.worker), hurried(speed).grace(visit.details.risk));
+    if visit.expected_departure > now {
+        return said(
+            format!("{worker} is alone on a visit and due out in"),
+            visit.expected_departure,
+            format!(
+                ". Without a check-out, others are told {} later.",
+                seconds(grace.to_std().unwrap_or_default())
+            ),
+        );
+    }
+    said(
+        format!("{worker} is overdue. In"),
+        visit.expected_departure + grace,
+        format!(" others are told, unless {worker} checks out."),
+    )
+}
