@@ -3,12 +3,14 @@
 
 use std::{
     collections::HashMap,
+    ops::Range,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use futures::FutureExt;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -66,41 +68,62 @@ impl Outbox {
                 return Ok(tries);
             }
             tries += claimed.len();
-            futures::future::join_all(claimed.into_iter().map(|claimed| self.deliver(claimed))).await;
+            let sent = futures::future::join_all(claimed.into_iter().map(|claimed| self.send(claimed))).await;
+            self.mark(sent).await;
         }
     }
 
-    /// Sends until it is told to stop, then finishes what is under way.
-    pub async fn run(&self, stop: CancellationToken) {
+    /// Sends until it is told to stop, then finishes what is under way. Each message is a task of its own: none stands still
+    /// because another, or this loop, waits for the database.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let bell = Arc::clone(&self.db.bell().outbox);
-        let mut under_way = FuturesUnordered::new();
-        let mut more = true;
+        let mut sending: JoinSet<Sent> = JoinSet::new();
+        let mut marking: JoinSet<()> = JoinSet::new();
+        let mut look = true;
         loop {
             let rung = bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            let room = self.at_once - under_way.len();
             let mut sleep = LONGEST_SLEEP;
-            if more && room > 0 {
+            let room = self.at_once.saturating_sub(sending.len());
+            // Not for each place that falls free: one claim for many messages costs what one for a single message costs.
+            if look && room >= self.at_once.div_ceil(2) {
                 match self.claim(self.clock.now(), room).await {
                     Ok(claimed) => {
-                        more = claimed.len() == room;
-                        under_way.extend(claimed.into_iter().map(|claimed| self.deliver(claimed)));
+                        look = claimed.len() >= room;
+                        for claimed in claimed {
+                            let this = Arc::clone(&self);
+                            sending.spawn(async move { this.send(claimed).await });
+                        }
                     }
                     Err(error) => {
                         tracing::error!(%error, "the outbox could not be read; the next look follows");
                     }
                 }
-                sleep = self.sleep_for().await;
+                if !look {
+                    sleep = self.sleep_for().await;
+                }
             }
+            let mut sent = Vec::new();
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = &mut rung => more = true,
-                Some(()) = under_way.next() => {}
-                () = tokio::time::sleep(sleep) => more = true,
+                () = &mut rung => look = true,
+                Some(done) = sending.join_next() => sent.extend(done.ok()),
+                Some(_) = marking.join_next() => {}
+                () = tokio::time::sleep(sleep) => look = true,
+            }
+            while let Some(done) = sending.try_join_next() {
+                sent.extend(done.ok());
+            }
+            if !sent.is_empty() {
+                let this = Arc::clone(&self);
+                marking.spawn(async move { this.mark(sent).await });
             }
         }
-        while under_way.next().await.is_some() {}
+        while let Some(done) = sending.join_next().await {
+            self.mark(done.into_iter().collect()).await;
+        }
+        while marking.join_next().await.is_some() {}
     }
 
     async fn sleep_for(&self) -> Duration {
@@ -124,7 +147,13 @@ impl Outbox {
         Ok(claimed)
     }
 
-    async fn deliver(&self, claimed: Claimed) {
+    /// Hands one message to the provider whose turn it is.
+    async fn send(&self, claimed: Claimed) -> Sent {
+        let mark = self.hand_over(&claimed).await;
+        Sent { claimed, mark }
+    }
+
+    async fn hand_over(&self, claimed: &Claimed) -> Mark {
         let message = &claimed.message;
         let providers = self.providers.for_channel(message.channel);
         let first = provider_for(claimed.tries - 1, providers.len());
@@ -136,14 +165,11 @@ impl Outbox {
             let Some(end) = in_turn.filter_map(|provider| self.paused_until(provider.name(), now)).min()
             else {
                 let reason = "no provider is configured for this channel";
-                return self
-                    .mark(Mark::Refused { provider: "none".into(), reason: reason.into() }, claimed)
-                    .await;
+                return Mark::Refused { provider: "none".into(), reason: reason.into() };
             };
             // Every provider of this channel has asked to be left alone: that was no try.
             let tries = claimed.tries - 1;
-            let mark = Mark::Again { provider: "all".into(), reason: "asked to wait".into(), at: end, tries };
-            return self.mark(mark, claimed).await;
+            return Mark::Again { provider: "all".into(), reason: "asked to wait".into(), at: end, tries };
         };
         let outgoing = Outgoing {
             id: message.id,
@@ -158,7 +184,7 @@ impl Outbox {
         };
         let name = provider.name().to_owned();
         let handed = AssertUnwindSafe(provider.send(&outgoing)).catch_unwind().await;
-        let mark = match handed {
+        match handed {
             Ok(Handed::Accepted { reference }) => {
                 kill_point("outbox.accepted").await;
                 Mark::Accepted { provider: name, reference }
@@ -181,8 +207,7 @@ impl Outbox {
             }
             Ok(Handed::Refused { reason }) => Mark::Refused { provider: name, reason },
             Err(_panic) => Mark::Poisoned,
-        };
-        self.mark(mark, claimed).await;
+        }
     }
 
     fn paused_until(&self, provider: &str, now: Time) -> Option<Time> {
@@ -190,27 +215,57 @@ impl Outbox {
         paused.get(provider).copied().filter(|until| now < *until)
     }
 
-    async fn mark(&self, mark: Mark, claimed: Claimed) {
-        let id = claimed.message.id;
-        match &mark {
+    /// Keeps what came of some tries, together: one commit for all of them. If that does not work, one by one; what cannot be
+    /// kept even then is sent again when its lease ends, with the same reference.
+    async fn mark(&self, sent: Vec<Sent>) {
+        sent.iter().for_each(Sent::log);
+        let sent: Arc<[Sent]> = sent.into();
+        if self.keep(Arc::clone(&sent), 0..sent.len()).await.is_ok() {
+            return;
+        }
+        for at in 0..sent.len() {
+            for tries in 1..=MARK_TRIES {
+                match self.keep(Arc::clone(&sent), at..at + 1).await {
+                    Ok(()) => break,
+                    Err(error) if tries == MARK_TRIES => {
+                        let message = sent[at].claimed.message.id;
+                        tracing::error!(%error, %message, "what came of a message could not be kept; it goes again when its lease ends");
+                    }
+                    Err(_) => tokio::time::sleep(Duration::from_millis(100) * tries).await,
+                }
+            }
+        }
+    }
+
+    async fn keep(&self, sent: Arc<[Sent]>, which: Range<usize>) -> store::Result<()> {
+        let house = Arc::clone(&self.house);
+        let trace = Trace::machine(Door::Outbox, self.clock.now());
+        let case = async move |tx: &mut Tx| {
+            for Sent { claimed, mark } in sent.get(which.clone()).unwrap_or_default() {
+                mark.keep(tx, &house, claimed, trace).await?;
+            }
+            Ok(())
+        };
+        self.db.write(case).await
+    }
+}
+
+/// A message that was handed over, and what came of it.
+#[derive(Debug)]
+struct Sent {
+    claimed: Claimed,
+    mark: Mark,
+}
+
+impl Sent {
+    fn log(&self) {
+        let id = self.claimed.message.id;
+        match &self.mark {
             Mark::Accepted { .. } => {}
             Mark::Again { provider, reason, .. } | Mark::Refused { provider, reason } => {
                 tracing::warn!(message = %id, provider, reason, "a message was not taken");
             }
             Mark::Poisoned => tracing::error!(message = %id, "a message made its sender fail; moved aside"),
-        }
-        let (mark, claimed) = (Arc::new(mark), Arc::new(claimed));
-        for tries in 1..=MARK_TRIES {
-            let (mark, claimed, house) = (Arc::clone(&mark), Arc::clone(&claimed), Arc::clone(&self.house));
-            let trace = Trace::machine(Door::Outbox, self.clock.now());
-            let case = async move |tx: &mut Tx| mark.keep(tx, &house, &claimed, trace).await;
-            match self.db.write(case).await {
-                Ok(()) => return,
-                Err(error) if tries == MARK_TRIES => {
-                    tracing::error!(%error, message = %id, "what came of a message could not be kept; it goes again when its lease ends");
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(100) * tries).await,
-            }
         }
     }
 }

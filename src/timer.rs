@@ -1,7 +1,10 @@
 //! The timer: a door through which time comes in. A thin shell around one tick.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,6 +31,8 @@ pub struct Timer {
     house: Arc<House>,
     outage: Duration,
     longest_sleep: Duration,
+    /// How many deadlines go into one transaction: fewer after one that was too much, then more again.
+    limit: AtomicI64,
     marked: Mutex<Option<Time>>,
 }
 
@@ -47,25 +52,36 @@ impl Timer {
         outage: Duration,
         longest_sleep: Duration,
     ) -> Self {
-        Self { db, clock, house, outage, longest_sleep, marked: Mutex::new(None) }
+        Self {
+            db,
+            clock,
+            house,
+            outage,
+            longest_sleep,
+            limit: AtomicI64::new(AT_ONCE),
+            marked: Mutex::new(None),
+        }
     }
 
     /// Does everything that is due at `now`. Idempotent.
     pub async fn tick(&self, now: Time) -> store::Result<usize> {
         let mut worked = 0;
-        let mut limit = AT_ONCE;
         loop {
+            let limit = self.limit.load(Ordering::Relaxed);
             let (house, outage) = (Arc::clone(&self.house), self.outage);
             let case = async move |tx: &mut store::Tx| tick::tick(tx, &house, outage, limit, now).await;
             match self.db.write_in(Lane::Urgent, case).await {
                 Ok(ticked) => {
                     worked += ticked.worked;
+                    self.limit.store((limit * 2).min(AT_ONCE), Ordering::Relaxed);
                     if !ticked.more {
                         break;
                     }
                 }
                 // Too much for one transaction, or something in it that takes the whole of it along: fewer at a time.
-                Err(Error::Busy | Error::Panicked) if limit > 1 => limit = (limit / 8).max(1),
+                Err(Error::Busy | Error::Panicked) if limit > 1 => {
+                    self.limit.store((limit / 8).max(1), Ordering::Relaxed);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -93,6 +109,7 @@ impl Timer {
             let rung = bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
+            self.db.bell().timer_sleeps_until(None);
             let sleep = match self.tick(self.clock.now()).await {
                 Ok(_) => self.sleep_for().await,
                 Err(error) => {
@@ -101,6 +118,7 @@ impl Timer {
                 }
             };
             kill_point("timer.ticked").await;
+            self.db.bell().timer_sleeps_until(Some(self.clock.now() + delta(sleep)));
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = &mut rung => {}

@@ -327,7 +327,7 @@ pub async fn set_due(tx: &mut Tx, id: IncidentId, due: Option<Time>) -> Result<(
     match due {
         Some(due) => {
             execute!(tx, SET_DUE, id, due);
-            tx.ring_timer();
+            tx.ring_timer(due);
         }
         None => {
             execute!(tx, CLEAR_DUE, id);

@@ -24,7 +24,11 @@ mod sqlite;
 pub mod tokens;
 pub mod visits;
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 pub use error::Error;
 use futures::FutureExt;
@@ -76,10 +80,17 @@ pub struct Tx {
 /// What wakes the loops once a use case has committed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rung {
-    /// Something is due earlier than it was.
-    pub timer: bool,
+    /// Something is due then.
+    pub timer: Option<Time>,
     /// Something is to be sent.
     pub outbox: bool,
+}
+
+impl Rung {
+    fn and(self, other: Self) -> Self {
+        let timer = self.timer.into_iter().chain(other.timer).min();
+        Self { timer, outbox: self.outbox || other.outbox }
+    }
 }
 
 #[derive(Debug)]
@@ -131,7 +142,8 @@ impl Trace {
     }
 }
 
-/// How urgent a use case is. SQLite has one writer: an urgent one goes before all that wait.
+/// How urgent a use case is. SQLite has one writer: an urgent one goes before all that wait. On PostgreSQL the urgent ones
+/// have connections of their own, so that a crowd at the doors never keeps the timer waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// Ticks and check-outs.
@@ -179,7 +191,7 @@ impl Db {
     ) -> Result<T> {
         match self {
             Self::Sqlite(db) => db.write(lane, case).await,
-            Self::Postgres(db) => db.write(case).await,
+            Self::Postgres(db) => db.write(lane, case).await,
         }
     }
 
@@ -212,7 +224,7 @@ impl Db {
     pub async fn close(&self) {
         match self {
             Self::Sqlite(db) => db.close().await,
-            Self::Postgres(db) => db.pool().close().await,
+            Self::Postgres(db) => db.close().await,
         }
     }
 
@@ -241,11 +253,19 @@ pub struct Bell {
     pub timer: std::sync::Arc<tokio::sync::Notify>,
     /// For the outbox.
     pub outbox: std::sync::Arc<tokio::sync::Notify>,
+    /// Until when the timer sleeps, in microseconds: what is due later does not wake it.
+    sleeps_until: std::sync::Arc<AtomicI64>,
 }
 
 impl Bell {
+    /// The timer sleeps until then; `None`: it is awake, and must hear of everything.
+    pub fn timer_sleeps_until(&self, until: Option<Time>) {
+        self.sleeps_until.store(until.map_or(i64::MAX, |until| until.timestamp_micros()), Ordering::SeqCst);
+    }
+
     fn ring(&self, rung: Rung) {
-        if rung.timer {
+        let sleeps_until = self.sleeps_until.load(Ordering::SeqCst);
+        if rung.timer.is_some_and(|due| due.timestamp_micros() < sleeps_until) {
             self.timer.notify_one();
         }
         if rung.outbox {
@@ -294,9 +314,9 @@ impl Tx {
         }
     }
 
-    /// Wakes the timer after the commit.
-    pub(crate) fn ring_timer(&mut self) {
-        self.rung.timer = true;
+    /// Wakes the timer after the commit, if it would sleep for longer.
+    pub(crate) fn ring_timer(&mut self, due: Time) {
+        self.rung = self.rung.and(Rung { timer: Some(due), outbox: false });
     }
 
     /// Wakes the outbox after the commit.

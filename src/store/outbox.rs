@@ -15,13 +15,19 @@ const CLAIM_ANY_ORG: Sql = Sql::pair(
     "UPDATE outbox SET due_at = $3, epoch = epoch + 1, tries = tries + 1
      WHERE message_id IN (SELECT message_id FROM outbox WHERE rank = $1 AND due_at <= $2 ORDER BY due_at LIMIT $4)
        AND due_at <= $2 RETURNING message_id, epoch, tries, first_due_at",
-    // The guard stands in the outer WHERE too: without it several workers claim the same rows.
-    "UPDATE outbox SET due_at = $3, epoch = epoch + 1, tries = tries + 1
-     WHERE message_id IN (SELECT message_id FROM outbox WHERE rank = $1 AND due_at <= $2 ORDER BY due_at LIMIT $4
-                          FOR UPDATE SKIP LOCKED)
-       AND due_at <= $2 RETURNING message_id, epoch, tries, first_due_at",
+    // The guard stands in the outer WHERE too: without it several workers claim the same rows. Picked once, for ever: in an
+    // IN (…) the inner SELECT may run for each row anew, and each time it skips what it locked and takes as many again.
+    "WITH picked AS MATERIALIZED (SELECT message_id FROM outbox WHERE rank = $1 AND due_at <= $2
+                                  ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+     UPDATE outbox o SET due_at = $3, epoch = epoch + 1, tries = tries + 1 FROM picked
+     WHERE o.message_id = picked.message_id AND o.due_at <= $2
+     RETURNING o.message_id, o.epoch, o.tries, o.first_due_at",
 );
-const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM outbox";
+// The first of each rank is found in the index; the first of all would take reading all of it.
+const NEXT_DUE_ANY_ORG: &str = "SELECT min(first.due_at) FROM (
+       SELECT min(due_at) AS due_at FROM outbox WHERE rank = 0 UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 1
+       UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 2 UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 3
+     ) AS first";
 const DONE_ANY_ORG: &str = "DELETE FROM outbox WHERE message_id = $1 AND epoch = $2";
 const AGAIN_ANY_ORG: &str = "UPDATE outbox SET due_at = $3, tries = $4 WHERE message_id = $1 AND epoch = $2";
 const FINISH: &str = "UPDATE message SET state = $2, provider = $3, reference = $4, finished_at = $5

@@ -237,9 +237,11 @@ pub async fn keep_code(
     code: &str,
     (now, unused_since): (Time, Time),
 ) -> Result<bool> {
+    if execute!(tx, KEEP_CODE, person, code, incident, now) == 1 {
+        return Ok(true);
+    }
     execute!(tx, DROP_OLD_CODE, person, code, unused_since);
-    let kept = execute!(tx, KEEP_CODE, person, code, incident, now);
-    Ok(kept == 1)
+    Ok(execute!(tx, KEEP_CODE, person, code, incident, now) == 1)
 }
 
 /// The incident that a person means by a code.

@@ -8,15 +8,19 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{Bell, Conn, Error, LONGEST_USE_CASE, Result, Settings, Tx};
+use super::{Bell, Conn, Error, LONGEST_USE_CASE, Lane, Result, Settings, Tx};
 
 /// So often a use case is run before its caller hears of the conflict.
 const TRIES: u32 = 4;
 
-/// A pool of connections.
+/// So many connections more, for what is urgent.
+const URGENT: u32 = 4;
+
+/// Pools of connections: one for the doors, a small one for what is urgent.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: PgPool,
+    urgent: PgPool,
     bell: Bell,
 }
 
@@ -29,15 +33,22 @@ impl Database {
             // A connection to a machine that has gone must not be waited for.
             ("tcp_user_timeout", "5s"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.connections)
-            .acquire_timeout(settings.acquire_timeout)
-            .connect_lazy_with(options);
-        Ok(Self { pool, bell: Bell::default() })
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(settings.acquire_timeout)
+                .connect_lazy_with(options.clone())
+        };
+        Ok(Self { pool: pool(settings.connections), urgent: pool(URGENT), bell: Bell::default() })
     }
 
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub(super) async fn close(&self) {
+        self.urgent.close().await;
+        self.pool.close().await;
     }
 
     pub(super) fn bell(&self) -> &Bell {
@@ -46,11 +57,16 @@ impl Database {
 
     pub(super) async fn write<T: Send + 'static>(
         &self,
+        lane: Lane,
         case: impl AsyncFn(&mut Tx) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
+        let pool = match lane {
+            Lane::Urgent => &self.urgent,
+            Lane::Usual => &self.pool,
+        };
         let mut tries = 1;
         loop {
-            match self.once(&case).await {
+            match self.once(pool, &case).await {
                 ControlFlow::Break(done) => return done,
                 ControlFlow::Continue(error) if tries == TRIES => return Err(error),
                 ControlFlow::Continue(_) => {
@@ -61,10 +77,14 @@ impl Database {
         }
     }
 
-    async fn once<T>(&self, case: &impl AsyncFn(&mut Tx) -> Result<T>) -> ControlFlow<Result<T>, Error> {
+    async fn once<T>(
+        &self,
+        pool: &PgPool,
+        case: &impl AsyncFn(&mut Tx) -> Result<T>,
+    ) -> ControlFlow<Result<T>, Error> {
         // A server that hangs is waited for no longer than a use case may take, at each of the three stages.
         let limit = LONGEST_USE_CASE;
-        let mut tx = match tokio::time::timeout(limit, self.pool.begin()).await {
+        let mut tx = match tokio::time::timeout(limit, pool.begin()).await {
             Ok(Ok(transaction)) => Tx::new(Conn::Postgres(transaction)),
             Ok(Err(error)) => return ControlFlow::Break(Err(error.into())),
             Err(_no_answer) => return ControlFlow::Break(Err(Error::Busy)),

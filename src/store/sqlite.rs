@@ -206,8 +206,7 @@ impl WriterLoop {
             let (keep, answer) = job(&mut self.tx).await;
             answers.push(answer);
             if keep {
-                rung.timer |= self.tx.rung.timer;
-                rung.outbox |= self.tx.rung.outbox;
+                rung = rung.and(self.tx.rung);
             }
             state = self.tx.run(if keep { "RELEASE job; SAVEPOINT job" } else { "ROLLBACK TO job" }).await;
         }

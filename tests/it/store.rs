@@ -217,6 +217,7 @@ on_both! {
             let mut mine = Vec::new();
             loop {
                 let claimed = claim(noon(), lease_ends).await;
+                assert!(claimed.len() <= 40, "{} were claimed where there was room for 40", claimed.len());
                 if claimed.is_empty() {
                     return mine;
                 }

@@ -18,6 +18,11 @@ struct Walk {
 }
 
 impl Walk {
+    fn sees(&mut self, lines: &str) {
+        self.seen.push_str(lines);
+        self.seen.push('\n');
+    }
+
     /// A request as its curl line, and of the reply what matters here.
     async fn curl(
         &mut self,
@@ -28,7 +33,7 @@ impl Walk {
     ) -> Value {
         let (written, real) = path;
         let data = body.as_ref().map_or_else(String::new, |body| format!(" -d '{body}'"));
-        self.seen += &format!("$ curl -s -H \"${who}\" $API{written}{data}\n");
+        self.sees(&format!("$ curl -s -H \"${who}\" $API{written}{data}"));
         let url = format!("{}{real}", self.api);
         let request = match &body {
             Some(body) => self.http.post(url).body(body.to_string()),
@@ -37,7 +42,7 @@ impl Walk {
         let text = request.bearer_auth(token).send().await.unwrap().text().await.unwrap();
         let reply: Value = serde_json::from_str(&text).unwrap();
         let short: Vec<String> = shown.iter().map(|field| format!("\"{field}\":{}", reply[field])).collect();
-        self.seen += &format!("{{{}, …}}\n", short.join(","));
+        self.sees(&format!("{{{}, …}}", short.join(",")));
         reply
     }
 
@@ -78,9 +83,9 @@ async fn a_new_user_walks_to_the_closed_incident() {
     let mut walk = Walk { api: after("API="), http, seen: String::new() };
     let first: Vec<&str> =
         terminal.lines().take_while(|line| !line.starts_with("Watch it on the page")).collect();
-    walk.seen += &format!("$ homeward demo\n{}\n\n", first.join("\n").trim());
+    walk.sees(&format!("$ homeward demo\n{}\n", first.join("\n").trim()));
 
-    walk.seen += "# Ann goes in, gives a wrong PIN, then comes out\n";
+    walk.sees("# Ann goes in, gives a wrong PIN, then comes out");
     let start = json!({"place": "9 Quay Road", "minutes": 5});
     let visit = walk.curl(("ANN", &ann), ("/visits", "/visits"), Some(start), &["state", "message"]).await;
     let out = format!("/visits/{}/check-out", visit["id"].as_str().unwrap());
@@ -90,7 +95,7 @@ async fn a_new_user_walks_to_the_closed_incident() {
     let right = walk.curl(("ANN", &ann), path, Some(json!({"pin": "4821"})), &["state", "message"]).await;
     assert_eq!(right["state"], "ended");
 
-    walk.seen += "\n# Her other visit does not end. Sam sees the alarm, takes it, and says how it ended\n";
+    walk.sees("\n# Her other visit does not end. Sam sees the alarm, takes it, and says how it ended");
     let incident = walk.incident(&sam).await;
     let id = incident["id"].as_str().unwrap();
     let real = format!("/incidents/{id}");
@@ -112,8 +117,7 @@ async fn a_new_user_walks_to_the_closed_incident() {
     let mut steps: Vec<&str> =
         happened.iter().copied().filter(|kind| !kind.starts_with("message.")).collect();
     steps.dedup();
-    walk.seen +=
-        &format!("# and in its timeline: {}, and each message with whoever took it\n", steps.join(", "));
+    walk.sees(&format!("# and in its timeline: {}, and each message with whoever took it", steps.join(", ")));
     for kind in [
         "visit.started",
         "visit.reminded",

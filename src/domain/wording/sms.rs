@@ -21,14 +21,27 @@ pub fn septets(text: &str) -> Option<usize> {
 
 /// The text in GSM-7: what the alphabet lacks is written in plain letters.
 pub fn plain(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let kept = BASIC.contains(c) || EXTENDED.contains(c);
-            let written =
-                if kept { c.to_string() } else { deunicode::deunicode_char(c).unwrap_or("?").to_string() };
-            written.chars().collect::<Vec<_>>()
-        })
-        .collect()
+    let mut written = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_gsm(c) {
+            written.push(c);
+            continue;
+        }
+        for plain in deunicode::deunicode_char(c).unwrap_or("?").chars() {
+            // Not even all of ASCII is in the alphabet.
+            written.push(match plain {
+                plain if is_gsm(plain) => plain,
+                '`' => '\'',
+                plain if plain.is_control() => ' ',
+                _ => '?',
+            });
+        }
+    }
+    written
+}
+
+fn is_gsm(c: char) -> bool {
+    BASIC.contains(c) || EXTENDED.contains(c)
 }
 
 /// Whether it goes out as one part.
@@ -66,6 +79,7 @@ mod tests {
     #[test]
     fn one_curly_quote_is_written_plainly() {
         assert_eq!(plain("Ann’s “place” – Łukasz…"), "Ann's \"place\" - Lukasz...");
+        assert_eq!(plain("`\t\u{0}"), "'  ");
         assert_eq!(septets("€5"), Some(3));
         assert_eq!(septets("ŵ"), None);
     }
