@@ -34,7 +34,7 @@ use homeward::{
     providers::Providers,
     shutdown::{Ended, Shutdown, asked_by_signal},
     startup::App,
-    store::{Db, Trace, installation, ladders, people, tokens},
+    store::{Db, Lane, Trace, installation, ladders, people, tokens},
     telemetry,
 };
 use tokio::net::TcpListener;
@@ -278,7 +278,7 @@ async fn apply(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
     let db = open(config).await?;
     let trace = Trace::machine(Door::CommandLine, SystemClock.now());
     let key = wanted.key().to_owned();
-    match db.write(async move |tx| organisation::apply(tx, &wanted, trace).await).await? {
+    match db.write_in(Lane::Patient, async move |tx| organisation::apply(tx, &wanted, trace).await).await? {
         Ok(applied) => {
             say(format!("organisation “{key}” is as {} says", file.display()))?;
             for (whose, risk, version) in &applied.ladders {

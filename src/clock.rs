@@ -16,14 +16,21 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Time;
 }
 
-/// The machine's clock.
+/// The machine's clock. A step forward is followed at once; after a step back it goes on at its own pace until the machine
+/// has caught up, so that nothing that is due is put off.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     fn now(&self) -> Time {
-        whole_microseconds(Utc::now())
+        static LAST: Mutex<Option<(Time, Instant)>> = Mutex::new(None);
+        let (wall, tick) = (Utc::now(), Instant::now());
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        let steady = last.and_then(|(time, then)| Some(time + TimeDelta::from_std(tick - then).ok()?));
+        let now = steady.map_or(wall, |steady| steady.max(wall));
+        *last = Some((now, tick));
+        whole_microseconds(now)
     }
 }
 

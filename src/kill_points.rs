@@ -16,14 +16,14 @@ pub async fn kill_point(_name: &'static str) {}
 #[cfg(debug_assertions)]
 static CHOSEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 
-/// Chooses the point, once, at the start of the process.
+/// Chooses the point, once, at the start of the process, and takes the variable away: it is no setting.
 #[cfg(debug_assertions)]
-pub fn choose(name: Option<&String>) {
-    if let Some(name) = name {
-        let _already = CHOSEN.set(name.clone());
+pub fn choose(environment: &mut std::collections::BTreeMap<String, String>) {
+    if let Some(name) = environment.remove("HOMEWARD_KILL_POINT") {
+        let _already = CHOSEN.set(name);
     }
 }
 
-/// Nothing, in a release.
+/// Nothing, in a release: there the variable stays, and is refused like every key that does not exist.
 #[cfg(not(debug_assertions))]
-pub fn choose(_name: Option<&String>) {}
+pub fn choose(_environment: &mut std::collections::BTreeMap<String, String>) {}

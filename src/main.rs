@@ -8,8 +8,8 @@ use clap::Parser as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let environment: BTreeMap<String, String> = std::env::vars().collect();
-    homeward::kill_points::choose(environment.get("HOMEWARD_KILL_POINT"));
+    let mut environment: BTreeMap<String, String> = std::env::vars().collect();
+    homeward::kill_points::choose(&mut environment);
     match cli::run(cli::Arguments::parse(), environment).await {
         Ok(code) => code,
         Err(error) => {

@@ -127,11 +127,7 @@ impl Outbox {
     }
 
     async fn sleep_for(&self) -> Duration {
-        let next = async {
-            let mut tx = self.db.read().await?;
-            outbox::next_due_any_org(&mut tx).await
-        };
-        match next.await {
+        match self.db.look(outbox::next_due_any_org).await {
             Ok(Some(due)) => (due - self.clock.now()).to_std().unwrap_or_default().min(LONGEST_SLEEP),
             _ => LONGEST_SLEEP,
         }
@@ -169,7 +165,8 @@ impl Outbox {
             };
             // Every provider of this channel has asked to be left alone: that was no try.
             let tries = claimed.tries - 1;
-            return Mark::Again { provider: "all".into(), reason: "asked to wait".into(), at: end, tries };
+            let (provider, reason) = ("all".into(), "asked to wait".into());
+            return Mark::Again { provider, reason, at: end, tries, all_failed: false };
         };
         let outgoing = Outgoing {
             id: message.id,
@@ -196,6 +193,7 @@ impl Outbox {
                     reason,
                     at: self.clock.now() + delta(wait),
                     tries: claimed.tries,
+                    all_failed: usize::try_from(claimed.tries) == Ok(providers.len()),
                 }
             }
             Ok(Handed::Slow { wait }) => {
@@ -203,7 +201,8 @@ impl Outbox {
                 self.paused.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), until);
                 // At once again: another provider takes it, or else it waits for this one.
                 let (at, tries) = (self.clock.now(), claimed.tries - 1);
-                Mark::Again { provider: name, reason: "asked to slow down".into(), at, tries }
+                let reason = "asked to slow down".into();
+                Mark::Again { provider: name, reason, at, tries, all_failed: false }
             }
             Ok(Handed::Refused { reason }) => Mark::Refused { provider: name, reason },
             Err(_panic) => Mark::Poisoned,
@@ -217,8 +216,10 @@ impl Outbox {
 
     /// Keeps what came of some tries, together: one commit for all of them. If that does not work, one by one; what cannot be
     /// kept even then is sent again when its lease ends, with the same reference.
-    async fn mark(&self, sent: Vec<Sent>) {
+    async fn mark(&self, mut sent: Vec<Sent>) {
         sent.iter().for_each(Sent::log);
+        // Their visits and incidents are locked one after the other: in the same order everywhere, visits before incidents.
+        sent.sort_by_key(|sent| (sent.claimed.message.incident_id, sent.claimed.message.visit_id));
         let sent: Arc<[Sent]> = sent.into();
         if self.keep(Arc::clone(&sent), 0..sent.len()).await.is_ok() {
             return;
@@ -274,7 +275,7 @@ impl Sent {
 #[derive(Debug)]
 enum Mark {
     Accepted { provider: String, reference: Option<String> },
-    Again { provider: String, reason: String, at: Time, tries: u32 },
+    Again { provider: String, reason: String, at: Time, tries: u32, all_failed: bool },
     Refused { provider: String, reason: String },
     Poisoned,
 }
@@ -285,8 +286,9 @@ impl Mark {
             Self::Accepted { provider, reference } => {
                 delivery::accepted(tx, claimed, (provider, reference.as_deref()), trace).await
             }
-            Self::Again { provider, reason, at, tries } => {
-                delivery::failed(tx, claimed, (provider, reason), (*at, *tries), trace).await
+            Self::Again { provider, reason, at, tries, all_failed } => {
+                delivery::failed(tx, house, claimed, (provider, reason), (*at, *tries), trace).await?;
+                if *all_failed { delivery::next_channel_too(tx, claimed, trace).await } else { Ok(()) }
             }
             Self::Refused { provider, reason } => {
                 delivery::refused(tx, house, claimed, (provider, reason), trace).await

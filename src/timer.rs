@@ -69,7 +69,13 @@ impl Timer {
         loop {
             let limit = self.limit.load(Ordering::Relaxed);
             let (house, outage) = (Arc::clone(&self.house), self.outage);
-            let case = async move |tx: &mut store::Tx| tick::tick(tx, &house, outage, limit, now).await;
+            let case = async move |tx: &mut store::Tx| {
+                let ticked = tick::tick(tx, &house, outage, limit, now).await?;
+                if ticked.worked > 0 {
+                    kill_point("tick.decided").await;
+                }
+                Ok(ticked)
+            };
             match self.db.write_in(Lane::Urgent, case).await {
                 Ok(ticked) => {
                     worked += ticked.worked;
@@ -97,6 +103,9 @@ impl Timer {
         }
         let outage = self.outage;
         self.db.write_in(Lane::Urgent, async move |tx| tick::round_done(tx, outage, now).await).await?;
+        if let Err(error) = self.db.write(async move |tx| tick::forget_old_keys(tx, now).await).await {
+            tracing::warn!(%error, "answers to old keys were not forgotten; tried again with the next round");
+        }
         *self.marked.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         Ok(())
     }
@@ -128,11 +137,7 @@ impl Timer {
     }
 
     async fn sleep_for(&self) -> Duration {
-        let next = async {
-            let mut tx = self.db.read().await?;
-            tick::next_due(&mut tx).await
-        };
-        match next.await {
+        match self.db.look(tick::next_due).await {
             Ok(Some(due)) => (due - self.clock.now()).to_std().unwrap_or_default().min(self.longest_sleep),
             _ => self.longest_sleep,
         }

@@ -104,7 +104,7 @@ impl Actor {
             own: incident.subject == self.person,
             in_reach: self.reaches(tx, incident.team).await?,
             called: people::code_of(tx, incident.id, self.person).await?.is_some(),
-            owner: incident.owner() == Some(self.person),
+            owner: incident.owner().or(incident.closed_by()) == Some(self.person),
             open: incident.is_open(),
         })
     }

@@ -25,6 +25,8 @@ use crate::{
     },
 };
 
+/// After so many tries that failed whoever runs the service is told.
+const TRIES_TOLD: u32 = 5;
 /// A message that made its sender fail is tried again after this long.
 pub const MOVED_ASIDE: TimeDelta = TimeDelta::seconds(30);
 
@@ -57,6 +59,7 @@ pub async fn accepted(
 /// It did not work and may later: `again` is when, `tries` what counts as tried by then.
 pub async fn failed(
     tx: &mut Tx,
+    house: &House,
     claimed: &Claimed,
     (provider, reason): (&str, &str),
     (again, tries): (Time, u32),
@@ -64,11 +67,28 @@ pub async fn failed(
 ) -> store::Result<()> {
     let message = &claimed.message;
     let mut about = About::lock(tx, message).await?;
-    if outbox::again_any_org(tx, message.id, claimed.epoch, again, tries).await? && claimed.tries == 1 {
+    if !outbox::again_any_org(tx, message.id, claimed.epoch, again, tries).await? {
+        return Ok(());
+    }
+    if tries == TRIES_TOLD && !is_to_operator(message) {
+        tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
+    }
+    if claimed.tries == 1 {
         let body = json!({"message": message.id, "channel": message.channel, "provider": provider, "reason": reason});
         about.log(tx, NewEvent::new(EventKind::MessageFailed, trace.now, body), trace).await?;
     }
     Ok(())
+}
+
+/// Every provider of the channel has failed once. Tried on, it may still go, or may have gone without an answer: the next
+/// channel does not wait for that.
+pub async fn next_channel_too(tx: &mut Tx, claimed: &Claimed, trace: Trace) -> store::Result<()> {
+    let message = &claimed.message;
+    if messages::state(tx, message.organisation_id, message.id).await? != Some(MessageState::Pending) {
+        return Ok(());
+    }
+    let directory = people::directory(tx, message.organisation_id).await?;
+    next_channel(tx, message, &directory, trace.now).await
 }
 
 /// It will never go by this channel: the next one at once, and where no channel of a round is left, the next step.
@@ -101,8 +121,7 @@ pub async fn poisoned(tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trac
     let message = &claimed.message;
     let mut about = About::lock(tx, message).await?;
     let again = trace.now + MOVED_ASIDE;
-    if !outbox::again_any_org(tx, message.id, claimed.epoch, again, claimed.tries).await? || claimed.tries > 1
-    {
+    if !outbox::again_any_org(tx, message.id, claimed.epoch, again, claimed.tries).await? {
         return Ok(());
     }
     let body = json!({"message": message.id, "channel": message.channel});
@@ -174,6 +193,17 @@ enum About {
 
 impl About {
     async fn lock(tx: &mut Tx, message: &Message) -> store::Result<Self> {
+        match Self::find(tx, message).await {
+            // What came of the message is kept all the same, in the organisation's log.
+            Err(error) if error.is_about_a_row() => {
+                tracing::error!(%error, message = %message.id, "what a message is about cannot be read");
+                Ok(Self::Nothing(message.organisation_id))
+            }
+            found => found,
+        }
+    }
+
+    async fn find(tx: &mut Tx, message: &Message) -> store::Result<Self> {
         let organisation = message.organisation_id;
         if let Some(id) = message.incident_id {
             if let Some(incident) = incident_rows::load(tx, organisation, id).await? {

@@ -5,6 +5,7 @@ use crate::{
     domain::{
         ids::{IncidentId, OrganisationId, PersonId},
         incident::{CallsOff, Closing, Decision, Incident, NotNow, Outcome as How, Review, WorkerNow},
+        notice::{Notice, Occasion},
         people::Directory,
         rights::{self, Act},
         visit::{KnownBy, Report, Visit},
@@ -174,6 +175,12 @@ pub async fn close(
     if !followed.events.is_empty() {
         visit = followed.visit;
         visits::update(tx, &mut visit, followed.events, trace).await?;
+        // The worker may believe something else about the watching by now.
+        let till = visit.next_due(&policy).map(|_| visit.expected_departure);
+        let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
+        let occasion = Occasion::new(format!("visit/{}/closed/{}", visit.id, visit.chain.number));
+        let telling = Telling { house, directory: &directory, worker: visit.worker, now: trace.now };
+        telling.tell_worker(tx, notice, visit.id, occasion).await?;
     }
     let incident = carry_out(tx, house, &directory, &visit, decision, trace).await?;
     visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;

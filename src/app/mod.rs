@@ -76,7 +76,9 @@ pub enum Rejected {
     #[error("{0}")]
     Plan(#[from] BadPlan),
     /// The person named is not one who can be watched.
-    #[error("“{0}” is nobody you can start a visit for")]
+    #[error(
+        "NOBODY IS BEING WATCHED: “{0}” is nobody you can start a visit for. Your manager was told. Send it again, or ring them"
+    )]
     UnknownWorker(String),
     /// A PIN cannot be set or changed now.
     #[error("{0}")]

@@ -53,10 +53,15 @@ impl Telling<'_> {
         let phone_of = |id: PersonId| {
             self.directory.person(id)?.phone.as_ref().map(super::super::domain::contact::Phone::dialled)
         };
+        // Whom to ring about the worker: never the worker, and nobody who has left.
+        let duty = self.directory.duty_manager.into_iter().chain(self.directory.managers_for(self.worker));
+        let duty_phone = duty
+            .filter(|id| *id != self.worker && self.directory.person(*id).is_some_and(|person| !person.left))
+            .find_map(phone_of);
         Facts {
             worker: self.directory.name_of(self.worker).into(),
             worker_phone: phone_of(self.worker),
-            duty_phone: self.directory.duty_manager.and_then(phone_of),
+            duty_phone,
             reader,
             code,
             answering: self.house.answering,
@@ -133,6 +138,11 @@ impl Telling<'_> {
         });
         let subject = Subject { visit: Some(visit.id), incident: Some(incident.id) };
         let rung = round.rung;
+        // A repeat behind a call that still waits for its provider would only pile up; a new step is always called.
+        let waiting = match rung.round {
+            0 => Vec::new(),
+            _ => messages::waiting_calls(tx, incident.organisation, incident.id).await?,
+        };
         let mut queued = Vec::new();
         for call in &round.calls {
             let base = format!(
@@ -147,13 +157,15 @@ impl Telling<'_> {
                     if let (true, Some(lists)) = (listed, lists.as_deref_mut()) {
                         let worker = self.directory.name_of(self.worker).into();
                         let key = (incident.organisation, *id);
-                        lists.entry(key).or_default().push(Listed { worker, missed: incident.missed, code });
+                        let listed =
+                            Listed { incident: incident.id.0, worker, missed: incident.missed, code };
+                        lists.entry(key).or_default().push(listed);
                         continue;
                     }
                     let text = English.notice(&notice, &self.facts(reader(person), Some(code)));
                     let purpose = if first { Purpose::FirstAlarm } else { Purpose::Alarm };
                     let occasion = Occasion::new(format!("{base}/to/{id}"));
-                    for channel in &call.by {
+                    for channel in call.by.iter().filter(|channel| !waiting.contains(&(*id, **channel))) {
                         queued.extend(message(person, *channel, text.clone(), subject, &occasion, purpose));
                     }
                 }
@@ -229,13 +241,18 @@ impl Telling<'_> {
     }
 
     /// After an outage: asks the worker, who fell due meanwhile and could not be asked.
-    pub(super) async fn ask_after_outage(&self, tx: &mut Tx, visit: &Visit) -> store::Result<()> {
+    pub(super) async fn ask_after_outage(
+        &self,
+        tx: &mut Tx,
+        visit: &Visit,
+        incident: IncidentId,
+    ) -> store::Result<()> {
         let notice = Notice::AskedAfterOutage { deadline: visit.expected_departure };
         self.tell_worker(
             tx,
             notice,
             visit.id,
-            Occasion::new(format!("visit/{}/asked-after-outage", visit.id)),
+            Occasion::new(format!("incident/{incident}/asked-after-outage")),
         )
         .await
     }
@@ -256,8 +273,8 @@ pub(super) async fn send_lists(
         let facts = telling.facts(Reader::Staff, None);
         let mut queued = Vec::new();
         let mut push = |channel, workers: &[Listed]| {
-            let codes: Vec<_> = workers.iter().map(|listed| listed.code.as_str()).collect();
-            let occasion = Occasion::new(format!("outage/{}/to/{}", codes.join("/"), person.id));
+            let incidents: Vec<_> = workers.iter().map(|listed| listed.incident.to_string()).collect();
+            let occasion = Occasion::new(format!("outage/{}/to/{}", incidents.join("/"), person.id));
             let text = English.notice(&Notice::OverdueList { workers: workers.to_vec() }, &facts);
             queued.extend(message(person, channel, text, Subject::default(), &occasion, Purpose::FirstAlarm));
         };
@@ -279,6 +296,38 @@ pub(super) async fn tell_operator(
     now: Time,
 ) -> store::Result<()> {
     let Some(operator) = &house.operator else { return Ok(()) };
+    let occasion = Occasion::new(format!("message/{undeliverable}/operator"));
+    let notice = Notice::Undeliverable { message: undeliverable.0 };
+    let to = [(Channel::Email, operator.as_str())];
+    tell_addresses(tx, house, organisation, &notice, &occasion, &to, now).await
+}
+
+/// A deadline cannot be worked on, so nobody may be called about it: whoever runs the service and the last-resort numbers
+/// are told, once for each deadline.
+pub(super) async fn tell_of_stuck_deadline(
+    tx: &mut Tx,
+    house: &House,
+    organisation: OrganisationId,
+    what: &str,
+    now: Time,
+) -> store::Result<()> {
+    let last_resort = people::last_resort(tx, organisation).await?;
+    let to: Vec<_> = (house.operator.iter().map(|operator| (Channel::Email, operator.as_str())))
+        .chain(last_resort.iter().map(|phone| (Channel::Sms, phone.as_str())))
+        .collect();
+    let occasion = Occasion::new(format!("stuck/{what}"));
+    tell_addresses(tx, house, organisation, &Notice::StuckDeadline, &occasion, &to, now).await
+}
+
+async fn tell_addresses(
+    tx: &mut Tx,
+    house: &House,
+    organisation: OrganisationId,
+    notice: &Notice,
+    occasion: &Occasion,
+    to: &[(Channel, &str)],
+    now: Time,
+) -> store::Result<()> {
     let facts = Facts {
         worker: String::new(),
         worker_phone: None,
@@ -289,18 +338,22 @@ pub(super) async fn tell_operator(
         now,
         zone: chrono_tz::UTC,
     };
-    let message = NewMessage {
-        recipient: None,
-        visit: None,
-        incident: None,
-        rung: None,
-        occasion: Occasion::new(format!("message/{undeliverable}/operator")).id(),
-        purpose: Purpose::Told,
-        channel: Channel::Email,
-        address: operator.as_str().into(),
-        text: English.notice(&Notice::Undeliverable { message: undeliverable.0 }, &facts),
-    };
-    messages::queue(tx, organisation, &[message], now).await
+    let text = English.notice(notice, &facts);
+    let queued: Vec<NewMessage> = to
+        .iter()
+        .map(|(channel, address)| NewMessage {
+            recipient: None,
+            visit: None,
+            incident: None,
+            rung: None,
+            occasion: occasion.to(address).id(),
+            purpose: Purpose::Told,
+            channel: *channel,
+            address: (*address).to_owned(),
+            text: text.clone(),
+        })
+        .collect();
+    messages::queue(tx, organisation, &queued, now).await
 }
 
 fn reader(person: &Person) -> Reader {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     House, incidents,
-    telling::{Lists, Telling, send_lists},
+    telling::{Lists, Telling, send_lists, tell_of_stuck_deadline},
 };
 use crate::{
     clock::Time,
@@ -80,7 +80,7 @@ pub async fn tick(
             .await;
         if let Err(error) = done {
             lists = marked;
-            pass_on_or_move_aside(tx, Aside::Visit(id), organisation, error, trace).await?;
+            pass_on_or_move_aside(tx, house, Aside::Visit(id), organisation, error, trace).await?;
             ticked.moved_aside += 1;
         }
     }
@@ -97,15 +97,14 @@ pub async fn tick(
             })
             .await;
         if let Err(error) = done {
-            pass_on_or_move_aside(tx, Aside::Incident(id), organisation, error, trace).await?;
+            pass_on_or_move_aside(tx, house, Aside::Incident(id), organisation, error, trace).await?;
             ticked.moved_aside += 1;
         }
     }
     Ok(ticked)
 }
 
-/// After a tick that left nothing due: whoever looks later sees that the timer was alive. An outage that just ended is logged,
-/// and answers to old keys are forgotten.
+/// After a tick that left nothing due: whoever looks later sees that the timer was alive. An outage that just ended is logged.
 pub async fn round_done(tx: &mut Tx, outage: std::time::Duration, now: Time) -> store::Result<()> {
     if how_opened(tx, outage, now).await? == Opened::AfterOutage {
         let since = installation::last_round(tx).await?;
@@ -116,8 +115,12 @@ pub async fn round_done(tx: &mut Tx, outage: std::time::Duration, now: Time) -> 
             log_for_organisation(tx, organisation, (None, None), trace, event).await?;
         }
     }
-    idempotency::forget_any_org(tx, now - KEYS_KEPT).await?;
     installation::round_done(tx, now).await
+}
+
+/// Forgets some answers to old keys: a few at a time, and apart from what matters.
+pub async fn forget_old_keys(tx: &mut Tx, now: Time) -> store::Result<()> {
+    idempotency::forget_any_org(tx, now - KEYS_KEPT).await
 }
 
 /// When the timer has to look again.
@@ -217,7 +220,7 @@ async fn open(
         telling.call(tx, &incident, &visit, round, lists).await?;
     }
     if opened == Opened::AfterOutage {
-        telling.ask_after_outage(tx, &visit).await?;
+        telling.ask_after_outage(tx, &visit, incident.id).await?;
     }
     Ok(())
 }
@@ -254,6 +257,7 @@ enum Aside {
 /// passes by itself (a conflict, a busy database) is the whole tick's to repeat.
 async fn pass_on_or_move_aside(
     tx: &mut Tx,
+    house: &House,
     aside: Aside,
     organisation: OrganisationId,
     error: Error,
@@ -275,5 +279,16 @@ async fn pass_on_or_move_aside(
     let body =
         json!({"what": what, "error": error.to_string(), "again_at": crate::domain::event::stamp(again)});
     let event = NewEvent::new(EventKind::DeadlinePoisoned, trace.now, body);
-    log_for_organisation(tx, organisation, (None, None), trace, event).await
+    log_for_organisation(tx, organisation, (None, None), trace, event).await?;
+    // People are told; if even that cannot be done the deadline stays moved aside and the log says so.
+    let told =
+        tx.part(async |tx| tell_of_stuck_deadline(tx, house, organisation, &what, trace.now).await).await;
+    match told {
+        Err(error) if error.passes() || matches!(error, Error::Busy | Error::Closed) => Err(error),
+        Err(error) => {
+            tracing::error!(%error, %what, "a deadline cannot be worked on, and telling of it failed");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }

@@ -7,9 +7,9 @@ use crate::{
     clock::Time,
     domain::{
         event::{EventKind, NewEvent},
-        ids::{IncidentId, PersonId, VisitId},
+        ids::{IncidentId, PersonId, TeamId, VisitId},
         notice::{Notice, Occasion},
-        people::Directory,
+        people::{Directory, Role},
         pin::{PinHash, Verdict, WRONG_TELLS_MANAGER},
         rights::{self, Relation},
         start::{Start, Warning, Whose},
@@ -52,24 +52,20 @@ pub async fn start(
     trace: Trace,
 ) -> Outcome<Done> {
     let now = trace.now;
-    let (worker, team) = match for_whom {
-        ForWhom::Self_ => (actor.person, actor.team),
-        ForWhom::Another(named) => {
-            let directory = people::directory(tx, actor.organisation).await?;
-            let found = directory
-                .people
-                .values()
-                .find(|person| (person.key == *named || person.id.to_string() == *named) && !person.left);
-            let Some(person) = found.filter(|person| person.role.is_some()) else {
-                return Ok(Err(Rejected::UnknownWorker(named.clone())));
-            };
-            let relation = Relation {
-                own: person.id == actor.person,
-                in_reach: actor.reaches(tx, person.team).await?,
-                ..Relation::default()
-            };
-            allowed!(rights::may(actor.role, rights::Act::DoVisit, relation));
-            (person.id, person.team)
+    let mut odd = Vec::new();
+    let (worker, team) = match who_goes_in(tx, actor, for_whom).await? {
+        Ok(found) => found,
+        // Somebody who can only go in themselves named somebody: they are going in.
+        Err(named) if actor.role == Role::Worker => {
+            odd.push(Warning::about(
+                "worker",
+                format!("“{named}” is nobody you can start for: you are watched yourself"),
+            ));
+            (actor.person, actor.team)
+        }
+        Err(named) => {
+            unreadable_start(tx, house, actor, trace).await?;
+            return Ok(Err(Rejected::UnknownWorker(named)));
         }
     };
     // The worker's PIN row serialises their starts: two that come at once must see each other.
@@ -90,7 +86,6 @@ pub async fn start(
     }
     let others: Vec<_> =
         running.iter().filter(|visit| matches!(visit.state, VisitState::Begun { .. })).collect();
-    let mut odd = Vec::new();
     if let [other, ..] = others.as_slice() {
         let till = crate::domain::local_time::written(other.expected_departure, now, actor.zone);
         odd.push(Warning::general(format!(
@@ -132,6 +127,24 @@ pub async fn start(
         telling.tell_worker(tx, Notice::StartedForYou { by, till }, visit.id, occasion).await?;
     }
     Ok(Ok(Done { visit, alarm: Alarm::Quiet, warnings, new }))
+}
+
+/// The worker whom a start is about, or the name that is nobody's whom the actor could start for.
+async fn who_goes_in(
+    tx: &mut Tx,
+    actor: &Actor,
+    for_whom: &ForWhom,
+) -> store::Result<Result<(PersonId, TeamId), String>> {
+    let ForWhom::Another(named) = for_whom else { return Ok(Ok((actor.person, actor.team))) };
+    let directory = people::directory(tx, actor.organisation).await?;
+    let found = directory.people.values().find(|person| {
+        (person.key == *named || person.id.to_string() == *named) && !person.left && !person.is_outside()
+    });
+    let Some(person) = found else { return Ok(Err(named.clone())) };
+    let own = person.id == actor.person;
+    let relation = Relation { own, in_reach: actor.reaches(tx, person.team).await?, ..Relation::default() };
+    let allowed = rights::may(actor.role, rights::Act::DoVisit, relation).is_ok();
+    Ok(if allowed { Ok((person.id, person.team)) } else { Err(named.clone()) })
 }
 
 /// A start that nobody could read: the worker is not watched, so a person is told.

@@ -7,7 +7,7 @@ const OUTCOMES = [["safe_forgot", "Safe: forgot to check out"], ["safe_delayed",
   ["other", "Something else"]];
 const KNOWN_BY = [["spoke_by_voice", "We spoke, I knew the voice"], ["seen", "I saw them"], ["police", "The police told me"]];
 const PLACES = [["home", "At home"], ["office", "At the office"], ["elsewhere_safe", "Elsewhere, safe"],
-  ["hospital", "In hospital"], ["with_police", "With the police"], ["still_there", "Still there: watch on"]];
+  ["hospital", "In hospital"], ["still_there", "Still there: watch on"]];
 
 const byId = (id) => document.getElementById(id);
 const phones = new Map();

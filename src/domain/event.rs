@@ -89,7 +89,8 @@ kinds! {
     DeadlinePoisoned = "deadline.poisoned"
     /// A start that could not be read.
     StartUnreadable = "start.unreadable"
-    /// A token that was never issued, has expired or was revoked.
+    /// A token that was issued once and has expired or was revoked. One that never was belongs to no organisation: the process's
+    /// log has it.
     TokenRefused = "token.refused"
     /// The organisation's file was applied.
     OrganisationApplied = "organisation.applied"

@@ -61,8 +61,6 @@ pub enum WorkerNow {
     Office,
     /// In hospital: the visit ends.
     Hospital,
-    /// With the police: the visit ends.
-    WithPolice,
     /// On the way, or anywhere safe: the visit ends.
     ElsewhereSafe,
     /// Still there: watched on until then.
@@ -415,6 +413,14 @@ impl Incident {
         }
     }
 
+    /// Who closed it.
+    pub fn closed_by(&self) -> Option<PersonId> {
+        match &self.state {
+            IncidentState::Open { .. } => None,
+            IncidentState::Closed { closing, .. } => Some(closing.by),
+        }
+    }
+
     /// Whether it is open.
     pub fn is_open(&self) -> bool {
         matches!(self.state, IncidentState::Open { .. })
@@ -456,8 +462,8 @@ impl Incident {
         Decision { told: vec![Told::OwnerWarned { owner, until }], ..changed(self, event) }
     }
 
-    /// Does the round that is due. A step that reaches nobody new is skipped at once and recorded (row E5); a round that
-    /// reaches nobody at all goes to the last-resort numbers.
+    /// Does the round that is due. A step that reaches nobody by itself is skipped at once and recorded (row E5); a round that
+    /// reaches nobody who could take the alarm goes to the last-resort numbers too.
     fn round(mut self, why: Why, ladder: &Ladder, directory: &Directory, now: Time) -> Decision {
         let mut events = Vec::new();
         let mut step = usize::try_from(self.rung.step).unwrap_or_default().min(ladder.last_step());
@@ -475,17 +481,27 @@ impl Incident {
         {
             events.push(skipped(step, self.rung.raise, ladder, now));
         }
+        let waits = self.opened == Opened::AfterOutage && why == Why::NotTaken;
         let mut calls = ladder.cumulative_calls(step, self.subject, directory);
-        if calls.is_empty() {
+        while waits
+            && step < ladder.last_step()
+            && calls.iter().all(|call| self.waits_after_outage(call, directory, now))
+        {
+            // Whoever this step reaches has to wait: staff of a later one are told at once.
+            step += 1;
+            calls = ladder.cumulative_calls(step, self.subject, directory);
+        }
+        if waits && !calls.iter().all(|call| self.waits_after_outage(call, directory, now)) {
+            calls.retain(|call| !self.waits_after_outage(call, directory, now));
+        }
+        if !calls.iter().any(|call| may_take_it(call, directory)) {
             self.reached_nobody = true;
-            calls = last_resort(directory);
+            calls.extend(last_resort(directory));
             events.push(NewEvent::new(
                 EventKind::IncidentReachedNobody,
                 now,
                 json!({"raise": self.rung.raise, "step": step + 1, "last_resort_numbers": calls.len()}),
             ));
-        } else if self.opened == Opened::AfterOutage && why == Why::NotTaken {
-            calls.retain(|call| !self.waits_after_outage(call, directory, now));
         }
         let rung = Rung { raise: self.rung.raise, step: signed(step), round: signed(round) };
         let told: Vec<_> = calls
@@ -680,6 +696,16 @@ fn skipped(step: usize, raise: i32, ladder: &Ladder, now: Time) -> NewEvent {
         now,
         json!({"raise": raise, "step": step + 1, "tell": tell}),
     )
+}
+
+/// Whether a call reaches somebody who could take the alarm: an outside contact cannot.
+fn may_take_it(call: &Call, directory: &Directory) -> bool {
+    match &call.to {
+        Recipient::Person(id) => {
+            directory.person(*id).is_some_and(|person| super::ladder::may_be_called_on(person.role))
+        }
+        Recipient::LastResort(_) => false,
+    }
 }
 
 fn last_resort(directory: &Directory) -> Vec<Call> {

@@ -223,6 +223,9 @@ impl Ladder {
             if step.by.is_empty() {
                 complaints.push(format!("step {number} names no channel"));
             }
+            if step.repeats > 12 {
+                complaints.push(format!("step {number} repeats more than 12 times before the next"));
+            }
             if step.after > Duration::from_hours(1) {
                 complaints.push(format!("step {number} waits for more than an hour"));
             }
@@ -267,7 +270,7 @@ impl Ladder {
     }
 }
 
-fn may_be_called_on(role: Option<Role>) -> bool {
+pub(crate) fn may_be_called_on(role: Option<Role>) -> bool {
     role.is_some_and(|role| role != Role::Auditor)
 }
 

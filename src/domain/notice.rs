@@ -51,6 +51,12 @@ impl Occasion {
         Self(words.into())
     }
 
+    /// The same occasion, for one of several addresses.
+    #[must_use]
+    pub fn to(&self, address: &str) -> Self {
+        Self(format!("{}/to/{address}", self.0))
+    }
+
     /// As a name that message ids are derived from.
     pub fn id(&self) -> Uuid {
         const HOMEWARD: Uuid = Uuid::from_u128(0x8c5d_0f4e_61a7_4f0b_9a53_2f1d_7c20_11aa);
@@ -141,6 +147,8 @@ pub enum Notice {
     },
     /// To the manager: a start came that nobody could read.
     UnreadableStart,
+    /// To whoever runs the service and the last-resort numbers: a deadline cannot be worked on.
+    StuckDeadline,
     /// To whoever runs the service: a message will not go by its channel.
     Undeliverable {
         /// Its id.
@@ -151,6 +159,8 @@ pub enum Notice {
 /// One of the workers in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
+    /// Which incident.
+    pub incident: Uuid,
     /// Who.
     pub worker: String,
     /// Was due out then.

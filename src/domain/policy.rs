@@ -109,6 +109,26 @@ impl Policy {
         if self.ownership <= self.ownership_warning {
             complaints.push("ownership must be longer than ownership_warning, or nobody is warned".into());
         }
+        if self.default_visit > Duration::from_hours(12) {
+            complaints.push("default_visit may be 12h at most".into());
+        }
+        if self.first_reminder < self.second_reminder_without_grace
+            || self.first_reminder > Duration::from_hours(12)
+        {
+            complaints.push("first_reminder must be between second_reminder_without_grace and 12h".into());
+        }
+        if self.unconfirmed_report > Duration::from_hours(2)
+            || self.outage_outside_wait > Duration::from_hours(2)
+        {
+            complaints.push(
+                "unconfirmed_report and outage_outside_wait may be 2h at most: an alarm waits that long"
+                    .into(),
+            );
+        }
+        if self.outage.is_zero() {
+            complaints
+                .push("outage must be longer than 0, or every opening counts as one after an outage".into());
+        }
         let longest = Duration::from_hours(24);
         if self.grace > longest || self.grace_high_risk > longest || self.ownership > longest {
             complaints

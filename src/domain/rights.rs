@@ -34,7 +34,7 @@ pub struct Relation {
     pub in_reach: bool,
     /// The ladder called them about it.
     pub called: bool,
-    /// They own the incident.
+    /// They own the incident, or closed it.
     pub owner: bool,
     /// The incident is open; for a visit, one about it is.
     pub open: bool,
@@ -56,7 +56,7 @@ pub fn may(role: Role, act: Act, relation: Relation) -> Result<(), Denied> {
     let Relation { own, in_reach, called, owner, open } = relation;
     let manages = role.manages() && in_reach;
     let sees_team = in_reach && matches!(role, Role::CaseAdministrator | Role::Manager | Role::SeniorManager);
-    let sees = sees_team || role == Role::Auditor || called;
+    let sees = sees_team || role == Role::Auditor || owner || (called && open);
     match act {
         Act::SeeVisit | Act::SeeIncident | Act::Note if role == Role::Auditor && !own => {
             if act == Act::Note {
@@ -142,6 +142,8 @@ mod tests {
             (Act::SeeIncident, own_closed, "yyyyyy"),
             (Act::SeeIncident, team, "nyyyyn"),
             (Act::SeeIncident, called, "yyyyyy"),
+            (Act::SeeIncident, Relation { open: false, ..called }, "nnnnyn"),
+            (Act::SeeIncident, Relation { open: false, ..owner }, "yyyyyy"),
             (Act::Acknowledge, stranger, "nnnnrn"),
             (Act::Acknowledge, own_team, "ssssss"),
             (Act::Acknowledge, team, "nryyrn"),

@@ -161,6 +161,9 @@ impl Start {
         policy: &Policy,
     ) -> Result<(Decision, Vec<Warning>), BadPlan> {
         let expected_arrival = self.expected_arrival.unwrap_or(now);
+        if expected_arrival - now > TimeDelta::days(366) {
+            return Err(BadPlan::TooFar);
+        }
         let mut warnings = Vec::new();
         let expected_departure = match self.departure {
             Departure::At(at) => at,
@@ -179,9 +182,6 @@ impl Start {
         }
         if expected_departure - expected_arrival > FURTHEST_AHEAD {
             return Err(BadPlan::TooLong);
-        }
-        if expected_arrival - now > TimeDelta::days(366) {
-            return Err(BadPlan::TooFar);
         }
         let state = VisitState::Planned { expected_arrival, expected_departure };
         let visit = self.visit(id, whose, expected_departure, state);

@@ -457,7 +457,7 @@ impl Visit {
             return Err(NotNow::IncidentOpen);
         }
         match act {
-            Act::Arrive => self.arrive(now, policy),
+            Act::Arrive => self.arrive(by, now, policy),
             Act::CheckIn => self.check_in(alarm, now, policy),
             Act::Extend(to) => self.extend(to, by, alarm, now, policy),
             Act::CheckOut { outcome, work_undertaken } => {
@@ -468,15 +468,16 @@ impl Visit {
         }
     }
 
-    /// Moves the deadline of a visit whose incident closes with the worker still inside.
+    /// The incident closes with the worker still inside: watched until then, even if the visit had been ended meanwhile.
     pub fn watch_on(self, until: Time, now: Time, policy: &Policy) -> Decision {
-        match &self.state {
-            VisitState::Begun { deadline } => {
-                let next = Deadline::new(until, deadline.number + 1, now, self.details.risk, policy);
-                self.moved_to(next, json!({"by": "the incident's close"}), now)
-            }
-            _ => unchanged(self),
-        }
+        let number = match &self.state {
+            VisitState::Begun { deadline } => deadline.number + 1,
+            // Ended visits keep no count of deadlines; their version is higher than any they had.
+            _ => i32::try_from(self.version).unwrap_or(i32::MAX - 1) + 1,
+        };
+        let next = Deadline::new(until, number, now, self.details.risk, policy);
+        let was = self.state.as_str();
+        self.moved_to(next, json!({"by": "the incident's close", "was": was}), now)
     }
 
     /// Ends a visit with its incident.
@@ -487,7 +488,7 @@ impl Visit {
         }
     }
 
-    fn arrive(mut self, now: Time, policy: &Policy) -> Result<Decision, NotNow> {
+    fn arrive(mut self, by: By, now: Time, policy: &Policy) -> Result<Decision, NotNow> {
         let event = NewEvent::new(
             EventKind::VisitArrived,
             now,
@@ -509,7 +510,9 @@ impl Visit {
             VisitState::Ended { .. } | VisitState::Cancelled { .. } => return Err(NotNow::Over),
         }
         self.arrived_at = Some(now);
-        self.last_contact_at = Some(now);
+        if matches!(by, By::Worker(_)) {
+            self.last_contact_at = Some(now);
+        }
         Ok(Decision { visit: self, events: vec![event], effects: vec![] })
     }
 

@@ -39,6 +39,11 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })
 }
 
+/// Words as they are kept: without control characters but the end of a line. One database would not take them.
+pub(super) fn clean(words: &str) -> String {
+    words.trim().chars().filter(|c| *c == '\n' || !c.is_control()).collect()
+}
+
 /// "missing field `pin`" names its field in the text alone.
 fn named_in(detail: &str) -> Option<String> {
     detail.split('`').nth(1).map(str::to_owned)

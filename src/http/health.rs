@@ -10,13 +10,15 @@ use super::Site;
 use crate::{
     app::tick,
     clock::Time,
-    store::{self, outbox},
+    store::{self, installation, outbox},
 };
 
 /// A deadline that has been due for longer means that no timer works.
 const TIMER_LAG: TimeDelta = TimeDelta::seconds(10);
 /// A message that has been due for longer means that no outbox works.
 const OUTBOX_LAG: TimeDelta = TimeDelta::seconds(60);
+/// Rounds of the timer are marked more often than this, on some replica, even when nothing is due.
+const ROUND_LAG: TimeDelta = TimeDelta::seconds(60);
 /// The database has so long to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -60,10 +62,12 @@ async fn look(site: &Site) -> store::Result<Readiness> {
     let mut tx = site.db.read().await?;
     let now = site.clock.now();
     let lag = |due: Option<Time>| due.map_or(TimeDelta::zero(), |due| (now - due).max(TimeDelta::zero()));
+    let last_round = installation::last_round(&mut tx).await?;
+    let round = last_round.map_or(TimeDelta::MAX, |last| now - last);
     let timer = lag(tick::next_due(&mut tx).await?);
     let outbox = lag(outbox::next_due_any_org(&mut tx).await?);
     Ok(Readiness {
-        ready: timer <= TIMER_LAG && outbox <= OUTBOX_LAG,
+        ready: timer <= TIMER_LAG && outbox <= OUTBOX_LAG && round <= ROUND_LAG,
         database: "answers",
         timer_lag_seconds: Some(timer.num_seconds()),
         outbox_lag_seconds: Some(outbox.num_seconds()),

@@ -30,6 +30,9 @@ pub enum Error {
         /// Which row.
         id: String,
     },
+    /// A row cannot be read: written by a newer version, or damaged.
+    #[error("a row cannot be read: {0}")]
+    Unreadable(Cow<'static, str>),
     /// A use case panicked; its part of the transaction was rolled back.
     #[error("a use case panicked")]
     Panicked,
@@ -42,6 +45,11 @@ impl Error {
     /// A row that cannot be read.
     pub fn inconsistent(table: &'static str, column: &'static str, id: impl std::fmt::Display) -> Self {
         Self::Inconsistent { table, column, id: id.to_string() }
+    }
+
+    /// Whether what is kept is at fault, and trying again helps nothing.
+    pub fn is_about_a_row(&self) -> bool {
+        matches!(self, Self::Inconsistent { .. } | Self::Unreadable(_))
     }
 
     /// Whether the same use case may succeed if it is simply run again.
@@ -65,6 +73,9 @@ impl From<sqlx::Error> for Error {
             );
         }
         match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
+                Self::Unreadable(error.to_string().into())
+            }
             sqlx::Error::PoolTimedOut => Self::Unavailable("no connection was free in time".into()),
             sqlx::Error::PoolClosed => Self::Closed,
             sqlx::Error::RowNotFound => Self::Unavailable("a row that must be there is not".into()),

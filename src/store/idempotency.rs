@@ -12,7 +12,8 @@ const FIND: &str =
     "SELECT body_hash, status, reply FROM idempotency WHERE person_id = $1 AND route = $2 AND key = $3";
 const KEEP: &str =
     "UPDATE idempotency SET status = $4, reply = $5 WHERE person_id = $1 AND route = $2 AND key = $3";
-const FORGET_ANY_ORG: &str = "DELETE FROM idempotency WHERE created_at < $1";
+const FORGET_ANY_ORG: &str = "DELETE FROM idempotency WHERE (person_id, route, key) IN
+     (SELECT person_id, route, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT 500)";
 
 /// A key as one person used it on one route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub async fn keep(tx: &mut Tx, key: &Key, status: u16, reply: &str) -> Result<()
     one_row(execute!(tx, KEEP, key.person, &key.route, &key.key, i32::from(status), reply))
 }
 
-/// Forgets keys older than `before`.
+/// Forgets up to 500 keys older than `before`.
 pub async fn forget_any_org(tx: &mut Tx, before: Time) -> Result<()> {
     execute!(tx, FORGET_ANY_ORG, before);
     Ok(())

@@ -3,7 +3,7 @@
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Result, Sql, Tx, both, execute};
+use super::{Result, Sql, Tx, both, execute, readable};
 use crate::{
     clock::Time,
     domain::{
@@ -24,9 +24,10 @@ const BY_IDS_ANY_ORG: Sql = Sql::pair(
 );
 const FIND: &str = "SELECT * FROM message WHERE id = $1 AND organisation_id = $2";
 const LIST: &str = "SELECT * FROM message WHERE organisation_id = $1 ORDER BY created_at DESC, id LIMIT $2";
-const OF_INCIDENT: &str =
-    "SELECT * FROM message WHERE incident_id = $1 AND organisation_id = $2 ORDER BY created_at, id";
 const STATE: &str = "SELECT state FROM message WHERE id = $1 AND organisation_id = $2";
+const WAITING_CALLS: &str =
+    "SELECT recipient_id, channel FROM message WHERE incident_id = $1 AND organisation_id = $2
+       AND state = 'pending' AND purpose IN ('first_alarm', 'alarm') AND recipient_id IS NOT NULL";
 const OF_OCCASION: &str = "SELECT channel FROM message WHERE occasion = $1 AND organisation_id = $2";
 const STANDING_IN_ROUND: &str = "SELECT count(*) FROM message WHERE incident_id = $1 AND organisation_id = $2
        AND message.raise = $3 AND step = $4 AND round = $5 AND state <> 'refused'";
@@ -212,16 +213,16 @@ pub(super) async fn by_ids_any_org(tx: &mut Tx, ids: &[MessageId]) -> Result<Vec
     Ok(match tx.engine_mut() {
         super::EngineMut::Sqlite(c) => {
             let hex: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
-            sqlx::query_as(text).bind(sqlx::types::Json(hex)).fetch_all(c).await?
+            readable!(sqlx::query(text).bind(sqlx::types::Json(hex)).fetch_all(c).await?, Message)
         }
         super::EngineMut::Postgres(c) => {
             let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-            sqlx::query_as(text).bind(ids).fetch_all(c).await?
+            readable!(sqlx::query(text).bind(ids).fetch_all(c).await?, Message)
         }
     })
 }
 
-/// One message.
+/// One message, to be shown.
 pub async fn find(tx: &mut Tx, organisation: OrganisationId, id: MessageId) -> Result<Option<Message>> {
     Ok(both!(tx, |c| sqlx::query_as(FIND).bind(id).bind(organisation).fetch_optional(c).await?))
 }
@@ -231,18 +232,18 @@ pub async fn list(tx: &mut Tx, organisation: OrganisationId, limit: i64) -> Resu
     Ok(both!(tx, |c| sqlx::query_as(LIST).bind(organisation).bind(limit).fetch_all(c).await?))
 }
 
-/// Everything that was said about an incident.
-pub async fn of_incident(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    incident: IncidentId,
-) -> Result<Vec<Message>> {
-    Ok(both!(tx, |c| sqlx::query_as(OF_INCIDENT).bind(incident).bind(organisation).fetch_all(c).await?))
-}
-
 /// Where a message stands now.
 pub async fn state(tx: &mut Tx, organisation: OrganisationId, id: MessageId) -> Result<Option<MessageState>> {
     Ok(both!(tx, |c| sqlx::query_scalar(STATE).bind(id).bind(organisation).fetch_optional(c).await?))
+}
+
+/// To whom, and by what, a call about an incident still waits to be taken.
+pub async fn waiting_calls(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    incident: IncidentId,
+) -> Result<Vec<(PersonId, Channel)>> {
+    Ok(both!(tx, |c| sqlx::query_as(WAITING_CALLS).bind(incident).bind(organisation).fetch_all(c).await?))
 }
 
 /// By which channels an occasion has been tried.

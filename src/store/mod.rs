@@ -45,6 +45,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// The longest that one use case may take.
 pub const LONGEST_USE_CASE: Duration = Duration::from_secs(2);
 
+/// The longest that PostgreSQL may take to answer one statement, as far as we wait for it.
+pub(crate) const LONGEST_STATEMENT: Duration = Duration::from_secs(3);
+
 /// A text of SQL for both engines. Most are one text; a pair stands where only one engine has the word for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Sql {
@@ -105,7 +108,13 @@ macro_rules! both {
     ($tx:expr, |$c:ident| $e:expr) => {
         match $crate::store::Tx::engine_mut($tx) {
             $crate::store::EngineMut::Sqlite($c) => $e,
-            $crate::store::EngineMut::Postgres($c) => $e,
+            // A server that hangs is not waited for, by readers neither: they have no other limit.
+            $crate::store::EngineMut::Postgres($c) => {
+                let answer = async { Ok::<_, $crate::store::Error>($e) };
+                tokio::time::timeout($crate::store::LONGEST_STATEMENT, answer)
+                    .await
+                    .unwrap_or(Err($crate::store::Error::Busy))?
+            }
         }
     };
 }
@@ -123,6 +132,24 @@ pub(crate) enum EngineMut<'t> {
     Sqlite(&'t mut sqlx::SqliteConnection),
     Postgres(&'t mut PgConnection),
 }
+
+/// Reads rows that stand for themselves: one that cannot be read (written by a newer version, or damaged) is logged and
+/// left out, and does not take the others with it.
+macro_rules! readable {
+    ($rows:expr, $row:ty) => {
+        $crate::store::readable!($rows, $row, Ok)
+    };
+    ($rows:expr, $row:ty, $into:expr) => {
+        $rows
+            .iter()
+            .filter_map(|row| {
+                let read = <$row as sqlx::FromRow<_>>::from_row(row).map_err($crate::store::Error::from).and_then($into);
+                read.map_err(|error| tracing::error!(%error, "a row cannot be read; it is left out")).ok()
+            })
+            .collect::<Vec<_>>()
+    };
+}
+pub(crate) use readable;
 
 /// Who does something, through which door, and when: what every event says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +177,18 @@ pub enum Lane {
     Urgent,
     /// Everything else.
     Usual,
+    /// What a person does by hand, seldom, and which may take its time: applying an organisation's file.
+    Patient,
+}
+
+impl Lane {
+    /// How long a use case may take.
+    fn longest(self) -> Duration {
+        match self {
+            Self::Urgent | Self::Usual => LONGEST_USE_CASE,
+            Self::Patient => LONGEST_USE_CASE * 30,
+        }
+    }
 }
 
 /// Where the database is, and what it may take.
@@ -193,6 +232,19 @@ impl Db {
             Self::Sqlite(db) => db.write(lane, case).await,
             Self::Postgres(db) => db.write(lane, case).await,
         }
+    }
+
+    /// A short look on the timer's or the outbox's behalf: by their own connections, and never waited for longer than a use
+    /// case may take.
+    pub async fn look<T>(&self, case: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+        let look = async {
+            let conn = match self {
+                Self::Sqlite(db) => Conn::Sqlite(db.readers().acquire().await?),
+                Self::Postgres(db) => Conn::PostgresRead(db.urgent().acquire().await?),
+            };
+            case(&mut Tx::new(conn)).await
+        };
+        tokio::time::timeout(LONGEST_USE_CASE, look).await.unwrap_or(Err(Error::Busy))
     }
 
     /// A connection for reading only.

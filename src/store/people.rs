@@ -21,6 +21,7 @@ const ORGANISATION_BY_KEY_ANY_ORG: &str = "SELECT id FROM organisation WHERE key
 const ORGANISATIONS_ANY_ORG: &str = "SELECT id, key FROM organisation ORDER BY key";
 const TEAMS: &str = "SELECT id, key, name, parent_id, policy FROM team WHERE organisation_id = $1";
 const PEOPLE: &str = "SELECT id, key, name, team_id, role, phone, email, manager_id, has_left FROM person WHERE organisation_id = $1";
+const LAST_RESORT: &str = "SELECT last_resort FROM organisation WHERE id = $1";
 const NAME: &str = "SELECT name FROM person WHERE id = $1 AND organisation_id = $2";
 const CONTACTS: &str =
     "SELECT c.person_id, c.contact_id FROM emergency_contact c JOIN person p ON p.id = c.person_id
@@ -139,6 +140,13 @@ pub async fn directory(tx: &mut Tx, organisation: OrganisationId) -> Result<Dire
             })
             .collect(),
     })
+}
+
+/// The numbers that are texted when nobody else was reached.
+pub async fn last_resort(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<Phone>> {
+    let numbers: Json<Vec<Phone>> =
+        both!(tx, |c| sqlx::query_scalar(LAST_RESORT).bind(organisation).fetch_one(c).await?);
+    Ok(numbers.0)
 }
 
 /// Somebody's name.

@@ -46,6 +46,10 @@ impl Database {
         &self.pool
     }
 
+    pub(super) fn urgent(&self) -> &PgPool {
+        &self.urgent
+    }
+
     pub(super) async fn close(&self) {
         self.urgent.close().await;
         self.pool.close().await;
@@ -62,11 +66,11 @@ impl Database {
     ) -> Result<T> {
         let pool = match lane {
             Lane::Urgent => &self.urgent,
-            Lane::Usual => &self.pool,
+            Lane::Usual | Lane::Patient => &self.pool,
         };
         let mut tries = 1;
         loop {
-            match self.once(pool, &case).await {
+            match self.once(pool, lane, &case).await {
                 ControlFlow::Break(done) => return done,
                 ControlFlow::Continue(error) if tries == TRIES => return Err(error),
                 ControlFlow::Continue(_) => {
@@ -80,6 +84,7 @@ impl Database {
     async fn once<T>(
         &self,
         pool: &PgPool,
+        lane: Lane,
         case: &impl AsyncFn(&mut Tx) -> Result<T>,
     ) -> ControlFlow<Result<T>, Error> {
         // A server that hangs is waited for no longer than a use case may take, at each of the three stages.
@@ -94,7 +99,7 @@ impl Database {
             tx.flush().await?;
             Ok(done)
         };
-        let done = match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+        let done = match tokio::time::timeout(lane.longest(), AssertUnwindSafe(work).catch_unwind()).await {
             Ok(Ok(done)) => done,
             Ok(Err(_panic)) => Err(Error::Panicked),
             Err(_too_long) => Err(Error::Busy),

@@ -16,7 +16,7 @@ use sqlx::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bell, Conn, Error, LONGEST_USE_CASE, Lane, Result, Rung, Settings, Tx};
+use super::{Bell, Conn, Error, Lane, Result, Rung, Settings, Tx};
 
 /// So many use cases share a commit.
 const BATCH: usize = 64;
@@ -115,7 +115,7 @@ impl Database {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |tx| {
             Box::pin(async move {
-                let done = run(&case, tx).await;
+                let done = run(&case, tx, lane.longest()).await;
                 let keep = done.is_ok();
                 let answer: Answer = Box::new(move |commit| {
                     // A caller who has gone away does not change what was committed.
@@ -126,7 +126,7 @@ impl Database {
         });
         let lane = match lane {
             Lane::Urgent => &self.urgent,
-            Lane::Usual => &self.usual,
+            Lane::Usual | Lane::Patient => &self.usual,
         };
         lane.send(job).await.map_err(|_| Error::Closed)?;
         // Dropped unanswered: it was never run.
@@ -135,13 +135,13 @@ impl Database {
 }
 
 /// A use case that panics or takes too long must not take the writer with it.
-async fn run<T>(case: &impl AsyncFn(&mut Tx) -> Result<T>, tx: &mut Tx) -> Result<T> {
+async fn run<T>(case: &impl AsyncFn(&mut Tx) -> Result<T>, tx: &mut Tx, longest: Duration) -> Result<T> {
     let work = async {
         let done = case(tx).await?;
         tx.flush().await?;
         Ok(done)
     };
-    match tokio::time::timeout(LONGEST_USE_CASE, AssertUnwindSafe(work).catch_unwind()).await {
+    match tokio::time::timeout(longest, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(done)) => done,
         Ok(Err(_panic)) => Err(Error::Panicked),
         Err(_too_long) => Err(Error::Busy),

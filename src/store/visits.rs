@@ -6,7 +6,7 @@ use sqlx::{FromRow, types::Json};
 use super::{
     Error, Result, Sql, Trace, Tx, both,
     events::{self, About, ChainOf},
-    execute, one_row,
+    execute, one_row, readable,
 };
 use crate::{
     clock::Time,
@@ -181,9 +181,10 @@ pub async fn find(tx: &mut Tx, organisation: OrganisationId, id: VisitId) -> Res
 /// A worker's plans and begun visits, locked till the end of the use case, the oldest first.
 pub async fn running_of(tx: &mut Tx, organisation: OrganisationId, worker: PersonId) -> Result<Vec<Visit>> {
     let text = tx.text(RUNNING_OF);
-    let rows: Vec<Row> =
-        both!(tx, |c| sqlx::query_as(text).bind(worker).bind(organisation).fetch_all(c).await?);
-    rows.into_iter().map(Visit::try_from).collect()
+    Ok(both!(tx, |c| {
+        let rows = sqlx::query(text).bind(worker).bind(organisation).fetch_all(c).await?;
+        readable!(rows, Row, Visit::try_from)
+    }))
 }
 
 /// The same, to be shown.
@@ -192,9 +193,10 @@ pub async fn find_running_of(
     organisation: OrganisationId,
     worker: PersonId,
 ) -> Result<Vec<Visit>> {
-    let rows: Vec<Row> =
-        both!(tx, |c| sqlx::query_as(FIND_RUNNING_OF).bind(worker).bind(organisation).fetch_all(c).await?);
-    rows.into_iter().map(Visit::try_from).collect()
+    Ok(both!(tx, |c| {
+        let rows = sqlx::query(FIND_RUNNING_OF).bind(worker).bind(organisation).fetch_all(c).await?;
+        readable!(rows, Row, Visit::try_from)
+    }))
 }
 
 /// Which visits a list is about.

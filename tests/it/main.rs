@@ -12,6 +12,7 @@
 
 mod alarm;
 mod commands;
+mod faults;
 mod properties;
 mod store;
 mod support;

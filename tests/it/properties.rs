@@ -389,7 +389,7 @@ proptest! {
             zone: chrono_tz::Europe::London,
         };
         let overdue = |again| Notice::Overdue(Overdue { missed: at, again, risk: Risk::High, no_signal_expected: true });
-        let listed = |name: &str| Listed { worker: name.into(), missed: at, code: "K7QF".into() };
+        let listed = |name: &str| Listed { incident: Uuid::nil(), worker: name.into(), missed: at, code: "K7QF".into() };
         let notices = [
             Notice::Reminder { which: Reminder::Before, deadline: at, others_told_at: at },
             Notice::Reminder { which: Reminder::Last, deadline: at, others_told_at: at },
@@ -411,6 +411,7 @@ proptest! {
             Notice::NoPin { till: at },
             Notice::AboveCap { minutes: 100_000, till: at },
             Notice::UnreadableStart,
+            Notice::StuckDeadline,
             Notice::Undeliverable { message: Uuid::nil() },
         ];
         for notice in notices {

@@ -244,6 +244,17 @@ on_both! {
         assert_eq!(marked, (false, false, true));
     }
 
+    async fn a_message_that_cannot_be_read_does_not_hold_up_the_others(db: TestDb) {
+        let db = db.open().await;
+        let organisation = westshire(&db).await;
+        let new = [message("one", Purpose::FirstAlarm), message("two", Purpose::FirstAlarm)];
+        db.write(async move |tx| messages::queue(tx, organisation, &new, noon()).await).await.unwrap();
+        assert_eq!(execute(&db, "UPDATE message SET channel = 'pigeon' WHERE body = 'one'").await.unwrap(), 1);
+        let claimed = db.write(async move |tx| outbox::claim_any_org(tx, noon(), noon(), 10).await).await.unwrap();
+        let texts: Vec<_> = claimed.iter().map(|claimed| claimed.message.body.as_str()).collect();
+        assert_eq!(texts, ["two"]);
+    }
+
     async fn first_alarms_go_before_everything_else(db: TestDb) {
         let db = db.open().await;
         let organisation = westshire(&db).await;
@@ -323,6 +334,8 @@ on_both! {
         assert_eq!(app.open_incidents().await, 19);
         let log = app.everything_that_happened().await;
         assert!(log.body.to_string().contains("deadline.poisoned"));
+        let told: Vec<_> = app.said().await.into_iter().filter(|said| said.text.contains("CANNOT WATCH")).collect();
+        assert_eq!(told.len(), 2, "the last-resort numbers, once: {told:?}");
         assert_eq!(execute(app.db(), &format!("UPDATE visit SET state = 'begun' WHERE id = {id}")).await.unwrap(), 1);
         app.pass(1).await;
         assert_eq!(app.open_incidents().await, 20, "mended, it is raised like the others");

@@ -317,7 +317,7 @@ on_both! {
         app.pass(71).await;
         let blocked = cas.post(&format!("/visits/{id}/check-out"), json!({"known_by": "seen"})).await;
         assert_eq!(blocked.is_problem(409, "wrong-state").body["detail"], "an incident about this visit is open: acknowledge it, then close it, saying where the worker is now");
-        for (worker, status, slug) in [("nobody", 422, "invalid-field"), ("jo", 422, "invalid-field"), ("una", 404, "not-found")] {
+        for (worker, status, slug) in [("nobody", 422, "invalid-field"), ("jo", 422, "invalid-field"), ("una", 422, "invalid-field")] {
             cas.post("/visits", json!({"worker": worker, "minutes": 30})).await.is_problem(status, slug);
         }
         app.finish().await;
@@ -361,6 +361,24 @@ on_both! {
         assert_eq!(app.log("visit", &first.id()).await.iter().filter(|kind| *kind == "pin.refused").count(), 1);
         // Keys are each person's own.
         assert_eq!(app.person("cas").post_once("/visits", "k1", json!({"minutes": 30})).await.status, 201);
+        app.finish().await;
+    }
+
+    async fn a_repeated_key_never_claims_that_a_visit_runs_which_is_over(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let body = json!({"place": "12 High St\u{0}", "minutes": 30});
+        let first = app.person("ann").post_once("/visits", "morning", body.clone()).await;
+        assert_eq!((first.status, first.body["place"].as_str()), (201, Some("12 High St")), "no character refuses a start");
+        app.person("ann").post(&format!("/visits/{}/check-out", first.id()), json!({"pin": "4821", "work_undertaken": "a\u{0}b"})).await.is_ok();
+        let second = app.person("ann").post_once("/visits", "morning", body).await;
+        assert_eq!((second.status, second.body["state"].as_str()), (201, Some("begun")));
+        assert_ne!(second.id(), first.id());
+        assert!(warnings(&second).iter().any(|warning| warning.contains("a visit which is over")), "{second:?}");
+        // And a worker who names somebody is going in.
+        let named = app.person("ann").post("/visits", json!({"worker": "Ann Lee", "place": "elsewhere", "minutes": 30})).await;
+        assert_eq!((named.status, named.body["worker"]["name"].as_str()), (201, Some("Ann Lee")));
+        assert_eq!(fields(&named)[0], "worker");
         app.finish().await;
     }
 

@@ -153,10 +153,14 @@ impl Wording for English {
                     )
                 }),
             ),
+            Notice::StuckDeadline => both(
+                "Homeward cannot watch a visit",
+                "Homeward CANNOT WATCH a visit: its deadline could not be worked on. Look now at who is out, and ring them. The log says which.".into(),
+            ),
             Notice::Undeliverable { message } => both(
                 "Homeward: a message could not be delivered",
                 format!(
-                    "Message {message} could not be delivered by its channel; the next channel was started. See the log."
+                    "Message {message} could not be delivered by its channel so far. Its next channel, if there is one, was started. See the log."
                 ),
             ),
         }

@@ -24,7 +24,7 @@ use crate::{
     },
     http::{
         Site,
-        body::{Body, parse},
+        body::{Body, clean, parse},
         problem::{Kind, Problem},
     },
     store::{
@@ -103,8 +103,17 @@ pub(super) async fn show(
     let relation = actor.relation_to_incident(&mut tx, &incident).await?;
     rights::may(actor.role, rights::Act::SeeIncident, relation).map_err(Rejected::from)?;
     let mut view = view(&mut tx, &actor, &incident, site.clock.now()).await?;
-    for chain in [ChainOf::Visit(incident.visit), ChainOf::Incident(incident.id)] {
-        let events = events::list_chain(&mut tx, actor.organisation, chain, 0, TIMELINE).await?;
+    let visit = visits::find(&mut tx, actor.organisation, incident.visit).await?;
+    let visit_ends = visit.map_or(0, |visit| visit.chain.number);
+    let chains = [
+        (ChainOf::Visit(incident.visit), visit_ends),
+        (ChainOf::Incident(incident.id), incident.chain.number),
+    ];
+    for (chain, ends) in chains {
+        // The newest matter most; the whole stands under /events?incident=.
+        let after = (ends - TIMELINE).max(0);
+        view.timeline_cut |= after > 0;
+        let events = events::list_chain(&mut tx, actor.organisation, chain, after, TIMELINE).await?;
         view.timeline.extend(events.iter().map(view_of));
     }
     view.timeline.sort_by_key(|event| event.learned_at);
@@ -204,8 +213,6 @@ pub(super) enum WorkerPlace {
     Office,
     /// In hospital.
     Hospital,
-    /// With the police.
-    WithPolice,
     /// On the way, or anywhere safe.
     ElsewhereSafe,
     /// Still there: watched on for `minutes`.
@@ -255,7 +262,6 @@ pub(super) async fn close(
         (WorkerPlace::Home, None) => WorkerNow::Home,
         (WorkerPlace::Office, None) => WorkerNow::Office,
         (WorkerPlace::Hospital, None) => WorkerNow::Hospital,
-        (WorkerPlace::WithPolice, None) => WorkerNow::WithPolice,
         (WorkerPlace::ElsewhereSafe, None) => WorkerNow::ElsewhereSafe,
     };
     let close = Close { outcome, known_by, worker_now, note: said("note", &note)? };
@@ -298,10 +304,10 @@ pub(super) async fn review(
 
 /// Words that have to be there.
 fn said(field: &str, words: &str) -> Result<String, Problem> {
-    let words = words.trim();
+    let words = clean(words);
     match words.chars().count() {
         0 => Err(Problem::field(field, "must not be empty")),
-        1..=10_000 => Ok(words.to_owned()),
+        1..=10_000 => Ok(words),
         _ => Err(Problem::field(field, "10,000 characters at most")),
     }
 }

@@ -22,10 +22,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Site, problem::Problem};
 use crate::{
     app::{Rejected, access::Actor},
-    domain::event::Door,
+    domain::{event::Door, ids::VisitId, visit::VisitState},
     store::{
         self, Lane, Trace, Tx,
         idempotency::{self, Claimed, Key},
+        visits as visits_kept,
     },
 };
 
@@ -161,6 +162,17 @@ impl Act {
                     idempotency::keep(tx, key, reply.status.as_u16(), &reply.body.to_string()).await?;
                     Ok((reply, false))
                 }
+                // A start is only answered for a visit that still runs: else somebody would believe that they are watched.
+                Claimed::Done { reply, .. }
+                    if reuse == Reuse::Warn && !still_runs(tx, &actor, &reply).await? =>
+                {
+                    let mut reply = case(tx, &actor, trace).await?;
+                    warn(
+                        &mut reply,
+                        "this Idempotency-Key is that of a visit which is over: this is a new one",
+                    );
+                    Ok((reply, false))
+                }
                 Claimed::Done { status, reply } => {
                     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
                     let body = serde_json::from_str(&reply)
@@ -170,11 +182,10 @@ impl Act {
                 Claimed::OtherBody if reuse == Reuse::Refuse => Ok((Rejected::KeyReused.into(), false)),
                 Claimed::OtherBody => {
                     let mut reply = case(tx, &actor, trace).await?;
-                    if let Some(warnings) = reply.body.get_mut("warnings").and_then(Value::as_array_mut) {
-                        warnings.push(serde_json::json!({
-                            "message": "this Idempotency-Key was used with another body: done as if it had none"
-                        }));
-                    }
+                    warn(
+                        &mut reply,
+                        "this Idempotency-Key was used with another body: done as if it had none",
+                    );
                     Ok((reply, false))
                 }
             }
@@ -190,6 +201,21 @@ impl Act {
             Err(error) => Problem::from(error).into_response(),
         }
     }
+}
+
+fn warn(reply: &mut Reply, message: &str) {
+    if let Some(warnings) = reply.body.get_mut("warnings").and_then(Value::as_array_mut) {
+        warnings.push(serde_json::json!({ "message": message }));
+    }
+}
+
+/// Whether the visit of a kept reply is planned or begun. A refusal has none: it is repeated as it was.
+async fn still_runs(tx: &mut Tx, actor: &Actor, reply: &str) -> store::Result<bool> {
+    let reply: Value = serde_json::from_str(reply).unwrap_or_default();
+    let Some(id) = reply["id"].as_str().and_then(|id| id.parse().ok()) else { return Ok(true) };
+    let visit = visits_kept::find(tx, actor.organisation, VisitId(id)).await?;
+    Ok(visit
+        .is_some_and(|visit| matches!(visit.state, VisitState::Planned { .. } | VisitState::Begun { .. })))
 }
 
 impl IntoResponse for Reply {

@@ -215,6 +215,7 @@ pub(super) struct EventView {
 
 /// An incident.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "JSON for people's programs: each is a fact of its own")]
 pub(super) struct IncidentView {
     /// Its id.
     pub id: Uuid,
@@ -273,6 +274,8 @@ pub(super) struct IncidentView {
     /// Everything that happened, of the incident and its visit; in a single incident.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<EventView>,
+    /// The timeline begins later than what happened: the whole stands under `/events?incident=` and `/events?visit=`.
+    pub timeline_cut: bool,
 }
 
 impl IncidentView {
@@ -336,6 +339,7 @@ impl IncidentView {
             }),
             version: incident.version,
             timeline: vec![],
+            timeline_cut: false,
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     },
     http::{
         Site,
-        body::{Body, parse},
+        body::{Body, clean, parse},
         problem::{Kind, Problem},
     },
     store::{self, Trace, Tx, people, visits},
@@ -90,7 +90,7 @@ impl Reading {
 
     fn words(&mut self, field: &str) -> Option<String> {
         let text: String = self.take(field)?;
-        let text = text.trim();
+        let text = clean(&text);
         if text.chars().count() > LONGEST_WORDS {
             self.warnings.push(Warning::about(field, format!("cut to {LONGEST_WORDS} characters")));
         }
@@ -509,6 +509,7 @@ pub(super) async fn record(
 ) -> Response {
     act(site, actor, (id, "record"), headers, body, |body| {
         let RecordBody { outcome, work_undertaken } = parse(body)?;
+        let work_undertaken = clean(&work_undertaken);
         Ok((visit::Act::Record { outcome, work_undertaken }, None, None, vec![]))
     })
     .await
@@ -536,7 +537,7 @@ pub(super) async fn cancel(
 ) -> Response {
     act(site, actor, (id, "cancel"), headers, body, |body| {
         let CancelBody { pin, reason } = parse(body)?;
-        Ok((visit::Act::Cancel { reason }, pin, None, vec![]))
+        Ok((visit::Act::Cancel { reason: clean(&reason) }, pin, None, vec![]))
     })
     .await
 }

@@ -10,7 +10,10 @@ pub mod watched;
 
 use std::time::Duration;
 
-use homeward::store::{Db, Settings};
+use homeward::{
+    clock::stopwatch,
+    store::{Db, Settings},
+};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -47,6 +50,8 @@ pub struct TestDb {
     /// On which engine.
     pub engine: Engine,
     folder: Option<TempDir>,
+    /// Another one stands for the same database and lets go of it.
+    borrowed: bool,
 }
 
 /// What keeps the rows.
@@ -62,13 +67,23 @@ impl TestDb {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("homeward.db");
         std::fs::write(&file, migrated_file().await).unwrap();
-        Self { url: format!("sqlite:{}", file.display()), engine: Engine::Sqlite, folder: Some(folder) }
+        Self {
+            url: format!("sqlite:{}", file.display()),
+            engine: Engine::Sqlite,
+            folder: Some(folder),
+            borrowed: false,
+        }
     }
 
     /// A database of its own; `None` where there is no PostgreSQL.
     pub async fn postgres() -> Option<Self> {
         let url = postgres::fresh_database().await?;
-        Some(Self { url, engine: Engine::Postgres, folder: None })
+        Some(Self { url, engine: Engine::Postgres, folder: None, borrowed: false })
+    }
+
+    /// The same, reached through a network that can fail.
+    pub fn through(&self, proxy: &tcp_proxy::Proxy) -> Self {
+        Self { url: proxy.url_for(&self.url), engine: self.engine, folder: None, borrowed: true }
     }
 
     /// Opens it as the service does.
@@ -79,7 +94,7 @@ impl TestDb {
 
 impl Drop for TestDb {
     fn drop(&mut self) {
-        if self.folder.is_none() {
+        if self.folder.is_none() && !self.borrowed {
             postgres::done_with(&self.url);
         }
     }
@@ -111,6 +126,25 @@ async fn migrated_file() -> &'static [u8] {
         std::fs::read(file).unwrap()
     })
     .await
+}
+
+/// Looks again and again until it is so, for no longer than `limit`; for what only a poll can tell.
+#[track_caller]
+pub fn eventually<'l>(
+    limit: Duration,
+    mut so: impl AsyncFnMut() -> bool + 'l,
+) -> impl Future<Output = Duration> + 'l {
+    let caller = std::panic::Location::caller();
+    async move {
+        let (took, mut look) = (stopwatch(), tokio::time::interval(Duration::from_millis(20)));
+        loop {
+            look.tick().await;
+            if so().await {
+                return took.elapsed();
+            }
+            assert!(took.elapsed() < limit, "{caller} waited in vain for {limit:?}");
+        }
+    }
 }
 
 /// The environment of the test run: which database, and whether it is CI.

@@ -33,6 +33,8 @@ pub enum Mode {
     Cut,
     /// It works, but the next so many replies to a COMMIT are lost, and the connection with them.
     SwallowCommitReplies(usize),
+    /// It works, but the reply to one COMMIT is lost, after so many that arrive.
+    SwallowOneAfter(usize),
 }
 
 /// Stands before PostgreSQL; gone, with its connections, when it is dropped.
@@ -53,6 +55,7 @@ impl Proxy {
             upstream,
             hangs: watch::Sender::new(false),
             to_swallow: AtomicUsize::new(0),
+            to_spare: AtomicUsize::new(0),
             swallowed: AtomicUsize::new(0),
         });
         let (orders, to_do) = mpsc::channel(1);
@@ -94,6 +97,7 @@ struct Wire {
     upstream: SocketAddr,
     hangs: watch::Sender<bool>,
     to_swallow: AtomicUsize,
+    to_spare: AtomicUsize,
     swallowed: AtomicUsize,
 }
 
@@ -104,7 +108,10 @@ impl Wire {
     }
 
     fn takes_one(&self) -> bool {
-        self.to_swallow.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+        let one_of = |count: &AtomicUsize| {
+            count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+        };
+        !one_of(&self.to_spare) && one_of(&self.to_swallow)
     }
 }
 
@@ -135,10 +142,13 @@ async fn porter(
         tokio::select! {
             order = orders.recv() => {
                 let Some((mode, done)) = order else { return };
-                wire.to_swallow.store(
-                    if let Mode::SwallowCommitReplies(next) = mode { next } else { 0 },
-                    Ordering::SeqCst,
-                );
+                let (spare, swallow) = match mode {
+                    Mode::SwallowCommitReplies(next) => (0, next),
+                    Mode::SwallowOneAfter(spare) => (spare, 1),
+                    Mode::Pass | Mode::Hang | Mode::Cut => (0, 0),
+                };
+                wire.to_spare.store(spare, Ordering::SeqCst);
+                wire.to_swallow.store(swallow, Ordering::SeqCst);
                 wire.hangs.send_replace(mode == Mode::Hang);
                 door = match door {
                     Door::Open(listener) if mode == Mode::Cut => {
