@@ -15,9 +15,11 @@
 //!                               outbox ---> providers ---> SMTP, SMS gateways
 //! ```
 //!
-//! To follow an alarm: [`domain::visit::Visit::due`] says that a deadline has passed, [`app::tick`] opens the incident,
-//! [`domain::incident`] runs the [`domain::ladder`], `app::telling` writes the messages, [`outbox`] sends them,
-//! [`app::delivery`] keeps what came of it, and [`app::incidents`] is what people do about it.
+//! To follow an alarm: [`app::visits`] starts a visit and sets its deadline row; the [`timer`] ticks; [`app::tick`] asks
+//! [`domain::visit::Visit::due`] and opens the incident, whose first round goes out at once
+//! ([`domain::incident::Incident::overdue`]) as the [`domain::ladder`] says; `app::telling` writes the messages; the [`outbox`]
+//! sends them; [`app::delivery`] keeps what came of it; [`app::incidents`] is what people do about it. While an incident is
+//! open it has the deadline row, and its visit has none; the close gives the visit its own again.
 
 pub mod domain;
 pub mod store;

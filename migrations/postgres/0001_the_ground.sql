@@ -108,7 +108,7 @@ CREATE TABLE visit (
     chain_number       BIGINT NOT NULL,
     chain_hash         BYTEA NOT NULL
 );
-CREATE INDEX visit_running ON visit (worker_id) WHERE state IN ('planned', 'begun');
+CREATE INDEX visit_running ON visit (organisation_id, worker_id, id) WHERE state IN ('planned', 'begun');
 CREATE INDEX visit_listed ON visit (organisation_id, id);
 
 -- When a watched visit next needs the timer. No second predicate: overdue is due_at <= now.
@@ -155,7 +155,7 @@ CREATE TABLE incident (
     chain_hash      BYTEA NOT NULL
 );
 CREATE UNIQUE INDEX incident_open ON incident (visit_id) WHERE state = 'open';
-CREATE INDEX incident_open_subject ON incident (subject_id) WHERE state = 'open';
+CREATE INDEX incident_open_subject ON incident (organisation_id, subject_id) WHERE state = 'open';
 CREATE INDEX incident_listed ON incident (organisation_id, id);
 
 CREATE TABLE incident_deadline (
@@ -197,9 +197,10 @@ CREATE TABLE message (
     created_at      TIMESTAMPTZ NOT NULL,
     finished_at     TIMESTAMPTZ
 );
-CREATE INDEX message_incident ON message (incident_id) WHERE incident_id IS NOT NULL;
+CREATE INDEX message_incident ON message (organisation_id, incident_id) WHERE incident_id IS NOT NULL;
+CREATE INDEX message_visit ON message (organisation_id, visit_id) WHERE visit_id IS NOT NULL;
 CREATE INDEX message_listed ON message (organisation_id, created_at);
-CREATE INDEX message_occasion ON message (occasion);
+CREATE INDEX message_occasion ON message (organisation_id, occasion);
 
 -- What is still to be sent. A claim moves due_at to the end of its lease: an expired lease is simply due again.
 CREATE TABLE outbox (

@@ -73,7 +73,8 @@ pub async fn failed(
     if tries == TRIES_TOLD && !is_to_operator(message) {
         tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
     }
-    if claimed.tries == 1 {
+    // The first try that failed; a provider that asked to wait was no try.
+    if tries == 1 {
         let body = json!({"message": message.id, "channel": message.channel, "provider": provider, "reason": reason});
         about.log(tx, NewEvent::new(EventKind::MessageFailed, trace.now, body), trace).await?;
     }

@@ -99,7 +99,9 @@ on_both! {
             app.clock.advance(TimeDelta::seconds(2));
         }
         assert_eq!(refused(&app).await, 0, "nothing ends for a fault that may pass");
-        providers.iter().for_each(|provider| provider.usually(Answer::Accept));
+        for provider in &providers {
+            provider.usually(Answer::Accept);
+        }
         until(&app, 61, async || !app.waits().await).await;
         let taken: Vec<_> = providers.iter().flat_map(|provider| provider.ledger().accepted).collect();
         let texts = app.said().await.into_iter().filter(|said| said.channel == Channel::Sms).count();
