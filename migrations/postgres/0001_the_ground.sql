@@ -102,6 +102,7 @@ CREATE TABLE visit (
     ended_how          TEXT,
     ended_by           UUID,
     outcome            TEXT,
+    seen_whom          TEXT,
     work_undertaken    TEXT,
     recorded_at        TIMESTAMPTZ,
     version            BIGINT NOT NULL,

@@ -102,6 +102,7 @@ CREATE TABLE visit (
     ended_how          TEXT,
     ended_by           BLOB,
     outcome            TEXT,
+    seen_whom          TEXT,
     work_undertaken    TEXT,
     recorded_at        TEXT,
     version            INTEGER NOT NULL,

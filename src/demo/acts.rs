@@ -25,7 +25,7 @@ use crate::{
         incident::{Holder, Incident, IncidentState, Outcome, WorkerNow},
         people::{Directory, Person},
         start::{Departure, Start},
-        visit::{Act, Details, ExtendTo, KnownBy, Visiting},
+        visit::{Act, Details, ExtendTo, KnownBy, Record, Visiting},
         wording::{English, Wording},
     },
     store::{self, Lane, Trace, people},
@@ -144,7 +144,7 @@ async fn by_account(
             act(stage, actor, visit, (more, &pin), now).await
         }
         Wanted::Out { visit, pin } => {
-            let out = Act::CheckOut { outcome: None, work_undertaken: None };
+            let out = Act::CheckOut(Record::default());
             act(stage, actor, visit, (out, &pin), now).await
         }
         Wanted::Acknowledge { code } => acknowledge(stage, directory, actor, code, now).await,

@@ -255,6 +255,7 @@ impl Start {
             last_contact_at: None,
             extended: TimeDelta::zero(),
             outcome: None,
+            seen_whom: None,
             work_undertaken: None,
             recorded_at: None,
             version: 0,

@@ -210,6 +210,8 @@ pub struct Visit {
     pub extended: TimeDelta,
     /// How it turned out.
     pub outcome: Option<VisitOutcome>,
+    /// Who was seen.
+    pub seen_whom: Option<String>,
     /// What was done.
     pub work_undertaken: Option<String>,
     /// When the record was made.
@@ -259,6 +261,17 @@ pub enum ExtendTo {
     Until(Time),
 }
 
+/// How a visit turned out, as far as it was said (row V2).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// How.
+    pub outcome: Option<VisitOutcome>,
+    /// Who was seen.
+    pub seen_whom: Option<String>,
+    /// What was done.
+    pub work_undertaken: Option<String>,
+}
+
 /// What a person does to a visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
@@ -269,19 +282,9 @@ pub enum Act {
     /// "I need longer."
     Extend(ExtendTo),
     /// "I am out."
-    CheckOut {
-        /// How it turned out, if said.
-        outcome: Option<VisitOutcome>,
-        /// What was done, if said.
-        work_undertaken: Option<String>,
-    },
+    CheckOut(Record),
     /// Outcome and work, later.
-    Record {
-        /// How it turned out.
-        outcome: VisitOutcome,
-        /// What was done.
-        work_undertaken: String,
-    },
+    Record(Record),
     /// "It does not take place."
     Cancel {
         /// Why.
@@ -460,10 +463,8 @@ impl Visit {
             Act::Arrive => self.arrive(by, now, policy),
             Act::CheckIn => self.check_in(alarm, now, policy),
             Act::Extend(to) => self.extend(to, by, alarm, now, policy),
-            Act::CheckOut { outcome, work_undertaken } => {
-                Ok(self.check_out(outcome, work_undertaken, by, alarm, now))
-            }
-            Act::Record { outcome, work_undertaken } => self.record(outcome, work_undertaken, now),
+            Act::CheckOut(record) => Ok(self.check_out(record, by, alarm, now)),
+            Act::Record(record) => self.record(record, now),
             Act::Cancel { reason } => self.cancel(&reason, by, now),
         }
     }
@@ -594,14 +595,7 @@ impl Visit {
         Decision { visit: self, events: vec![event], effects: vec![] }
     }
 
-    fn check_out(
-        mut self,
-        outcome: Option<VisitOutcome>,
-        work_undertaken: Option<String>,
-        by: By,
-        alarm: Alarm,
-        now: Time,
-    ) -> Decision {
+    fn check_out(mut self, record: Record, by: By, alarm: Alarm, now: Time) -> Decision {
         let VisitState::Begun { deadline } = &self.state else {
             // Nothing is running: said again, or never begun. Never an error (safety rule 1).
             return unchanged(self);
@@ -616,8 +610,8 @@ impl Visit {
             self.last_contact_at = Some(now);
         }
         let mut decision = self.ended(how, by.person(), by.known_by(), now);
-        if outcome.is_some() || work_undertaken.is_some() {
-            decision.events.push(recording(&mut decision.visit, outcome, work_undertaken, now));
+        if record != Record::default() {
+            decision.events.push(recording(&mut decision.visit, record, now));
         }
         if alarm == Alarm::Open {
             decision.effects.push(Effect::WorkerReports(Report::Safe));
@@ -638,12 +632,12 @@ impl Visit {
         Decision { visit: self, events: vec![event], effects: vec![] }
     }
 
-    fn record(mut self, outcome: VisitOutcome, work: String, now: Time) -> Result<Decision, NotNow> {
+    fn record(mut self, record: Record, now: Time) -> Result<Decision, NotNow> {
         match self.state {
             VisitState::Planned { .. } => Err(NotNow::NotBegun),
             VisitState::Cancelled { .. } => Err(NotNow::Over),
             VisitState::Begun { .. } | VisitState::Ended { .. } => {
-                let event = recording(&mut self, Some(outcome), Some(work), now);
+                let event = recording(&mut self, record, now);
                 Ok(Decision { visit: self, events: vec![event], effects: vec![] })
             }
         }
@@ -675,19 +669,16 @@ fn unchanged(visit: Visit) -> Decision {
     Decision { visit, events: vec![], effects: vec![] }
 }
 
-fn recording(
-    visit: &mut Visit,
-    outcome: Option<VisitOutcome>,
-    work_undertaken: Option<String>,
-    now: Time,
-) -> NewEvent {
+fn recording(visit: &mut Visit, record: Record, now: Time) -> NewEvent {
+    let Record { outcome, seen_whom, work_undertaken } = record;
     let event = NewEvent::new(
         EventKind::VisitRecorded,
         now,
         json!({"before": {"outcome": visit.outcome}, "after": {"outcome": outcome.or(visit.outcome)}}),
     )
-    .with_private(json!({"work_undertaken": work_undertaken}));
+    .with_private(json!({"seen_whom": seen_whom, "work_undertaken": work_undertaken}));
     visit.outcome = outcome.or(visit.outcome);
+    visit.seen_whom = seen_whom.or(visit.seen_whom.take());
     visit.work_undertaken = work_undertaken.or(visit.work_undertaken.take());
     visit.recorded_at = Some(now);
     event

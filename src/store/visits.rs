@@ -50,7 +50,7 @@ const INSERT: &str = "INSERT INTO visit (id, organisation_id, team_id, worker_id
 const UPDATE: &str = "UPDATE visit SET state = $4, risk = $5, no_signal_expected = $6, expected_departure = $7,
        deadline_number = $8, reminders_done = $9, arrived_at = $10, last_contact_at = $11, extended_seconds = $12,
        ended_at = $13, ended_how = $14, ended_by = $15, outcome = $16, work_undertaken = $17, recorded_at = $18,
-       version = version + 1, chain_number = $19, chain_hash = $20
+       version = version + 1, chain_number = $19, chain_hash = $20, seen_whom = $21
      WHERE id = $1 AND organisation_id = $2 AND version = $3";
 const LOG_HEAD: &str =
     "UPDATE visit SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
@@ -84,6 +84,7 @@ struct Row {
     ended_how: Option<EndedHow>,
     ended_by: Option<PersonId>,
     outcome: Option<VisitOutcome>,
+    seen_whom: Option<String>,
     work_undertaken: Option<String>,
     recorded_at: Option<Time>,
     version: i64,
@@ -141,6 +142,7 @@ impl TryFrom<Row> for Visit {
             last_contact_at: row.last_contact_at,
             extended: TimeDelta::seconds(row.extended_seconds),
             outcome: row.outcome,
+            seen_whom: row.seen_whom,
             work_undertaken: row.work_undertaken,
             recorded_at: row.recorded_at,
             version: row.version,
@@ -303,7 +305,8 @@ pub async fn update(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
         &visit.work_undertaken,
         visit.recorded_at,
         visit.chain.number,
-        &visit.chain.hash[..]
+        &visit.chain.hash[..],
+        &visit.seen_whom
     ))?;
     visit.version += 1;
     Ok(())

@@ -19,7 +19,7 @@ use homeward::{
         policy::Policy,
         start::{Departure, Start, Whose},
         visit::{
-            Act, Alarm, By, Details, Due, Effect, ExtendTo, KnownBy, Reminder, Report, Risk, Visit,
+            Act, Alarm, By, Details, Due, Effect, ExtendTo, KnownBy, Record, Reminder, Report, Risk, Visit,
             VisitOutcome, VisitState,
         },
         wording::{English, Wording, sms},
@@ -92,9 +92,9 @@ fn step() -> impl Strategy<Value = Step> {
         (-30_i64..900).prop_map(|minutes| Act::Extend(ExtendTo::For(TimeDelta::minutes(minutes)))),
         (-600_i64..2000)
             .prop_map(|minutes| Act::Extend(ExtendTo::Until(start_of_time() + TimeDelta::minutes(minutes)))),
-        Just(Act::CheckOut { outcome: None, work_undertaken: None }),
-        Just(Act::CheckOut { outcome: Some(VisitOutcome::Seen), work_undertaken: Some("w".into()) }),
-        Just(Act::Record { outcome: VisitOutcome::NotIn, work_undertaken: "w".into() }),
+        Just(Act::CheckOut(Record::default())),
+        Just(Act::CheckOut(Record { outcome: Some(VisitOutcome::Seen), ..Record::default() })),
+        Just(Act::Record(Record { work_undertaken: Some("w".into()), ..Record::default() })),
         Just(Act::Cancel { reason: "r".into() }),
     ];
     prop_oneof![

@@ -228,8 +228,9 @@ on_both! {
         assert_eq!(again.body["version"], out.body["version"]);
         // What is missing is added later, with its own time.
         app.pass(3).await;
-        let recorded = app.person("ann").post(&format!("/visits/{visit}/record"), json!({"outcome": "seen", "work_undertaken": "Plan reviewed."})).await;
+        let recorded = app.person("ann").post(&format!("/visits/{visit}/record"), json!({"outcome": "seen", "seen_whom": "Mrs Hart", "work_undertaken": "Plan reviewed."})).await;
         assert_eq!((recorded.body["outcome"].as_str(), &recorded.body["recorded_at"]), (Some("seen"), &json!(app.now())));
+        assert_eq!(recorded.body["seen_whom"], "Mrs Hart");
         for (act, body) in [("extend", json!({"minutes": 5, "pin": "4821"})), ("check-in", json!({"pin": "4821"})), ("cancel", json!({"reason": "r", "pin": "4821"})), ("arrive", json!({}))] {
             let reply = app.person("ann").post(&format!("/visits/{visit}/{act}"), body).await;
             assert_eq!(reply.is_problem(409, "wrong-state").body["state"], "ended", "{act}");

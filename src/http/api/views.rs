@@ -80,6 +80,8 @@ pub(super) struct VisitView {
     pub extended_minutes: i64,
     /// How it turned out.
     pub outcome: Option<VisitOutcome>,
+    /// Who was seen.
+    pub seen_whom: Option<String>,
     /// What was done.
     pub work_undertaken: Option<String>,
     /// When that was recorded.
@@ -134,6 +136,7 @@ impl VisitView {
             ended_how,
             extended_minutes: visit.extended.num_minutes(),
             outcome: visit.outcome,
+            seen_whom: visit.seen_whom.clone(),
             work_undertaken: visit.work_undertaken.clone(),
             recorded_at: visit.recorded_at,
             version: visit.version,

@@ -454,6 +454,8 @@ pub(super) struct CheckOutBody {
     pin: Option<String>,
     /// How it turned out.
     outcome: Option<VisitOutcome>,
+    /// Who was seen.
+    seen_whom: Option<String>,
     /// What was done.
     work_undertaken: Option<String>,
     /// For somebody else: how you know.
@@ -477,12 +479,14 @@ pub(super) async fn check_out(
         let mut reading = Reading { fields, warnings: vec![] };
         let pin = reading.take("pin");
         let outcome = reading.take("outcome");
+        let seen_whom = reading.words("seen_whom");
         let work_undertaken = reading.words("work_undertaken");
         let known_by = reading.take("known_by");
         for field in std::mem::take(&mut reading.fields).into_iter().map(|(field, _)| field) {
             reading.warnings.push(Warning::about(&field, "left out: there is no such field"));
         }
-        Ok((visit::Act::CheckOut { outcome, work_undertaken }, pin, known_by, reading.warnings))
+        let record = visit::Record { outcome, seen_whom, work_undertaken };
+        Ok((visit::Act::CheckOut(record), pin, known_by, reading.warnings))
     })
     .await
 }
@@ -493,6 +497,8 @@ pub(super) async fn check_out(
 pub(super) struct RecordBody {
     /// How it turned out.
     outcome: VisitOutcome,
+    /// Who was seen, if anybody was.
+    seen_whom: Option<String>,
     /// What was done.
     work_undertaken: String,
 }
@@ -508,9 +514,13 @@ pub(super) async fn record(
     Body(body): Body,
 ) -> Response {
     act(site, actor, (id, "record"), headers, body, |body| {
-        let RecordBody { outcome, work_undertaken } = parse(body)?;
-        let work_undertaken = clean(&work_undertaken);
-        Ok((visit::Act::Record { outcome, work_undertaken }, None, None, vec![]))
+        let RecordBody { outcome, seen_whom, work_undertaken } = parse(body)?;
+        let record = visit::Record {
+            outcome: Some(outcome),
+            seen_whom: seen_whom.map(|whom| clean(&whom)),
+            work_undertaken: Some(clean(&work_undertaken)),
+        };
+        Ok((visit::Act::Record(record), None, None, vec![]))
     })
     .await
 }
