@@ -136,7 +136,7 @@ impl Outbox {
     async fn claim(&self, now: Time, room: usize) -> store::Result<Vec<Claimed>> {
         let lease_ends = now + delta(self.lease);
         let case = async move |tx: &mut Tx| outbox::claim_any_org(tx, now, lease_ends, room).await;
-        let claimed = self.db.write_in(Lane::Urgent, case).await?;
+        let claimed = self.db.write_in(Lane::Timer, case).await?;
         if !claimed.is_empty() {
             kill_point("outbox.claimed").await;
         }

@@ -76,7 +76,7 @@ impl Timer {
                 }
                 Ok(ticked)
             };
-            match self.db.write_in(Lane::Urgent, case).await {
+            match self.db.write_in(Lane::Timer, case).await {
                 Ok(ticked) => {
                     worked += ticked.worked;
                     self.limit.store((limit * 2).min(AT_ONCE), Ordering::Relaxed);
@@ -102,7 +102,7 @@ impl Timer {
             return Ok(());
         }
         let outage = self.outage;
-        self.db.write_in(Lane::Urgent, async move |tx| tick::round_done(tx, outage, now).await).await?;
+        self.db.write_in(Lane::Timer, async move |tx| tick::round_done(tx, outage, now).await).await?;
         if let Err(error) = self.db.write(async move |tx| tick::forget_old_keys(tx, now).await).await {
             tracing::warn!(%error, "answers to old keys were not forgotten; tried again with the next round");
         }

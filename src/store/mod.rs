@@ -169,11 +169,13 @@ impl Trace {
     }
 }
 
-/// How urgent a use case is. SQLite has one writer: an urgent one goes before all that wait. On PostgreSQL the urgent ones
-/// have connections of their own, so that a crowd at the doors never keeps the timer waiting.
+/// How urgent a use case is. SQLite has one writer: an urgent one goes before all that wait. On PostgreSQL the timer
+/// and the outbox have connections of their own, so that a crowd at the doors never keeps the timer waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// Ticks and check-outs.
+    /// The timer's and the outbox's own.
+    Timer,
+    /// Check-outs.
     Urgent,
     /// Everything else.
     Usual,
@@ -185,7 +187,7 @@ impl Lane {
     /// How long a use case may take.
     fn longest(self) -> Duration {
         match self {
-            Self::Urgent | Self::Usual => LONGEST_USE_CASE,
+            Self::Timer | Self::Urgent | Self::Usual => LONGEST_USE_CASE,
             Self::Patient => LONGEST_USE_CASE * 30,
         }
     }

@@ -65,8 +65,8 @@ impl Database {
         case: impl AsyncFn(&mut Tx) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
         let pool = match lane {
-            Lane::Urgent => &self.urgent,
-            Lane::Usual | Lane::Patient => &self.pool,
+            Lane::Timer => &self.urgent,
+            Lane::Urgent | Lane::Usual | Lane::Patient => &self.pool,
         };
         let mut tries = 1;
         loop {

@@ -125,7 +125,7 @@ impl Database {
             })
         });
         let lane = match lane {
-            Lane::Urgent => &self.urgent,
+            Lane::Timer | Lane::Urgent => &self.urgent,
             Lane::Usual | Lane::Patient => &self.usual,
         };
         lane.send(job).await.map_err(|_| Error::Closed)?;
