@@ -1,12 +1,91 @@
-//! Instants as people of a place read them.
+//! Instants as people of a place say and read them (row S5).
 
-use chrono_tz::Tz;
+use chrono::{Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone};
+use chrono_tz::{GapInfo, Tz};
 
+use super::visit::FURTHEST_AHEAD;
 use crate::clock::Time;
+
+/// A time that may have been meant otherwise is believed so far ahead. Somebody who says "until 3" at ten past 3 does not
+/// mean to be watched till the early morning.
+pub const UNSURE_AHEAD: TimeDelta = TimeDelta::hours(6);
 
 /// `15:00`, with the day where it is not today's: `15:00 Tue`.
 pub fn written(at: Time, now: Time, zone: Tz) -> String {
     let (local, today) = (at.with_timezone(&zone), now.with_timezone(&zone).date_naive());
     let form = if local.date_naive() == today { "%H:%M" } else { "%H:%M %a" };
     local.format(form).to_string()
+}
+
+/// A time of day as somebody said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockTime {
+    /// `15:00`, `3pm`, `until 1500`.
+    Sure(NaiveTime),
+    /// A bare `1500`: it might be something else, a PIN say.
+    Unsure(NaiveTime),
+    /// `3:30`, `until 3`: in the morning or in the afternoon. The hour is below 12.
+    EitherHalf(NaiveTime),
+}
+
+/// When somebody means by a time of day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meant {
+    /// Then.
+    At(Time),
+    /// The next such time is too far ahead to be believed: watch for the default, and ask.
+    TooFar,
+}
+
+impl ClockTime {
+    /// The next instant after `now` at which the clocks of the zone show it.
+    ///
+    /// A time that they skip is the instant at which they skip it; of one that they show twice the first that is still to
+    /// come.
+    pub fn next(self, now: Time, zone: Tz) -> Meant {
+        let half_a_day = TimeDelta::hours(12);
+        let (at, furthest) = match self {
+            Self::Sure(time) => (next(time, now, zone), FURTHEST_AHEAD),
+            Self::Unsure(time) => (next(time, now, zone), UNSURE_AHEAD),
+            Self::EitherHalf(time) => {
+                let (one, other) = (time, time.overflowing_add_signed(half_a_day).0);
+                let at = [one, other].into_iter().filter_map(|time| next(time, now, zone)).min();
+                (at, UNSURE_AHEAD)
+            }
+        };
+        at.filter(|at| *at - now <= furthest).map_or(Meant::TooFar, Meant::At)
+    }
+}
+
+fn next(time: NaiveTime, now: Time, zone: Tz) -> Option<Time> {
+    days_around(now, zone).flat_map(|day| instants(day, time, zone)).filter(|at| *at > now).min()
+}
+
+/// The next instant strictly after `now` at which something that happens daily at `time` is due: once for each local day,
+/// also on a day whose clocks skip or repeat that time.
+pub fn next_at(time: NaiveTime, now: Time, zone: Tz) -> Time {
+    days_around(now, zone)
+        .filter_map(|day| instants(day, time, zone).into_iter().min())
+        .filter(|at| *at > now)
+        .min()
+        // Only at the very end of the calendar.
+        .unwrap_or(now + TimeDelta::days(1))
+}
+
+/// Yesterday's local date to that of in three days: one of these has an instant ahead even where a zone skips a whole day.
+fn days_around(now: Time, zone: Tz) -> impl Iterator<Item = NaiveDate> {
+    let today = now.with_timezone(&zone).date_naive();
+    (0..=4).filter_map(move |days| today.checked_sub_days(Days::new(1))?.checked_add_days(Days::new(days)))
+}
+
+/// When the clocks of a zone show a time of a day: twice in an overlap; in a gap, the instant at which they skip it.
+fn instants(day: NaiveDate, time: NaiveTime, zone: Tz) -> Vec<Time> {
+    let local = day.and_time(time);
+    match zone.from_local_datetime(&local) {
+        LocalResult::Single(at) => vec![at.to_utc()],
+        LocalResult::Ambiguous(one, other) => vec![one.to_utc(), other.to_utc()],
+        LocalResult::None => {
+            GapInfo::new(&local, &zone).and_then(|gap| gap.end).map(|end| end.to_utc()).into_iter().collect()
+        }
+    }
 }

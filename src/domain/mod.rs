@@ -1,7 +1,7 @@
 //! What Homeward decides. Pure: no I/O, no clock, no randomness; the time is always an argument.
 //!
 //! Reading order: who ([`people`], [`contact`]), the watched thing ([`visit`]), what opens when it does not end
-//! ([`incident`], [`ladder`]), what people read ([`wording`]), who may do what ([`rights`]).
+//! ([`incident`], [`ladder`]), what people read ([`wording`]) and write ([`command`]), who may do what ([`rights`]).
 
 pub mod ids;
 pub mod people;
@@ -16,6 +16,7 @@ pub mod simulation;
 pub mod notice;
 pub mod wording;
 pub mod local_time;
+pub mod command;
 pub mod rights;
 pub mod event;
 pub mod retry;
