@@ -179,9 +179,12 @@ async fn bring_next_step_forward(
         return Ok(());
     }
     let Some(incident) = incident_rows::load(tx, message.organisation_id, id).await? else { return Ok(()) };
-    let Some(visit) = visits::find(tx, message.organisation_id, incident.visit).await? else { return Ok(()) };
+    let visit = match incident.visit {
+        Some(visit) => visits::find(tx, message.organisation_id, visit).await?,
+        None => None,
+    };
     let decision = incident.all_refused(rung, directory, trace.now);
-    incidents::carry_out(tx, house, directory, &visit, decision, trace).await.map(drop)
+    incidents::carry_out(tx, house, directory, visit.as_ref(), decision, trace).await.map(drop)
 }
 
 /// What a message is about, locked before the message itself: whoever acts on an incident holds it while they take its

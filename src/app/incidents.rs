@@ -1,16 +1,21 @@
-//! What people do about an alarm: take it, write into it, say how it ended, learn from it.
+//! What people do about an alarm: take it, give it, hold it, write into it, say how it ended, learn from it.
 
-use super::{House, Outcome, Rejected, access::Actor, allowed, telling::Telling};
+use chrono::TimeDelta;
+
+use super::{House, Outcome, Rejected, access::Actor, allowed, chases, telling::Telling};
 use crate::{
     domain::{
         ids::{IncidentId, OrganisationId, PersonId},
-        incident::{CallsOff, Closing, Decision, Incident, NotNow, Outcome as How, Review, WorkerNow},
+        incident::{
+            CallsOff, Closing, Decision, Incident, Kind, Outcome as How, Police, Review, Rules, WorkerNow,
+        },
+        ladder::Ladder,
         notice::{Notice, Occasion},
         people::Directory,
-        rights::{self, Act},
+        rights::{self, Act, Relation},
         visit::{KnownBy, Report, Visit},
     },
-    store::{self, Trace, Tx, incidents, messages, people, visits},
+    store::{self, Trace, Tx, incidents, ladders, messages, people, visits},
 };
 
 /// Saves what was decided about an incident and says it to everybody concerned.
@@ -18,7 +23,7 @@ pub(super) async fn carry_out(
     tx: &mut Tx,
     house: &House,
     directory: &Directory,
-    visit: &Visit,
+    visit: Option<&Visit>,
     decision: Decision,
     trace: Trace,
 ) -> store::Result<Incident> {
@@ -32,29 +37,35 @@ pub(super) async fn carry_out(
         messages::take_back_calls(tx, incident.organisation, incident.id, trace.now).await?;
     }
     let telling = Telling { house, directory, worker: incident.subject, now: trace.now };
+    telling.tell_about(tx, &incident, &told).await?;
     if let Some(round) = &round {
         telling.call(tx, &incident, visit, round, None).await?;
     }
-    telling.tell_about(tx, &incident, &told).await?;
     Ok(incident)
 }
 
 /// What is needed to act on an incident: the visit is locked first, then the incident.
-struct Held {
-    incident: Incident,
-    visit: Visit,
-    directory: Directory,
+pub(super) struct Held {
+    pub(super) incident: Incident,
+    pub(super) visit: Option<Visit>,
+    pub(super) directory: Directory,
+    pub(super) ladder: Ladder,
 }
 
-async fn hold(tx: &mut Tx, organisation: OrganisationId, id: IncidentId) -> store::Result<Option<Held>> {
+pub(super) async fn hold(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    id: IncidentId,
+) -> store::Result<Option<Held>> {
     let Some(found) = incidents::find(tx, organisation, id).await? else { return Ok(None) };
-    let visit = visits::load(tx, organisation, found.visit).await?;
-    let incident = incidents::load(tx, organisation, id).await?;
-    let (Some((visit, _)), Some(incident)) = (visit, incident) else {
-        return Err(store::Error::inconsistent("incident", "visit_id", id));
+    let visit = match found.visit {
+        Some(visit) => visits::load(tx, organisation, visit).await?.map(|(visit, _)| visit),
+        None => None,
     };
+    let Some(incident) = incidents::load(tx, organisation, id).await? else { return Ok(None) };
     let directory = people::directory(tx, organisation).await?;
-    Ok(Some(Held { incident, visit, directory }))
+    let ladder = ladders::by_id(tx, organisation, incident.ladder).await?.ladder;
+    Ok(Some(Held { incident, visit, directory, ladder }))
 }
 
 /// Finds the incident that a person means: by its id, or by their own code for it.
@@ -65,72 +76,122 @@ pub async fn named(tx: &mut Tx, actor: &Actor, name: &str) -> store::Result<Opti
     }
 }
 
-/// Takes an alarm: explicitly, by a person who may (rows E3, E4).
-pub async fn acknowledge(
-    tx: &mut Tx,
-    house: &House,
-    actor: &Actor,
-    id: IncidentId,
-    trace: Trace,
-) -> Outcome<Incident> {
-    act(tx, house, actor, id, Act::Acknowledge, trace, |incident, directory| {
-        let policy = directory.policy(incident.team);
-        incident.acknowledge(actor.person, &policy, trace.now)
-    })
-    .await
+/// What a person does about an alarm that somebody still has to close.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deed {
+    /// Takes it: explicitly (rows E3, E4).
+    Acknowledge,
+    /// Takes it from whoever has it.
+    TakeOver,
+    /// Gives it to somebody who may have it: by id, or by the key of the organisation's file.
+    HandOver(String),
+    /// Needs longer.
+    Hold {
+        /// So much from now.
+        length: TimeDelta,
+        /// Why.
+        reason: String,
+    },
+    /// Cannot.
+    Cannot,
+    /// Found the worker not safe.
+    NotSafe {
+        /// What they say.
+        words: String,
+    },
+    /// Reports that the worker is safe.
+    Safe {
+        /// What they say.
+        words: String,
+    },
+    /// Has rung the police.
+    WithPolice(Police),
+    /// Writes something down.
+    Note(String),
+    /// Says what was learned and what is done about it; after it was closed.
+    Review {
+        /// What was learned.
+        learned: String,
+        /// What is done about it.
+        action: String,
+    },
 }
 
-/// Writes something down.
-pub async fn note(
-    tx: &mut Tx,
-    house: &House,
-    actor: &Actor,
-    id: IncidentId,
-    note: &str,
-    trace: Trace,
-) -> Outcome<Incident> {
-    act(tx, house, actor, id, Act::Note, trace, |incident, _| Ok(incident.note(note, trace.now))).await
+impl Deed {
+    fn act(&self) -> Act {
+        match self {
+            Self::Acknowledge => Act::Acknowledge,
+            Self::TakeOver => Act::TakeOver,
+            Self::HandOver(_) => Act::HandOver,
+            Self::Hold { .. } | Self::WithPolice(_) => Act::Hold,
+            Self::Cannot | Self::NotSafe { .. } | Self::Safe { .. } => Act::Answer,
+            Self::Note(_) => Act::Note,
+            Self::Review { .. } => Act::Review,
+        }
+    }
 }
 
-/// Says what was learned.
-pub async fn review(
+/// Does it, if this person may.
+pub async fn act(
     tx: &mut Tx,
     house: &House,
     actor: &Actor,
     id: IncidentId,
-    (learned, action): (&str, &str),
+    deed: Deed,
     trace: Trace,
 ) -> Outcome<Incident> {
-    act(tx, house, actor, id, Act::Review, trace, |incident, _| {
-        incident.review(Review {
-            at: trace.now,
-            by: actor.person,
-            learned: learned.to_owned(),
-            action: action.to_owned(),
-        })
-    })
-    .await
-}
-
-async fn act(
-    tx: &mut Tx,
-    house: &House,
-    actor: &Actor,
-    id: IncidentId,
-    act: Act,
-    trace: Trace,
-    decide: impl FnOnce(Incident, &Directory) -> Result<Decision, NotNow>,
-) -> Outcome<Incident> {
-    let Some(Held { incident, visit, directory }) = hold(tx, actor.organisation, id).await? else {
+    let Some(Held { incident, visit, directory, ladder }) = hold(tx, actor.organisation, id).await? else {
         return Ok(Err(Rejected::NotFound));
     };
     let relation = actor.relation_to_incident(tx, &incident).await?;
-    allowed!(rights::may(actor.role, act, relation));
-    let state = state_word(&incident);
-    match decide(incident, &directory) {
-        Ok(decision) => Ok(Ok(carry_out(tx, house, &directory, &visit, decision, trace).await?)),
+    allowed!(rights::may(actor.role, deed.act(), relation));
+    let (state, now, by) = (state_word(&incident), trace.now, actor.person);
+    let policy = directory.policy(incident.team);
+    let rules = Rules { ladder: &ladder, directory: &directory, policy: &policy };
+    let decided = match deed {
+        Deed::Acknowledge => incident.acknowledge(by, &policy, now),
+        Deed::TakeOver => incident.take_over(by, &policy, now),
+        Deed::HandOver(to) => {
+            let to = allowed!(may_be_given(tx, &directory, &incident, &to).await?);
+            incident.hand_over(by, to, &policy, now)
+        }
+        Deed::Hold { length, reason } => incident.hold(by, length, &reason, &policy, now),
+        Deed::Cannot => incident.cannot(by, rules, now),
+        Deed::NotSafe { words } => incident.not_safe(by, &words, rules, now),
+        Deed::Safe { words } => incident.reported_safe(by, &words, now),
+        Deed::WithPolice(told) => incident.with_police(by, told, &policy, now),
+        Deed::Note(note) => Ok(incident.note(by, &note, &policy, now)),
+        Deed::Review { learned, action } => incident.review(Review { at: now, by, learned, action }),
+    };
+    match decided {
+        Ok(decision) => Ok(Ok(carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?)),
         Err(why) => Ok(Err(Rejected::Incident { why, state })),
     }
+}
+
+/// Somebody whom an alarm can be given to: who could have taken it themselves (DECISIONS "Who may own").
+async fn may_be_given(
+    tx: &mut Tx,
+    directory: &Directory,
+    incident: &Incident,
+    named: &str,
+) -> store::Result<Result<PersonId, Rejected>> {
+    let found = directory.people.values().find(|person| {
+        (person.key == named || person.id.to_string() == named)
+            && !person.left
+            && person.id != incident.subject
+    });
+    let Some((person, role)) = found.and_then(|person| Some((person, person.role?))) else {
+        return Ok(Err(Rejected::CannotHaveIt(named.to_owned())));
+    };
+    let relation = Relation {
+        in_reach: directory.line_of(incident.team).contains(&person.team),
+        called: people::code_of(tx, incident.id, person.id).await?.is_some(),
+        open: true,
+        ..Relation::default()
+    };
+    let may = rights::may(role, Act::Acknowledge, relation).is_ok();
+    Ok(if may { Ok(person.id) } else { Err(Rejected::CannotHaveIt(named.to_owned())) })
 }
 
 /// How an incident ended, as its closer says it.
@@ -155,7 +216,7 @@ pub async fn close(
     close: Close,
     trace: Trace,
 ) -> Outcome<Incident> {
-    let Some(Held { incident, mut visit, directory }) = hold(tx, actor.organisation, id).await? else {
+    let Some(Held { incident, mut visit, directory, .. }) = hold(tx, actor.organisation, id).await? else {
         return Ok(Err(Rejected::NotFound));
     };
     let relation = actor.relation_to_incident(tx, &incident).await?;
@@ -167,23 +228,34 @@ pub async fn close(
         Ok(decision) => decision,
         Err(why) => return Ok(Err(Rejected::Incident { why, state })),
     };
-    let policy = directory.policy(visit.team);
-    let followed = match worker_now {
-        WorkerNow::StillThere { until } => visit.clone().watch_on(until, trace.now, &policy),
-        _ => visit.clone().end_with_incident(actor.person, trace.now),
-    };
-    if !followed.events.is_empty() {
-        visit = followed.visit;
-        visits::update(tx, &mut visit, followed.events, trace).await?;
-        // The worker may believe something else about the watching by now.
-        let till = visit.next_due(&policy).map(|_| visit.expected_departure);
-        let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
-        let occasion = Occasion::new(format!("visit/{}/closed/{}", visit.id, visit.chain.number));
-        let telling = Telling { house, directory: &directory, worker: visit.worker, now: trace.now };
-        telling.tell_worker(tx, notice, visit.id, occasion).await?;
+    let policy = directory.policy(decision.incident.team);
+    if let Some(visit) = &mut visit {
+        let followed = match worker_now {
+            WorkerNow::StillThere { until } => visit.clone().watch_on(until, trace.now, &policy),
+            _ => visit.clone().end_with_incident(actor.person, trace.now),
+        };
+        if !followed.events.is_empty() {
+            chases::follow(tx, actor.zone, (visit, &followed.visit), trace.now).await?;
+            *visit = followed.visit;
+            visits::update(tx, visit, followed.events, trace).await?;
+            // The worker may believe something else about the watching by now.
+            let till = visit.next_due(&policy).map(|_| visit.expected_departure);
+            let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
+            let occasion = Occasion::new(format!("visit/{}/closed/{}", visit.id, visit.chain.number));
+            let telling = Telling { house, directory: &directory, worker: visit.worker, now: trace.now };
+            telling.tell_worker(tx, notice, visit.id, occasion).await?;
+        }
     }
-    let incident = carry_out(tx, house, &directory, &visit, decision, trace).await?;
-    visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
+    let incident = carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?;
+    if let Some(visit) = &visit {
+        visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
+    }
+    if incident.kind == Kind::Sos {
+        // Visits that fell overdue while the call for help stood in for them are watched by themselves again.
+        for id in visits::without_deadline_of(tx, incident.organisation, incident.subject).await? {
+            visits::set_due(tx, id, Some(trace.now)).await?;
+        }
+    }
     Ok(Ok(incident))
 }
 
@@ -197,28 +269,56 @@ pub(super) async fn worker_reports(
     trace: Trace,
 ) -> store::Result<()> {
     let Some(incident) = incidents::load(tx, organisation, id).await? else { return Ok(()) };
-    let Some(visit) = visits::find(tx, organisation, incident.visit).await? else { return Ok(()) };
     let policy = directory.policy(incident.team);
     let decision = incident.worker_reports(report, &policy, trace.now);
-    carry_out(tx, house, directory, &visit, decision, trace).await.map(drop)
+    carry_out(tx, house, directory, None, decision, trace).await.map(drop)
 }
 
-/// An outside contact who was called says that they are trying: told to staff, stops nothing (row E3).
-pub async fn outside_trying(
+/// What an outside contact who was called answers: told to staff, and stops nothing (rows E3, E11).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutsideAnswer {
+    /// They are trying.
+    Trying,
+    /// They cannot.
+    Cannot,
+    /// They found the worker safe: a report.
+    Safe {
+        /// What they say.
+        words: String,
+    },
+    /// They found the worker not safe.
+    NotSafe {
+        /// What they say.
+        words: String,
+    },
+}
+
+/// Keeps it, if they were called.
+pub async fn outside(
     tx: &mut Tx,
     house: &House,
     (organisation, id): (OrganisationId, IncidentId),
     contact: PersonId,
+    answer: OutsideAnswer,
     trace: Trace,
 ) -> Outcome<Incident> {
     let called = people::code_of(tx, id, contact).await?.is_some();
-    let Some(Held { incident, visit, directory }) = hold(tx, organisation, id).await?.filter(|_| called)
+    let Some(Held { incident, visit, directory, ladder }) =
+        hold(tx, organisation, id).await?.filter(|_| called)
     else {
         return Ok(Err(Rejected::NotFound));
     };
-    let state = state_word(&incident);
-    match incident.outside_trying(contact, trace.now) {
-        Ok(decision) => Ok(Ok(carry_out(tx, house, &directory, &visit, decision, trace).await?)),
+    let (state, now) = (state_word(&incident), trace.now);
+    let policy = directory.policy(incident.team);
+    let rules = Rules { ladder: &ladder, directory: &directory, policy: &policy };
+    let decided = match answer {
+        OutsideAnswer::Trying => incident.outside_trying(contact, now),
+        OutsideAnswer::Cannot => incident.cannot(contact, rules, now),
+        OutsideAnswer::Safe { words } => incident.reported_safe(contact, &words, now),
+        OutsideAnswer::NotSafe { words } => incident.not_safe(contact, &words, rules, now),
+    };
+    match decided {
+        Ok(decision) => Ok(Ok(carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?)),
         Err(why) => Ok(Err(Rejected::Incident { why, state })),
     }
 }

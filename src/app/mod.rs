@@ -2,10 +2,14 @@
 //! run again.
 
 pub mod access;
+mod chases;
 pub mod delivery;
+pub mod follow_ups;
 pub mod incidents;
 pub mod organisation;
+pub mod past_visits;
 pub mod pins;
+pub mod sos;
 mod telling;
 pub mod tick;
 pub mod tokens;
@@ -15,9 +19,11 @@ use crate::domain::{
     contact::Email,
     incident,
     notice::Answering,
+    past_visit::BadPast,
     rights::Denied,
     start::BadPlan,
     visit::{self, VisitState},
+    wording::PinAnswer,
 };
 
 /// What a use case gives: a failure of the store rolls back; what a person was refused is kept.
@@ -44,12 +50,9 @@ pub enum Rejected {
     /// Their role is too small.
     #[error("your role does not allow this")]
     Role,
-    /// The PIN did not do it; the text is the worker's answer.
-    #[error("{message}")]
-    Pin {
-        /// What the worker is told.
-        message: String,
-    },
+    /// The PIN did not do it.
+    #[error("{0}")]
+    Pin(PinAnswer),
     /// It does not fit the visit's state.
     #[error("{why}")]
     Visit {
@@ -69,6 +72,20 @@ pub enum Rejected {
     /// Somebody who acts for the worker did not say how they know.
     #[error("you act for somebody else: say in `known_by` how you know (spoke_by_voice, seen, police)")]
     KnownByNeeded,
+    /// Somebody to whom an alarm cannot be given.
+    #[error(
+        "“{0}” is nobody who can have this alarm: a manager above the worker's team, or somebody with an account who was called about it"
+    )]
+    CannotHaveIt(String),
+    /// Somebody who cannot be given something to do.
+    #[error("“{0}” is nobody with an account in this organisation")]
+    NobodyToDoIt(String),
+    /// Somebody for whom no visit can be put on record.
+    #[error("“{0}” is nobody for whom you can put a visit on record")]
+    NobodyToRecordFor(String),
+    /// A visit that cannot be put on record.
+    #[error("{0}")]
+    Past(#[from] BadPast),
     /// Only the worker can do it.
     #[error("only the worker can do this, with the PIN")]
     WorkerOnly,

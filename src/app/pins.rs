@@ -8,7 +8,7 @@ use crate::{
         event::{EventKind, NewEvent},
         pin::{PinHash, PinRecord, Verdict},
         visit::VisitState,
-        wording::{English, PinRefused, Wording},
+        wording::{Doing, PinAnswer, PinRefused},
     },
     store::{Trace, Tx, events::log_for_organisation, incidents, pins, visits},
 };
@@ -45,8 +45,9 @@ pub async fn set(
                 event,
             )
             .await?;
-            let message = English.pin_refused(refused, None, None, trace.now, actor.zone);
-            return Ok(Err(Rejected::Pin { message }));
+            let (now, zone) = (trace.now, actor.zone);
+            let answer = PinAnswer { refused, doing: Doing::ChangePin, till: None, manager: None, now, zone };
+            return Ok(Err(Rejected::Pin(answer)));
         }
     }
     let set = PinRecord { hash: Some(new), wrong: 0, locked_until: None };

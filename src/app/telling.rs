@@ -12,7 +12,7 @@ use crate::{
         ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
         incident::{Incident, Opened, Round, Told, Why},
         ladder::Recipient,
-        notice::{Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Purpose, Reader},
+        notice::{Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Purpose, Reader, SosCall},
         people::{Directory, Person},
         visit::Visit,
         wording::{English, LISTED_IN_ONE_TEXT, Text, Wording},
@@ -99,6 +99,22 @@ impl Telling<'_> {
         messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
     }
 
+    /// Tells one person something about the worker.
+    pub(super) async fn tell_person(
+        &self,
+        tx: &mut Tx,
+        person: PersonId,
+        notice: Notice,
+        incident: Option<IncidentId>,
+        occasion: &str,
+    ) -> store::Result<()> {
+        let Some(to) = self.directory.person(person).filter(|person| !person.left) else { return Ok(()) };
+        let subject = Subject { visit: None, incident };
+        let occasion = Occasion::new(format!("{occasion}/to/{person}"));
+        let message = self.by_quickest(&notice, to, subject, &occasion, Purpose::Told, None);
+        messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
+    }
+
     /// Tells whoever answers for the worker, for what is no incident.
     pub(super) async fn tell_managers(
         &self,
@@ -122,21 +138,30 @@ impl Telling<'_> {
         &self,
         tx: &mut Tx,
         incident: &Incident,
-        visit: &Visit,
+        visit: Option<&Visit>,
         round: &Round,
         mut lists: Option<&mut Lists>,
     ) -> store::Result<()> {
-        let notice = Notice::Overdue(Overdue {
-            missed: incident.missed,
-            again: match round.why {
-                Why::NotTaken => Again::No,
-                Why::Lapsed(owner) => Again::Lapsed { owner: self.directory.name_of(owner).into() },
-                Why::Unconfirmed => Again::Unconfirmed,
-            },
-            risk: visit.details.risk,
-            no_signal_expected: visit.details.no_signal_expected,
-        });
-        let subject = Subject { visit: Some(visit.id), incident: Some(incident.id) };
+        let name = |id| self.directory.name_of(id).to_owned();
+        let again = match round.why {
+            Why::NotTaken | Why::Cannot(_) | Why::Sos => Again::No,
+            Why::Lapsed(owner) => Again::Lapsed { owner: name(owner) },
+            Why::Unconfirmed => Again::Unconfirmed,
+            Why::PoliceUnanswered(owner) => Again::PoliceUnanswered { owner: name(owner) },
+        };
+        let notice = match incident.sos {
+            Some(sos) => {
+                let found_by = (sos.by != incident.subject).then(|| name(sos.by));
+                Notice::Sos(SosCall { at: sos.at, found_by, again })
+            }
+            None => Notice::Overdue(Overdue {
+                missed: incident.missed.unwrap_or(incident.opened_at),
+                again,
+                risk: visit.map(|visit| visit.details.risk).unwrap_or_default(),
+                no_signal_expected: visit.is_some_and(|visit| visit.details.no_signal_expected),
+            }),
+        };
+        let subject = Subject { visit: incident.visit, incident: Some(incident.id) };
         let rung = round.rung;
         // A repeat behind a call that still waits for its provider would only pile up; a new step is always called.
         let waiting = match rung.round {
@@ -157,8 +182,8 @@ impl Telling<'_> {
                     if let (true, Some(lists)) = (listed, lists.as_deref_mut()) {
                         let worker = self.directory.name_of(self.worker).into();
                         let key = (incident.organisation, *id);
-                        let listed =
-                            Listed { incident: incident.id.0, worker, missed: incident.missed, code };
+                        let missed = incident.missed.unwrap_or(incident.opened_at);
+                        let listed = Listed { incident: incident.id.0, worker, missed, code };
                         lists.entry(key).or_default().push(listed);
                         continue;
                     }
@@ -206,38 +231,83 @@ impl Telling<'_> {
         readers.sort_unstable();
         readers.dedup();
         readers.retain(|id| *id != incident.subject);
-        let name = |id: PersonId| self.directory.name_of(id).to_owned();
+        let subject = Subject { visit: incident.visit, incident: Some(incident.id) };
         let mut queued = Vec::new();
         for (part, told) in (0..).zip(told) {
-            let (notice, only, but): (_, Option<PersonId>, Option<PersonId>) = match told {
-                Told::Taken { owner } => (Notice::Taken { owner: name(*owner) }, None, Some(*owner)),
-                Told::OwnerWarned { owner, until } => {
-                    (Notice::OwnerWarned { until: *until }, Some(*owner), None)
-                }
-                Told::WorkerReports(report) => (Notice::WorkerReports(*report), None, None),
-                Told::OutsideTrying { contact } => {
-                    (Notice::OutsideTrying { contact: name(*contact) }, None, Some(*contact))
-                }
-                Told::Closed { outcome, by } => {
-                    (Notice::Closed { outcome: *outcome, by: name(*by) }, None, Some(*by))
-                }
-            };
-            let subject = Subject { visit: Some(incident.visit), incident: Some(incident.id) };
-            for id in
-                readers.iter().copied().filter(|id| only.is_none_or(|only| only == *id) && but != Some(*id))
-            {
+            for &id in &readers {
                 let Some(person) = self.directory.person(id) else { continue };
-                if matches!(told, Told::OutsideTrying { .. }) && person.is_outside() {
-                    continue;
-                }
+                let Some((notice, purpose)) = self.notice_of(told, person) else { continue };
                 let occasion = Occasion::new(format!(
                     "incident/{}/event/{}/{part}/to/{id}",
                     incident.id, incident.chain.number
                 ));
-                queued.extend(self.by_quickest(&notice, person, subject, &occasion, Purpose::Told, None));
+                // Whom it was handed to may never have been called: they need a code to answer.
+                let code = match told {
+                    Told::HandedOver { owner, .. } if *owner == id => {
+                        Some(code_for(tx, incident.id, id, self.now).await?.0)
+                    }
+                    _ => None,
+                };
+                queued.extend(self.by_quickest(&notice, person, subject, &occasion, purpose, code));
             }
         }
-        messages::queue(tx, incident.organisation, &queued, self.now).await
+        messages::queue(tx, self.directory.organisation, &queued, self.now).await
+    }
+
+    /// What this reader is told of it; `None`: it is not for them.
+    fn notice_of(&self, told: &Told, reader: &Person) -> Option<(Notice, Purpose)> {
+        let name = |id: &PersonId| self.directory.name_of(*id).to_owned();
+        let others = |but: &PersonId| (reader.id != *but).then_some(());
+        let alone = |only: &PersonId| (reader.id == *only).then_some(());
+        let staff = || (!reader.is_outside()).then_some(());
+        let notice = match told {
+            Told::Taken { owner } => others(owner).map(|()| Notice::Taken { owner: name(owner) })?,
+            Told::TakenOver { owner, from } | Told::HandedOver { owner, from, .. } if reader.is_outside() => {
+                others(from).and(others(owner)).map(|()| Notice::Taken { owner: name(owner) })?
+            }
+            Told::HandedOver { owner, from, until } if reader.id == *owner => {
+                let notice = Notice::HandedToYou { from: name(from), until: *until };
+                return Some((notice, Purpose::Alarm));
+            }
+            Told::TakenOver { owner, from } => {
+                others(owner).map(|()| Notice::Passed { owner: name(owner), from: name(from) })?
+            }
+            Told::HandedOver { owner, from, .. } => {
+                others(from).map(|()| Notice::Passed { owner: name(owner), from: name(from) })?
+            }
+            Told::Held { owner, until } => {
+                others(owner).and(staff()).map(|()| Notice::Held { owner: name(owner), until: *until })?
+            }
+            Told::Cannot { who } => others(who).and(staff()).map(|()| Notice::Cannot { who: name(who) })?,
+            Told::WithPolice { owner, .. } if reader.is_outside() => Notice::Taken { owner: name(owner) },
+            Told::WithPolice { owner, log_number } => others(owner)
+                .map(|()| Notice::WithPolice { owner: name(owner), log_number: log_number.clone() })?,
+            Told::PoliceReminder { owner, until } => {
+                alone(owner).map(|()| Notice::PoliceReminder { until: *until })?
+            }
+            // Before everybody else: whoever had it already knows most.
+            Told::SosToOwner { owner } => {
+                return alone(owner).map(|()| (Notice::SosToOwner, Purpose::FirstAlarm));
+            }
+            Told::SosAgain => staff().map(|()| Notice::SosAgain)?,
+            Told::ReportsToOwner { owner, report } => {
+                alone(owner).map(|()| Notice::ReportsWithPolice(*report))?
+            }
+            Told::OwnerWarned { owner, until } => {
+                alone(owner).map(|()| Notice::OwnerWarned { until: *until })?
+            }
+            Told::WorkerReports(report) => Notice::WorkerReports(*report),
+            Told::ReportedSafe { by } => {
+                others(by).and(staff()).map(|()| Notice::ReportedSafe { by: name(by) })?
+            }
+            Told::OutsideTrying { contact } => {
+                others(contact).and(staff()).map(|()| Notice::OutsideTrying { contact: name(contact) })?
+            }
+            Told::Closed { outcome, by } => {
+                others(by).map(|()| Notice::Closed { outcome: *outcome, by: name(by) })?
+            }
+        };
+        Some((notice, Purpose::Told))
     }
 
     /// After an outage: asks the worker, who fell due meanwhile and could not be asked.

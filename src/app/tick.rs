@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{
-    House, incidents,
+    House, chases, incidents,
     telling::{Lists, Telling, send_lists, tell_of_stuck_deadline},
 };
 use crate::{
@@ -13,14 +13,16 @@ use crate::{
     domain::{
         event::{EventKind, NewEvent},
         ids::{IncidentId, OrganisationId, VisitId},
-        incident::{Incident, Opened, Opening},
+        incident::{Incident, Opened, Opening, Rules},
         notice::{Notice, Occasion},
         people::Directory,
-        visit::{Due, Visit, VisitState},
+        visit::{Alarm, Due, Visit, VisitState},
     },
     store::{
-        self, Error, Trace, Tx, events::log_for_organisation, idempotency, incidents as incident_rows,
-        installation, ladders, people, visits,
+        self, Error, Trace, Tx,
+        chases::{self as chase_rows, Chase},
+        events::log_for_organisation,
+        idempotency, incidents as incident_rows, installation, ladders, people, visits,
     },
 };
 
@@ -86,6 +88,7 @@ pub async fn tick(
     }
     let directories = known.iter().map(|(id, known)| (*id, &known.directory)).collect();
     send_lists(tx, house, &directories, lists, now).await?;
+    ticked.and(ask_for_what_is_missing(tx, house, &mut known, limit, trace).await?);
     let due = incident_rows::due_any_org(tx, now, limit).await?;
     ticked.more |= i64::try_from(due.len()).is_ok_and(|due| due >= limit);
     for (id, organisation) in due {
@@ -99,6 +102,56 @@ pub async fn tick(
         if let Err(error) = done {
             pass_on_or_move_aside(tx, house, Aside::Incident(id), organisation, error, trace).await?;
             ticked.moved_aside += 1;
+        }
+    }
+    Ok(ticked)
+}
+
+impl Ticked {
+    fn and(&mut self, other: Self) {
+        self.worked += other.worked;
+        self.moved_aside += other.moved_aside;
+        self.more |= other.more;
+    }
+}
+
+/// People are asked for what is missing: not urgent, and whatever fails there is tried again with the next round.
+async fn ask_for_what_is_missing(
+    tx: &mut Tx,
+    house: &House,
+    known: &mut BTreeMap<OrganisationId, Known>,
+    limit: i64,
+    trace: Trace,
+) -> store::Result<Ticked> {
+    let due = chase_rows::due_any_org(tx, trace.now, limit).await?;
+    let mut by_organisation: BTreeMap<OrganisationId, Vec<Chase>> = BTreeMap::new();
+    let mut ticked = Ticked {
+        worked: due.len(),
+        more: i64::try_from(due.len()).is_ok_and(|due| due >= limit),
+        ..Ticked::default()
+    };
+    for chase in due {
+        by_organisation.entry(chase.organisation_id).or_default().push(chase);
+    }
+    for (organisation, due) in by_organisation {
+        let done = tx
+            .part(async |tx| {
+                let known = know(tx, known, organisation).await?;
+                chases::ask(tx, house, &known.directory, &due, trace).await
+            })
+            .await;
+        match done {
+            Err(error) if error.passes() || matches!(error, Error::Busy | Error::Closed) => {
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::error!(%error, "people could not be asked for what is missing; moved aside for 30 s");
+                for chase in &due {
+                    chase_rows::asked_any_org(tx, chase, trace.now + MOVED_ASIDE).await?;
+                }
+                ticked.moved_aside += due.len();
+            }
+            Ok(()) => {}
         }
     }
     Ok(ticked)
@@ -127,7 +180,8 @@ pub async fn forget_old_keys(tx: &mut Tx, now: Time) -> store::Result<()> {
 pub async fn next_due(tx: &mut Tx) -> store::Result<Option<Time>> {
     let visit = visits::next_due_any_org(tx).await?;
     let incident = incident_rows::next_due_any_org(tx).await?;
-    Ok(visit.into_iter().chain(incident).min())
+    let chase = chase_rows::next_due_any_org(tx).await?;
+    Ok(visit.into_iter().chain(incident).chain(chase).min())
 }
 
 async fn how_opened(tx: &mut Tx, outage: std::time::Duration, now: Time) -> store::Result<Opened> {
@@ -161,8 +215,9 @@ async fn visit_is_due(
     let Some((mut visit, policy)) = visits::load(tx, organisation, id).await? else {
         return visits::set_due(tx, id, None).await;
     };
+    let alarm = incident_rows::alarm(tx, organisation, visit.worker, Some(id)).await?;
     // Another replica may have opened it between our look at the deadlines and our lock.
-    if visits::open_incident(tx, organisation, id).await?.is_some() {
+    if let Some((_, Alarm::Overdue | Alarm::WithPolice)) = alarm {
         return visits::set_due(tx, id, None).await;
     }
     let telling = Telling { house, directory: &known.directory, worker: visit.worker, now: trace.now };
@@ -181,6 +236,17 @@ async fn visit_is_due(
             let others_told_at = deadline.at + policy.grace(visit.details.risk);
             let notice = Notice::Reminder { which, deadline: deadline.at, others_told_at };
             telling.tell_worker(tx, notice, id, occasion).await
+        }
+        Due::OpenIncident if let Some((incident, _)) = alarm => {
+            visits::set_due(tx, id, None).await?;
+            let Some(incident) = incident_rows::load(tx, organisation, incident).await? else {
+                return Ok(());
+            };
+            if !incident.is_open() {
+                return visits::set_due(tx, id, Some(trace.now)).await;
+            }
+            let decision = incident.visit_overdue(id, visit.expected_departure, trace.now);
+            incidents::carry_out(tx, house, &known.directory, Some(&visit), decision, trace).await.map(drop)
         }
         Due::OpenIncident => open(tx, &telling, known, visit, opened, lists, trace).await,
     }
@@ -204,20 +270,20 @@ async fn open(
         organisation: visit.organisation,
         team: visit.team,
         subject: visit.worker,
-        visit: visit.id,
-        missed: visit.expected_departure,
+        visit: Some(visit.id),
         ladder: *ladder,
         opened,
     };
     let policy = directory.policy(visit.team);
-    let decision = Incident::overdue(opening, steps, directory, &policy, trace.now);
+    let rules = Rules { ladder: steps, directory, policy: &policy };
+    let decision = Incident::overdue(opening, visit.expected_departure, rules, trace.now);
     let mut incident = decision.incident;
     incident_rows::insert(tx, &mut incident, decision.events, trace).await?;
     incident_rows::set_due(tx, incident.id, incident.next_due(&policy)).await?;
     visits::set_due(tx, visit.id, None).await?;
     if let Some(round) = &decision.round {
         let lists = (opened == Opened::AfterOutage).then_some(lists);
-        telling.call(tx, &incident, &visit, round, lists).await?;
+        telling.call(tx, &incident, Some(&visit), round, lists).await?;
     }
     if opened == Opened::AfterOutage {
         telling.ask_after_outage(tx, &visit, incident.id).await?;
@@ -235,17 +301,19 @@ async fn incident_is_due(
     let Some(incident) = incident_rows::load(tx, organisation, id).await? else {
         return incident_rows::set_due(tx, id, None).await;
     };
-    let Some(visit) = visits::find(tx, organisation, incident.visit).await? else {
-        return Err(Error::inconsistent("incident", "visit_id", id));
+    let visit = match incident.visit {
+        Some(visit) => visits::find(tx, organisation, visit).await?,
+        None => None,
     };
     let ladder = ladders::by_id(tx, organisation, incident.ladder).await?.ladder;
     let policy = known.directory.policy(incident.team);
     let due = incident.next_due(&policy);
-    let decision = incident.due(&ladder, &known.directory, &policy, trace.now);
+    let rules = Rules { ladder: &ladder, directory: &known.directory, policy: &policy };
+    let decision = incident.due(rules, trace.now);
     if decision.events.is_empty() {
         return incident_rows::set_due(tx, id, due).await;
     }
-    incidents::carry_out(tx, house, &known.directory, &visit, decision, trace).await.map(drop)
+    incidents::carry_out(tx, house, &known.directory, visit.as_ref(), decision, trace).await.map(drop)
 }
 
 enum Aside {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{House, Outcome, Rejected, access::Actor, allowed, incidents, telling::Telling};
+use super::{House, Outcome, Rejected, access::Actor, allowed, chases, incidents, telling::Telling};
 use crate::{
     clock::Time,
     domain::{
@@ -10,13 +10,16 @@ use crate::{
         ids::{IncidentId, PersonId, TeamId, VisitId},
         notice::{Notice, Occasion},
         people::{Directory, Role},
-        pin::{PinHash, Verdict, WRONG_TELLS_MANAGER},
+        pin::{PinHash, PinRecord, Verdict, WRONG_TELLS_MANAGER},
+        policy::{PinByText, Policy},
         rights::{self, Relation},
         start::{Start, Warning, Whose},
-        visit::{Act, Alarm, By, Decision, Effect, KnownBy, Visit, VisitState},
-        wording::{English, PinRefused, Wording},
+        visit::{
+            Act, Alarm, By, Decision, Effect, ExtendTo, KnownBy, Record, Report, Said, Visit, VisitState,
+        },
+        wording::{Doing, PinAnswer, PinRefused},
     },
-    store::{self, Trace, Tx, messages, people, pins, visits},
+    store::{self, Trace, Tx, incidents as incident_rows, messages, people, pins, visits},
 };
 
 /// A visit as it is after a use case, with what its reader needs.
@@ -130,7 +133,7 @@ pub async fn start(
 }
 
 /// The worker whom a start is about, or the name that is nobody's whom the actor could start for.
-async fn who_goes_in(
+pub(super) async fn who_goes_in(
     tx: &mut Tx,
     actor: &Actor,
     for_whom: &ForWhom,
@@ -167,17 +170,22 @@ pub struct Request {
     pub pin: Option<PinHash>,
     /// For somebody else: how they know.
     pub known_by: Option<KnownBy>,
+    /// When it was said, if that was before it reached us.
+    pub made_at: Option<Time>,
 }
 
-/// Whether an act proves the person with the PIN.
-fn asks_for_pin(act: &Act) -> bool {
+/// What a PIN is asked for; `None`: the act proves nobody with it.
+fn asks_for_pin(act: &Act) -> Option<Doing> {
     match act {
-        Act::CheckIn | Act::Extend(_) | Act::CheckOut { .. } | Act::Cancel { .. } => true,
-        Act::Arrive | Act::Record { .. } => false,
+        Act::CheckIn => Some(Doing::CheckIn),
+        Act::Extend(_) => Some(Doing::Extend),
+        Act::CheckOut { .. } => Some(Doing::End),
+        Act::Cancel { .. } => Some(Doing::Cancel),
+        Act::Arrive | Act::Record { .. } | Act::Object => None,
     }
 }
 
-/// Arrives, checks in, extends, checks out, cancels or records.
+/// Arrives, checks in, extends, checks out, cancels, records or objects.
 pub async fn act(
     tx: &mut Tx,
     house: &House,
@@ -186,61 +194,178 @@ pub async fn act(
     request: Request,
     trace: Trace,
 ) -> Outcome<Done> {
-    let Request { act, pin: given, known_by } = request;
-    let now = trace.now;
+    let Request { act, pin: given, known_by, made_at } = request;
     // Lock order: the PIN row first, though whose visit it is is not known yet.
-    let pin = if asks_for_pin(&act) { Some(pins::load(tx, actor.person).await?) } else { None };
-    let Some((mut visit, policy)) = visits::load(tx, actor.organisation, id).await? else {
+    let pin = match asks_for_pin(&act) {
+        Some(doing) => Some((doing, pins::load(tx, actor.person).await?)),
+        None => None,
+    };
+    let Some((visit, policy)) = visits::load(tx, actor.organisation, id).await? else {
         return Ok(Err(Rejected::NotFound));
     };
     let relation = actor.relation_to_visit(tx, &visit).await?;
     allowed!(rights::may(actor.role, rights::Act::DoVisit, relation));
-    let incident = visits::open_incident(tx, actor.organisation, id).await?;
-    let alarm = if incident.is_some() { Alarm::Open } else { Alarm::Quiet };
     let by = if relation.own {
-        if let Some(record) = pin {
-            let (verdict, next) = record.judge(given.as_ref(), now);
-            if next != record {
-                pins::save(tx, actor.person, &next).await?;
-            }
+        if let Some((doing, record)) = pin {
+            let verdict = judge(tx, actor, &record, given.as_ref(), trace.now).await?;
             if verdict != Verdict::Right {
-                return pin_refused(tx, house, actor, visit, verdict, trace).await;
+                let refused = pin_refused(tx, house, actor, Some(visit), (verdict, doing), trace).await?;
+                return Ok(Err(Rejected::Pin(refused)));
             }
         }
         By::Worker(actor.person)
     } else {
         match &act {
-            Act::CheckIn | Act::Cancel { .. } => return Ok(Err(Rejected::WorkerOnly)),
+            Act::CheckIn | Act::Cancel { .. } | Act::Object => return Ok(Err(Rejected::WorkerOnly)),
             Act::Extend(_) | Act::CheckOut { .. } if known_by.is_none() => {
                 return Ok(Err(Rejected::KnownByNeeded));
             }
             _ => By::Another { person: actor.person, known_by },
         }
     };
+    let said = Said::made(made_at, trace.now);
+    let mut done = allowed!(do_to(tx, house, actor, (visit, &policy), act, by, said, trace).await?);
+    if made_at.is_some_and(|made| made != said.at) {
+        done.warnings.push(Warning::about("made_at", "this time cannot be right; counted from now"));
+    }
+    Ok(Ok(done))
+}
+
+/// Judges a PIN and keeps what follows for the next.
+async fn judge(
+    tx: &mut Tx,
+    actor: &Actor,
+    record: &PinRecord,
+    given: Option<&PinHash>,
+    now: Time,
+) -> store::Result<Verdict> {
+    let (verdict, next) = record.judge(given, now);
+    if next != *record {
+        pins::save(tx, actor.person, &next).await?;
+    }
+    Ok(verdict)
+}
+
+/// Decides an act on a visit that is locked, keeps it, and says it to whom it concerns.
+#[expect(clippy::too_many_arguments, reason = "each is a different thing that an act may need")]
+async fn do_to(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    (visit, policy): (Visit, &Policy),
+    act: Act,
+    by: By,
+    said: Said,
+    trace: Trace,
+) -> Outcome<Done> {
+    let found = incident_rows::alarm(tx, actor.organisation, visit.worker, Some(visit.id)).await?;
+    let alarm = found.map_or(Alarm::Quiet, |(_, alarm)| alarm);
     let (before, reminded) = (visit.state.clone(), reminders_went_out(&visit));
-    let decision = visit.clone().decide(act, by, alarm, now, &policy);
-    let Decision { visit: decided, events, effects } = match decision {
-        Ok(decision) => decision,
-        Err(why) => return Ok(Err(Rejected::visit(why, &before))),
-    };
+    let Decision { visit: mut decided, events, effects } =
+        match visit.clone().decide(act, by, alarm, said, policy) {
+            Ok(decision) => decision,
+            Err(why) => return Ok(Err(Rejected::visit(why, &before))),
+        };
     if events.is_empty() {
         return Ok(Ok(Done { visit, alarm, warnings: vec![], new: false }));
     }
-    visit = decided;
-    visits::update(tx, &mut visit, events, trace).await?;
-    if visit.state != before {
+    visits::update(tx, &mut decided, events, trace).await?;
+    if decided.state != before {
         if reminded {
-            messages::take_back_reminders(tx, actor.organisation, id, now).await?;
+            messages::take_back_reminders(tx, actor.organisation, decided.id, trace.now).await?;
         }
-        if alarm == Alarm::Quiet {
-            visits::set_due(tx, id, visit.next_due(&policy)).await?;
+        if alarm.leaves_the_deadline() {
+            visits::set_due(tx, decided.id, decided.next_due(policy)).await?;
         }
     }
+    chases::follow(tx, actor.zone, (&visit, &decided), trace.now).await?;
     if !effects.is_empty() {
         let directory = people::directory(tx, actor.organisation).await?;
-        follow(tx, house, &directory, actor, (&visit, incident), by, effects, trace).await?;
+        let incident = found.map(|(id, _)| id);
+        follow(tx, house, &directory, actor, (&decided, incident), by, effects, trace).await?;
     }
-    Ok(Ok(Done { visit, alarm, warnings: vec![], new: false }))
+    Ok(Ok(Done { visit: decided, alarm, warnings: vec![], new: false }))
+}
+
+/// What the worker says of all that runs, with the PIN: by text there is no id.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OfAll {
+    /// Out of every visit.
+    Out,
+    /// Fine, on every visit.
+    Fine,
+    /// Longer, on the one that began last.
+    More(ExtendTo),
+    /// What somebody else did is not right.
+    Object,
+}
+
+/// Does it to every visit that runs and that it can be about; the same PIN counts once.
+pub async fn act_on_running(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    (of_all, given): (OfAll, Option<PinHash>),
+    made_at: Option<Time>,
+    trace: Trace,
+) -> Outcome<Vec<Done>> {
+    let record = pins::load(tx, actor.person).await?;
+    let said = Said::made(made_at, trace.now);
+    let policy = people::policy(tx, actor.organisation, actor.team).await?;
+    let running = visits::running_of(tx, actor.organisation, actor.person).await?;
+    // What was said before a visit began is not about it.
+    let runs = |visit: &Visit| {
+        matches!(visit.state, VisitState::Begun { .. }) && visit.arrived_at.is_none_or(|at| at <= said.at)
+    };
+    let mut about: Vec<_> = running.into_iter().filter(runs).collect();
+    let (act, doing) = match of_all {
+        OfAll::Out => (Act::CheckOut(Record::default()), Some(Doing::End)),
+        OfAll::Fine => (Act::CheckIn, Some(Doing::CheckIn)),
+        OfAll::More(to) => {
+            about.sort_by_key(|visit| visit.arrived_at);
+            about.drain(..about.len().saturating_sub(1));
+            (Act::Extend(to), Some(Doing::Extend))
+        }
+        OfAll::Object => {
+            about.retain(|visit| visit.acted_by.is_some());
+            if about.is_empty() {
+                let last = visits::last_of(tx, actor.organisation, actor.person).await?;
+                if let Some(last) = last.filter(|last| last.acted_by.is_some()) {
+                    about
+                        .extend(visits::load(tx, actor.organisation, last.id).await?.map(|(visit, _)| visit));
+                }
+            }
+            (Act::Object, None)
+        }
+    };
+    if let Some(doing) = doing {
+        let asked = policy.pin_by_text == PinByText::Asked
+            || given.is_some()
+            || !incident_rows::open_about(tx, actor.organisation, actor.person).await?.is_empty();
+        let verdict =
+            if asked { judge(tx, actor, &record, given.as_ref(), trace.now).await? } else { Verdict::Right };
+        if verdict != Verdict::Right {
+            let first = about.into_iter().min_by_key(|visit| visit.expected_departure);
+            let refused = pin_refused(tx, house, actor, first, (verdict, doing), trace).await?;
+            return Ok(Err(Rejected::Pin(refused)));
+        }
+    }
+    let mut all = Vec::new();
+    for visit in about {
+        let by = By::Worker(actor.person);
+        all.push(allowed!(do_to(tx, house, actor, (visit, &policy), act.clone(), by, said, trace).await?));
+    }
+    if all.is_empty() && doing.is_some() {
+        // Without a visit there may still be a call for help: that the PIN was used is shown there.
+        if let Some((id, Alarm::Sos)) =
+            incident_rows::alarm(tx, actor.organisation, actor.person, None).await?
+        {
+            let directory = people::directory(tx, actor.organisation).await?;
+            let which = (actor.organisation, id);
+            incidents::worker_reports(tx, house, &directory, which, Report::Safe, trace).await?;
+        }
+    }
+    Ok(Ok(all))
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is a different thing that an effect may need")]
@@ -257,18 +382,14 @@ async fn follow(
     let telling = Telling { house, directory, worker: visit.worker, now: trace.now };
     for effect in effects {
         match effect {
-            Effect::WorkerReports(report) => {
-                if let Some(incident) = incident {
-                    incidents::worker_reports(
-                        tx,
-                        house,
-                        directory,
-                        (visit.organisation, incident),
-                        report,
-                        trace,
-                    )
-                    .await?;
-                }
+            Effect::WorkerReports(_) | Effect::PinUsed => {
+                let Some(incident) = incident else { continue };
+                let report = match effect {
+                    Effect::WorkerReports(report) => report,
+                    _ => Report::Safe,
+                };
+                let about = (visit.organisation, incident);
+                incidents::worker_reports(tx, house, directory, about, report, trace).await?;
             }
             Effect::AboveCap { total } => {
                 let notice =
@@ -283,6 +404,16 @@ async fn follow(
                 let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
                 let occasion = Occasion::new(format!("visit/{}/acted-for/{}", visit.id, visit.chain.number));
                 telling.tell_worker(tx, notice, visit.id, occasion).await?;
+            }
+            Effect::ToldOfObjection { acted } => {
+                let by = acted.map_or("somebody", |id| directory.name_of(id)).to_owned();
+                let notice = Notice::Objected { by, till: visit.expected_departure };
+                let occasion = format!("visit/{}/objected/{}", visit.id, visit.chain.number);
+                telling.tell_managers(tx, notice.clone(), Some(visit.id), &occasion).await?;
+                // The manager may be the one who had acted: the same occasion is told once.
+                if let Some(acted) = acted {
+                    telling.tell_person(tx, acted, notice, None, &occasion).await?;
+                }
             }
         }
     }
@@ -299,10 +430,10 @@ async fn pin_refused(
     tx: &mut Tx,
     house: &House,
     actor: &Actor,
-    mut visit: Visit,
-    verdict: Verdict,
+    visit: Option<Visit>,
+    (verdict, doing): (Verdict, Doing),
     trace: Trace,
-) -> Outcome<Done> {
+) -> store::Result<PinAnswer> {
     let (refused, word) = match verdict {
         Verdict::Missing => (PinRefused::Missing, "missing"),
         Verdict::NoneSet => (PinRefused::NoneSet, "none_set"),
@@ -310,8 +441,16 @@ async fn pin_refused(
         Verdict::Wrong { .. } | Verdict::Right => (PinRefused::NotRight, "wrong"),
     };
     let event = NewEvent::new(EventKind::PinRefused, trace.now, json!({"verdict": word}));
-    visits::log(tx, &mut visit, event, trace).await?;
-    let till = matches!(visit.state, VisitState::Begun { .. }).then_some(visit.expected_departure);
+    let mut till = None;
+    let (about, occasion) = if let Some(mut visit) = visit {
+        visits::log(tx, &mut visit, event, trace).await?;
+        till = matches!(visit.state, VisitState::Begun { .. }).then_some(visit.expected_departure);
+        (Some(visit.id), format!("visit/{}/pin/{}", visit.id, visit.chain.number))
+    } else {
+        let about = (Some(actor.team), Some(actor.person));
+        store::events::log_for_organisation(tx, actor.organisation, about, trace, event).await?;
+        (None, format!("person/{}/pin/{}", actor.person, trace.now.timestamp_micros()))
+    };
     let notice = match (verdict, till) {
         (Verdict::Wrong { wrong: WRONG_TELLS_MANAGER }, _) => {
             Some(Notice::WrongPins { wrong: WRONG_TELLS_MANAGER })
@@ -324,19 +463,17 @@ async fn pin_refused(
         let directory = people::directory(tx, actor.organisation).await?;
         let telling = Telling { house, directory: &directory, worker: actor.person, now: trace.now };
         if let Some(notice) = notice {
-            let occasion = format!("visit/{}/pin/{}", visit.id, visit.chain.number);
-            telling.tell_managers(tx, notice, Some(visit.id), &occasion).await?;
+            telling.tell_managers(tx, notice, about, &occasion).await?;
         }
         manager = directory.managers_for(actor.person).first().map(|id| directory.name_of(*id).to_owned());
     }
-    let message = English.pin_refused(refused, till, manager.as_deref(), trace.now, actor.zone);
-    Ok(Err(Rejected::Pin { message }))
+    Ok(PinAnswer { refused, doing, till, manager, now: trace.now, zone: actor.zone })
 }
 
-/// Whether an incident about a visit is open.
+/// Which alarm bears on a visit.
 pub async fn alarm_of(tx: &mut Tx, visit: &Visit) -> store::Result<Alarm> {
-    let open = visits::open_incident(tx, visit.organisation, visit.id).await?;
-    Ok(if open.is_some() { Alarm::Open } else { Alarm::Quiet })
+    let found = incident_rows::alarm(tx, visit.organisation, visit.worker, Some(visit.id)).await?;
+    Ok(found.map_or(Alarm::Quiet, |(_, alarm)| alarm))
 }
 
 /// The visits of a worker that still run, as the next reader is told: by id and until when.

@@ -15,11 +15,12 @@ use crate::{
     app::{
         Rejected,
         access::Actor,
-        incidents::{self as incident_cases, Close},
+        incidents::{self as incident_cases, Close, Deed, OutsideAnswer},
         visits::{self as visit_cases, Done, ForWhom, Request},
     },
     clock::Time,
     domain::{
+        command::Plan,
         event::Door,
         ids::{PersonId, VisitId},
         incident::{Holder, Incident, IncidentState, Outcome, WorkerNow},
@@ -165,7 +166,13 @@ async fn start(stage: &Stage, actor: Actor, length: TimeDelta, now: Time) -> sto
         visiting: Some(Visiting::Supervised),
         ..Details::default()
     };
-    let start = Start { details, expected_arrival: None, departure: Departure::After(length), made_at: None };
+    let start = Start {
+        details,
+        expected_arrival: None,
+        departure: Departure::After(length),
+        made_at: None,
+        plan: Plan::AsDescribed,
+    };
     let (house, trace, by) = (Arc::clone(&stage.site.house), trace(actor.person, now), actor.clone());
     let id = VisitId::new(now);
     let case = async move |tx: &mut _| {
@@ -182,7 +189,7 @@ async fn act(
     now: Time,
 ) -> store::Result<String> {
     let pin = (!pin.trim().is_empty()).then(|| stage.site.key.pin(actor.person, pin));
-    let request = Request { act, pin, known_by: None };
+    let request = Request { act, pin, known_by: None, made_at: None };
     let (house, trace, by) = (Arc::clone(&stage.site.house), trace(actor.person, now), actor.clone());
     let case = async move |tx: &mut _| visit_cases::act(tx, &house, &by, visit, request.clone(), trace).await;
     Ok(believed(stage.site.db.write_in(Lane::Urgent, case).await?, &actor, now))
@@ -210,7 +217,7 @@ async fn acknowledge(
     let (house, trace) = (Arc::clone(&stage.site.house), trace(actor.person, now));
     let person = actor.person;
     let case = async move |tx: &mut _| match incident_cases::named(tx, &actor, &code).await? {
-        Some(id) => incident_cases::acknowledge(tx, &house, &actor, id, trace).await,
+        Some(id) => incident_cases::act(tx, &house, &actor, id, Deed::Acknowledge, trace).await,
         None => Ok(Err(Rejected::NotFound)),
     };
     let done = stage.site.db.write_in(Lane::Urgent, case).await?;
@@ -263,7 +270,10 @@ async fn trying(
     let (house, trace, code) = (Arc::clone(&stage.site.house), trace(person, now), code.to_uppercase());
     let organisation = stage.organisation;
     let case = async move |tx: &mut _| match people::incident_of_code(tx, person, &code).await? {
-        Some(id) => incident_cases::outside_trying(tx, &house, (organisation, id), person, trace).await,
+        Some(id) => {
+            incident_cases::outside(tx, &house, (organisation, id), person, OutsideAnswer::Trying, trace)
+                .await
+        }
         None => Ok(Err(Rejected::NotFound)),
     };
     Ok(match stage.site.db.write(case).await? {

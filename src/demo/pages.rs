@@ -23,7 +23,7 @@ use crate::{
     clock::Time,
     domain::{
         ids::{IncidentId, OrganisationId, PersonId, VisitId},
-        incident::{Claim, Holder, Incident, IncidentState},
+        incident::{Claim, Incident, IncidentState},
         people::{Directory, Person, Role},
         visit::Visit,
         wording::{English, Wording},
@@ -206,7 +206,7 @@ impl Open {
     }
 
     fn alarm(&self, visit: VisitId) -> bool {
-        self.incidents.iter().any(|incident| incident.visit == visit)
+        self.incidents.iter().any(|incident| incident.visit == Some(visit))
     }
 }
 
@@ -266,19 +266,12 @@ fn incident_row(incident: &Incident, directory: &Directory, open: &Open, now: Ti
     Some(IncidentRow {
         id: incident.id,
         worker: directory.name_of(incident.subject).into(),
-        missed: incident.missed,
+        missed: incident.missed.unwrap_or(incident.opened_at),
         owner: incident.owner().map(|owner| directory.name_of(owner).into()),
-        waits_until: waits_until(holder),
+        waits_until: holder.waits_until(),
         claim: English.claim(*claim, now, directory.zone),
         called: called.into_iter().map(|person| directory.name_of(person).into()).collect(),
     })
-}
-
-fn waits_until(holder: &Holder) -> Time {
-    match holder {
-        Holder::Nobody { due } => *due,
-        Holder::Owned { until, .. } => *until,
-    }
 }
 
 fn phone(person: &Person, directory: &Directory, open: &Open, inbox: Inbox) -> Phone {
@@ -289,7 +282,7 @@ fn phone(person: &Person, directory: &Directory, open: &Open, inbox: Inbox) -> P
             worker: directory.name_of(incident.subject).into(),
             owner: incident.owner().map(|owner| directory.name_of(owner).into()),
             mine: incident.owner() == Some(person.id),
-            until: waits_until(holder),
+            until: holder.waits_until(),
             outside: person.is_outside(),
         })
     });
@@ -345,7 +338,7 @@ fn next(speed: u32, directory: &Directory, open: &Open, now: Time) -> Next {
     if let Some(incident) = unowned_first
         && let IncidentState::Open { holder, claim } = &incident.state
     {
-        let (worker, until) = (directory.name_of(incident.subject), waits_until(holder));
+        let (worker, until) = (directory.name_of(incident.subject), holder.waits_until());
         return match (incident.owner().map(|owner| directory.name_of(owner)), claim) {
             (Some(owner), _) => said(
                 format!("{owner} has the alarm about {worker}. If {owner} does not say within"),

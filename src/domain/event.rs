@@ -45,6 +45,12 @@ kinds! {
     VisitCancelled = "visit.cancelled"
     /// Outcome or work undertaken was recorded.
     VisitRecorded = "visit.recorded"
+    /// A visit that had been made was put on record afterwards.
+    VisitPutOnRecord = "visit.put_on_record"
+    /// The worker objects to what somebody else did for them.
+    VisitObjected = "visit.objected"
+    /// Somebody was asked for the outcome.
+    VisitChased = "visit.chased"
     /// A PIN was wrong, missing or not yet set.
     PinRefused = "pin.refused"
     /// A PIN was set or changed.
@@ -69,6 +75,34 @@ kinds! {
     IncidentUnconfirmed = "incident.unconfirmed"
     /// An outside contact says that they are trying.
     IncidentOutsideTrying = "incident.outside_trying"
+    /// Somebody called for help; also what was only overdue before is an SOS from here on.
+    IncidentSos = "incident.sos"
+    /// It came by a token that was once issued and has expired or was revoked.
+    IncidentSosByOldToken = "incident.sos_by_old_token"
+    /// Where the worker's phone was.
+    IncidentPosition = "incident.position"
+    /// The PIN was used since the call for help.
+    IncidentPinUsed = "incident.pin_used"
+    /// A visit of the worker fell overdue meanwhile.
+    IncidentVisitOverdue = "incident.visit_overdue"
+    /// A manager took the alarm from its owner.
+    IncidentTakenOver = "incident.taken_over"
+    /// The alarm was given to somebody else.
+    IncidentHandedOver = "incident.handed_over"
+    /// The owner needs longer.
+    IncidentHeld = "incident.held"
+    /// Somebody who was called cannot.
+    IncidentCannot = "incident.cannot"
+    /// The police have been called.
+    IncidentWithPolice = "incident.with_police"
+    /// The owner was asked whether it is still with the police.
+    IncidentPoliceReminder = "incident.police_reminder"
+    /// Somebody who was called says that the worker is safe.
+    IncidentReportedSafe = "incident.reported_safe"
+    /// Something has to be done after it, by a person, by a date.
+    FollowUpSet = "follow_up.set"
+    /// It was done.
+    FollowUpDone = "follow_up.done"
     /// A person wrote something down.
     IncidentNoted = "incident.noted"
     /// A person said how it ended.
@@ -87,6 +121,8 @@ kinds! {
     ServiceWasDown = "service.was_down"
     /// Something due could not be worked on and was moved aside.
     DeadlinePoisoned = "deadline.poisoned"
+    /// Somebody sent a text.
+    TextReceived = "text.received"
     /// A start that could not be read.
     StartUnreadable = "start.unreadable"
     /// A token that was issued once and has expired or was revoked. One that never was belongs to no organisation: the process's
@@ -134,6 +170,15 @@ impl NewEvent {
     /// Without personal words.
     pub fn new(kind: EventKind, at: Time, body: Value) -> Self {
         Self { kind, at, body, private: None }
+    }
+
+    /// With what somebody said, if they said something.
+    #[must_use]
+    pub fn with_words(self, words: Option<&str>) -> Self {
+        match words {
+            Some(words) => self.with_private(serde_json::json!({ "words": words })),
+            None => self,
+        }
     }
 
     /// With personal words.

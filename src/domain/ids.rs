@@ -51,6 +51,8 @@ ids! {
     LadderId
     /// One message to one recipient on one channel.
     MessageId
+    /// Something to be done after an incident.
+    FollowUpId
     /// An API token (not the token itself).
     TokenId
 }

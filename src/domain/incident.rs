@@ -1,18 +1,25 @@
 //! The incident: opens when somebody other than the worker is told, and ends only by a person's act that says how.
 //!
-//! Two axes: who holds it ([`Holder`]) and what the worker says meanwhile ([`Claim`]). Nothing here closes by itself.
+//! Three axes: what it is about ([`Kind`], only ever upward), who holds it ([`Holder`]), and what the worker says meanwhile
+//! ([`Claim`]). Nothing here closes by itself. This file says what an incident is; `opening` how it begins, `rounds` what time
+//! brings, `acts` what people do about it, `worker` what comes from the worker's own side.
+
+mod acts;
+mod opening;
+mod rounds;
+mod worker;
 
 use chrono::TimeDelta;
+pub use opening::Opening;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
-    event::{ChainHead, EventKind, NewEvent, stamp},
+    event::{ChainHead, NewEvent},
     ids::{IncidentId, LadderId, OrganisationId, PersonId, TeamId, VisitId},
-    ladder::{Call, Ladder, Recipient},
+    ladder::{Call, Ladder},
     people::Directory,
     policy::{Policy, delta},
-    visit::{KnownBy, Report, word_enum},
+    visit::{Alarm, KnownBy, Report, word_enum},
 };
 use crate::clock::Time;
 
@@ -22,6 +29,8 @@ word_enum! {
     Kind {
         /// A visit did not end.
         Overdue = "overdue",
+        /// Somebody called for help: the worker (row V7), or a responder who found them not safe (row E11).
+        Sos = "sos",
     }
 }
 
@@ -87,6 +96,33 @@ pub enum Holder {
         /// Whether they were warned of that.
         warned: bool,
     },
+    /// The police have been called; it stays so until the worker is found (row E6).
+    WithPolice {
+        /// Who called them, and is reminded.
+        by: PersonId,
+        /// The next reminder.
+        due: Time,
+        /// Reminders since the owner last said something.
+        unanswered: i32,
+    },
+}
+
+impl Holder {
+    /// Who has it.
+    pub fn owner(self) -> Option<PersonId> {
+        match self {
+            Self::Nobody { .. } => None,
+            Self::Owned { by, .. } | Self::WithPolice { by, .. } => Some(by),
+        }
+    }
+
+    /// The next round, the end of the promise, or the next reminder.
+    pub fn waits_until(self) -> Time {
+        match self {
+            Self::Nobody { due } | Self::WithPolice { due, .. } => due,
+            Self::Owned { until, .. } => until,
+        }
+    }
 }
 
 /// What the worker says while it is open. It is shown; whether the ladder waits for it stands in the holder's times.
@@ -101,6 +137,11 @@ pub enum Claim {
         /// Till when.
         till: Time,
     },
+    /// The PIN was used since the call for help: not to be trusted until the worker is seen (row E7).
+    PinUsed {
+        /// When last.
+        at: Time,
+    },
 }
 
 impl Claim {
@@ -110,8 +151,48 @@ impl Claim {
             Self::None => "none",
             Self::ReportsSafe => "reports_safe",
             Self::SafeInside { .. } => "safe_inside",
+            Self::PinUsed { .. } => "pin_used",
         }
     }
+
+    /// Whether the ladder waits for a person to confirm it.
+    fn holds_the_ladder(self) -> bool {
+        matches!(self, Self::ReportsSafe | Self::SafeInside { .. })
+    }
+}
+
+/// A call for help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sos {
+    /// When it was last made.
+    pub at: Time,
+    /// By the worker, or by a responder who found them not safe.
+    pub by: PersonId,
+}
+
+/// Where a phone says it is: degrees of WGS 84 and metres.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Position {
+    /// North of the equator.
+    pub latitude: f64,
+    /// East of Greenwich.
+    pub longitude: f64,
+    /// Within so many metres.
+    pub accuracy_metres: Option<f64>,
+    /// When the phone was there.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Time,
+}
+
+/// What the police were told under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Police {
+    /// Their log number.
+    pub log_number: String,
+    /// With whom.
+    pub officer: Option<String>,
+    /// When they were told.
+    pub at: Time,
 }
 
 impl From<Report> for Claim {
@@ -193,7 +274,7 @@ pub enum Opened {
 }
 
 /// An incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Incident {
     /// Its id.
     pub id: IncidentId,
@@ -203,12 +284,20 @@ pub struct Incident {
     pub team: TeamId,
     /// The worker whom it is about.
     pub subject: PersonId,
-    /// The visit that did not end.
-    pub visit: VisitId,
+    /// The visit that it is about; an SOS needs none.
+    pub visit: Option<VisitId>,
     /// What it is about.
     pub kind: Kind,
-    /// The deadline that was missed.
-    pub missed: Time,
+    /// The deadline that was missed, if one was.
+    pub missed: Option<Time>,
+    /// The call for help, if there was one.
+    pub sos: Option<Sos>,
+    /// Without a visit: the one that was last or comes next, for its place.
+    pub nearest_visit: Option<VisitId>,
+    /// Where the phone was.
+    pub position: Option<Position>,
+    /// What the police were told under, last.
+    pub police: Option<Police>,
     /// When it opened.
     pub opened_at: Time,
     /// In time or late.
@@ -237,6 +326,62 @@ pub enum Told {
         /// Who.
         owner: PersonId,
     },
+    /// A manager took it over, to everybody else.
+    TakenOver {
+        /// Who has it now.
+        owner: PersonId,
+        /// Who had it.
+        from: PersonId,
+    },
+    /// The owner handed it over, to everybody but the one who did.
+    HandedOver {
+        /// Who has it now.
+        owner: PersonId,
+        /// Who had it.
+        from: PersonId,
+        /// The new owner's promise.
+        until: Time,
+    },
+    /// The owner needs longer, to everybody else.
+    Held {
+        /// Who.
+        owner: PersonId,
+        /// Until when.
+        until: Time,
+    },
+    /// Somebody who was called cannot, to the staff who were.
+    Cannot {
+        /// Who.
+        who: PersonId,
+    },
+    /// The police have been called, to everybody else.
+    WithPolice {
+        /// Who called them.
+        owner: PersonId,
+        /// Their log number.
+        log_number: String,
+    },
+    /// To the owner alone: still with the police?
+    PoliceReminder {
+        /// The owner.
+        owner: PersonId,
+        /// From then on the ladder runs again.
+        until: Time,
+    },
+    /// To the owner alone, before anybody else: the worker has called for help.
+    SosToOwner {
+        /// The owner.
+        owner: PersonId,
+    },
+    /// The worker has called for help again, within two minutes: to everybody who was called.
+    SosAgain,
+    /// The worker reports something while it is with the police: to the owner alone.
+    ReportsToOwner {
+        /// The owner.
+        owner: PersonId,
+        /// What.
+        report: Report,
+    },
     /// That the acknowledgement is about to lapse, to the owner alone.
     OwnerWarned {
         /// The owner.
@@ -246,6 +391,11 @@ pub enum Told {
     },
     /// What the worker reports, to everybody who was called.
     WorkerReports(Report),
+    /// Somebody who was called says that the worker is safe: to the staff who were.
+    ReportedSafe {
+        /// Who.
+        by: PersonId,
+    },
     /// An outside contact is trying, to the staff who were called.
     OutsideTrying {
         /// Who.
@@ -269,6 +419,12 @@ pub enum Why {
     Lapsed(PersonId),
     /// The worker's report was not confirmed.
     Unconfirmed,
+    /// Somebody who had it, or was called, cannot.
+    Cannot(PersonId),
+    /// Nobody answered the reminders about the police.
+    PoliceUnanswered(PersonId),
+    /// Somebody called for help.
+    Sos,
 }
 
 /// A round of the ladder that is to go out.
@@ -318,89 +474,39 @@ pub enum NotNow {
     /// The worker cannot be watched until then.
     #[error("a worker who is still there is watched for 60 minutes at most, from now on")]
     WatchedTooLong,
+    /// Somebody else has it.
+    #[error("somebody else has this alarm: only they can do this, or a manager who takes it over first")]
+    NotYours,
+    /// Nobody has it.
+    #[error("nobody has this alarm: acknowledge it first")]
+    NotTaken,
+    /// The worker was not on a visit, so there is none that could be watched on.
+    #[error("there is no visit that could be watched on: say where the worker is")]
+    NoVisit,
 }
 
 /// How long somebody who is still there may be watched on at the close (DECISIONS "Visit").
 pub const FURTHEST_AT_CLOSE: TimeDelta = TimeDelta::minutes(60);
 
-/// What an incident opens with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Opening {
-    /// Its id.
-    pub id: IncidentId,
-    /// Whose it is.
-    pub organisation: OrganisationId,
-    /// The subject's team.
-    pub team: TeamId,
-    /// The worker.
-    pub subject: PersonId,
-    /// The visit.
-    pub visit: VisitId,
-    /// The deadline that was missed.
-    pub missed: Time,
-    /// The ladder in force.
-    pub ladder: LadderId,
-    /// In time or late.
-    pub opened: Opened,
+/// What an incident is decided by: the ladder that is in force for it, the people, and what the team works by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'r> {
+    /// The ladder.
+    pub ladder: &'r Ladder,
+    /// The people.
+    pub directory: &'r Directory,
+    /// What the subject's team works by.
+    pub policy: &'r Policy,
 }
 
 impl Incident {
-    /// Opens because a visit did not end. The ladder counts from now: after an outage nobody is skipped.
-    pub fn overdue(
-        opening: Opening,
-        ladder: &Ladder,
-        directory: &Directory,
-        policy: &Policy,
-        now: Time,
-    ) -> Decision {
-        let Opening { id, organisation, team, subject, visit, missed, ladder: ladder_id, opened } = opening;
-        let first_wait = ladder.steps.first().map_or(TimeDelta::zero(), |step| delta(step.after));
-        let incident = Self {
-            id,
-            organisation,
-            team,
-            subject,
-            visit,
-            kind: Kind::Overdue,
-            missed,
-            opened_at: now,
-            opened,
-            ladder: ladder_id,
-            rung: Rung::default(),
-            held_in_raise: None,
-            reached_nobody: false,
-            state: IncidentState::Open {
-                holder: Holder::Nobody { due: now + first_wait },
-                claim: Claim::None,
-            },
-            version: 0,
-            chain: ChainHead::default(),
-        };
-        let event = NewEvent::new(
-            EventKind::IncidentOpened,
-            now,
-            json!({
-                "kind": Kind::Overdue,
-                "visit": visit,
-                "subject": subject,
-                "expected_departure": stamp(missed),
-                "late_by_seconds": (now - missed).num_seconds(),
-                "after_outage": opened == Opened::AfterOutage,
-                "ladder": ladder_id,
-            }),
-        );
-        let mut decision = incident.due(ladder, directory, policy, now);
-        decision.events.insert(0, event);
-        decision
-    }
-
     /// When it next needs the timer: always, as long as it is open.
     pub fn next_due(&self, policy: &Policy) -> Option<Time> {
         match &self.state {
-            IncidentState::Open { holder: Holder::Nobody { due }, .. } => Some(*due),
-            IncidentState::Open { holder: Holder::Owned { until, warned, .. }, .. } => {
-                Some(if *warned { *until } else { *until - delta(policy.ownership_warning) })
+            IncidentState::Open { holder: Holder::Owned { until, warned: false, .. }, .. } => {
+                Some(*until - delta(policy.ownership_warning))
             }
+            IncidentState::Open { holder, .. } => Some(holder.waits_until()),
             IncidentState::Closed { .. } => None,
         }
     }
@@ -408,8 +514,8 @@ impl Incident {
     /// Who has it.
     pub fn owner(&self) -> Option<PersonId> {
         match &self.state {
-            IncidentState::Open { holder: Holder::Owned { by, .. }, .. } => Some(*by),
-            _ => None,
+            IncidentState::Open { holder, .. } => holder.owner(),
+            IncidentState::Closed { .. } => None,
         }
     }
 
@@ -426,251 +532,23 @@ impl Incident {
         matches!(self.state, IncidentState::Open { .. })
     }
 
-    /// What its time has brought: a round of the ladder, a warning, a lapse; nothing if it is not yet due.
-    pub fn due(mut self, ladder: &Ladder, directory: &Directory, policy: &Policy, now: Time) -> Decision {
-        if self.next_due(policy).is_none_or(|due| now < due) {
-            return unchanged(self);
-        }
-        let IncidentState::Open { holder, claim } = self.state.clone() else { return unchanged(self) };
-        let by = match holder {
-            Holder::Nobody { .. } if claim == Claim::None => {
-                return self.round(Why::NotTaken, ladder, directory, now);
+    /// How it looks from the worker's acts.
+    pub fn alarm(&self) -> Alarm {
+        match (&self.state, self.kind) {
+            (IncidentState::Closed { .. }, _) => Alarm::Quiet,
+            (_, Kind::Sos) => Alarm::Sos,
+            (IncidentState::Open { holder: Holder::WithPolice { .. }, .. }, Kind::Overdue) => {
+                Alarm::WithPolice
             }
-            Holder::Nobody { .. } => None,
-            Holder::Owned { by, until, .. } if now < until => return self.warn(by, until, claim, now),
-            Holder::Owned { by, .. } => Some(by),
-        };
-        self.rung.raise += 1;
-        self.rung.round = 0;
-        let (kind, why) = match (claim, by) {
-            (Claim::None, Some(by)) => (EventKind::IncidentLapsed, Why::Lapsed(by)),
-            _ => (EventKind::IncidentUnconfirmed, Why::Unconfirmed),
-        };
-        let body = json!({"owner": by, "claim": claim.as_str(), "raise": self.rung.raise});
-        let mut decision = self.round(why, ladder, directory, now);
-        decision.events.insert(0, NewEvent::new(kind, now, body));
-        decision
-    }
-
-    fn warn(mut self, owner: PersonId, until: Time, claim: Claim, now: Time) -> Decision {
-        self.state = IncidentState::Open { holder: Holder::Owned { by: owner, until, warned: true }, claim };
-        let event = NewEvent::new(
-            EventKind::IncidentOwnerWarned,
-            now,
-            json!({"owner": owner, "until": stamp(until)}),
-        );
-        Decision { told: vec![Told::OwnerWarned { owner, until }], ..changed(self, event) }
-    }
-
-    /// Does the round that is due. A step that reaches nobody by itself is skipped at once and recorded (row E5); a round that
-    /// reaches nobody who could take the alarm goes to the last-resort numbers too.
-    fn round(mut self, why: Why, ladder: &Ladder, directory: &Directory, now: Time) -> Decision {
-        let mut events = Vec::new();
-        let mut step = usize::try_from(self.rung.step).unwrap_or_default().min(ladder.last_step());
-        let mut round = u32::try_from(self.rung.round).unwrap_or_default();
-        while round == 0
-            && step < ladder.last_step()
-            && ladder.own_calls(step, self.subject, directory).is_empty()
-        {
-            events.push(skipped(step, self.rung.raise, ladder, now));
-            step += 1;
-        }
-        if round == 0
-            && step == ladder.last_step()
-            && ladder.own_calls(step, self.subject, directory).is_empty()
-        {
-            events.push(skipped(step, self.rung.raise, ladder, now));
-        }
-        let waits = self.opened == Opened::AfterOutage && why == Why::NotTaken;
-        let mut calls = ladder.cumulative_calls(step, self.subject, directory);
-        while waits
-            && step < ladder.last_step()
-            && calls.iter().all(|call| self.waits_after_outage(call, directory, now))
-        {
-            // Whoever this step reaches has to wait: staff of a later one are told at once.
-            step += 1;
-            calls = ladder.cumulative_calls(step, self.subject, directory);
-        }
-        if waits && !calls.iter().all(|call| self.waits_after_outage(call, directory, now)) {
-            calls.retain(|call| !self.waits_after_outage(call, directory, now));
-        }
-        if !calls.iter().any(|call| may_take_it(call, directory)) {
-            self.reached_nobody = true;
-            calls.extend(last_resort(directory));
-            events.push(NewEvent::new(
-                EventKind::IncidentReachedNobody,
-                now,
-                json!({"raise": self.rung.raise, "step": step + 1, "last_resort_numbers": calls.len()}),
-            ));
-        }
-        let rung = Rung { raise: self.rung.raise, step: signed(step), round: signed(round) };
-        let told: Vec<_> = calls
-            .iter()
-            .filter_map(|call| match &call.to {
-                Recipient::Person(id) => Some(*id),
-                Recipient::LastResort(_) => None,
-            })
-            .collect();
-        events.push(NewEvent::new(
-            EventKind::IncidentRaised,
-            now,
-            json!({"raise": rung.raise, "step": rung.step + 1, "round": rung.round + 1, "told": told}),
-        ));
-        let (wait, next_step, next_round) = ladder.after_round(step, round);
-        (step, round) = (next_step, next_round);
-        self.rung = Rung { raise: rung.raise, step: signed(step), round: signed(round) };
-        self.state =
-            IncidentState::Open { holder: Holder::Nobody { due: now + delta(wait) }, claim: Claim::None };
-        Decision {
-            incident: self,
-            events,
-            round: Some(Round { rung, calls, why }),
-            told: vec![],
-            calls_off: CallsOff::Stand,
+            (_, Kind::Overdue) => Alarm::Overdue,
         }
     }
 
-    /// Row E12: after an outage staff are told at once; what goes to outside contacts first waits a little.
-    fn waits_after_outage(&self, call: &Call, directory: &Directory, now: Time) -> bool {
-        let outside = match &call.to {
-            Recipient::Person(id) => directory.person(*id).is_some_and(super::people::Person::is_outside),
-            Recipient::LastResort(_) => false,
-        };
-        outside && now < self.opened_at + delta(directory.policy(self.team).outage_outside_wait)
-    }
-
-    /// Every call of a round was refused for good: the next step comes forward, and after the last the last-resort numbers
-    /// are texted. Later rounds wait for their time all the same, or refusals would chase each other.
-    pub fn all_refused(mut self, refused: Rung, directory: &Directory, now: Time) -> Decision {
-        let IncidentState::Open { holder: Holder::Nobody { due }, claim: Claim::None } = self.state else {
-            return unchanged(self);
-        };
-        if refused.raise != self.rung.raise || due <= now {
-            return unchanged(self);
-        }
-        if refused.round == 0 && self.rung.step > refused.step {
-            self.state = IncidentState::Open { holder: Holder::Nobody { due: now }, claim: Claim::None };
-            let body = json!({"raise": refused.raise, "step": refused.step + 1, "all_refused": true});
-            return changed(self, NewEvent::new(EventKind::IncidentStepSkipped, now, body));
-        }
-        self.reached_nobody = true;
-        let calls = last_resort(directory);
-        let event = NewEvent::new(
-            EventKind::IncidentReachedNobody,
-            now,
-            json!({"raise": refused.raise, "step": refused.step + 1, "last_resort_numbers": calls.len()}),
-        );
-        Decision { round: Some(Round { rung: refused, calls, why: Why::NotTaken }), ..changed(self, event) }
-    }
-
-    /// A person who may own it takes it. Taking what is taken changes nothing.
-    pub fn acknowledge(mut self, by: PersonId, policy: &Policy, now: Time) -> Result<Decision, NotNow> {
-        let IncidentState::Open { holder, claim } = self.state else { return Err(NotNow::Closed) };
-        let due = match holder {
-            Holder::Nobody { due } => due,
-            Holder::Owned { .. } => return Ok(unchanged(self)),
-        };
-        let promised = now + delta(policy.ownership);
-        // While the ladder waits for a report to be confirmed, taking it does not bring the next raise nearer.
-        let until = if claim == Claim::None { promised } else { promised.max(due) };
-        self.state = IncidentState::Open { holder: Holder::Owned { by, until, warned: false }, claim };
-        let event = NewEvent::new(
-            EventKind::IncidentAcknowledged,
-            now,
-            json!({"owner": by, "until": stamp(until), "raise": self.rung.raise}),
-        );
-        let told = vec![Told::Taken { owner: by }];
-        Ok(Decision { told, calls_off: CallsOff::TakenBack, ..changed(self, event) })
-    }
-
-    /// The worker, with the PIN, says that they are safe (row E7). It holds the ladder once per raise, never ends anything.
-    pub fn worker_reports(mut self, report: Report, policy: &Policy, now: Time) -> Decision {
-        let IncidentState::Open { holder, .. } = self.state else { return unchanged(self) };
-        let wait = now + delta(policy.unconfirmed_report);
-        let wait = match report {
-            Report::Safe => wait,
-            Report::SafeInside { till } => wait.min(till),
-        };
-        let first = self.held_in_raise != Some(self.rung.raise);
-        self.held_in_raise = Some(self.rung.raise);
-        // Said again in the same raise it is kept, but makes nothing later.
-        let waits_until = |before: Time| if first { wait } else { wait.min(before) };
-        let holder = match holder {
-            Holder::Nobody { due } => Holder::Nobody { due: waits_until(due) },
-            Holder::Owned { by, until, .. } => Holder::Owned { by, until: waits_until(until), warned: false },
-        };
-        let claim = Claim::from(report);
-        self.state = IncidentState::Open { holder, claim };
-        let till = match report {
-            Report::Safe => None,
-            Report::SafeInside { till } => Some(stamp(till)),
-        };
-        let event = NewEvent::new(
-            EventKind::IncidentWorkerReports,
-            now,
-            json!({
-                "report": claim.as_str(),
-                "inside_till": till,
-                "ladder_waits_until": stamp(waiting_until(&holder)),
-                "raise": self.rung.raise,
-            }),
-        );
-        Decision { told: vec![Told::WorkerReports(report)], ..changed(self, event) }
-    }
-
-    /// An outside contact says that they are trying: recorded and told, stops nothing (row E3).
-    pub fn outside_trying(self, contact: PersonId, now: Time) -> Result<Decision, NotNow> {
-        if !self.is_open() {
-            return Err(NotNow::Closed);
-        }
-        let event = NewEvent::new(EventKind::IncidentOutsideTrying, now, json!({"contact": contact}));
-        Ok(Decision { told: vec![Told::OutsideTrying { contact }], ..changed(self, event) })
-    }
-
-    /// Somebody writes something down, at any time.
-    pub fn note(self, note: &str, now: Time) -> Decision {
-        let event =
-            NewEvent::new(EventKind::IncidentNoted, now, json!({})).with_private(json!({"note": note}));
-        changed(self, event)
-    }
-
-    /// A person says how it ended.
-    pub fn close(mut self, closing: Closing) -> Result<Decision, NotNow> {
-        let IncidentState::Open { holder, claim } = &self.state else { return Err(NotNow::Closed) };
-        if let WorkerNow::StillThere { until } = closing.worker_now
-            && (until <= closing.at || until > closing.at + FURTHEST_AT_CLOSE)
-        {
-            return Err(NotNow::WatchedTooLong);
-        }
-        let owner = match holder {
-            Holder::Nobody { .. } => None,
-            Holder::Owned { by, .. } => Some(*by),
-        };
-        let event = NewEvent::new(
-            EventKind::IncidentClosed,
-            closing.at,
-            json!({
-                "before": {"owner": owner, "claim": claim.as_str()},
-                "outcome": closing.outcome,
-                "known_by": closing.known_by,
-                "worker_now": closing.worker_now,
-            }),
-        )
-        .with_private(json!({"note": closing.note}));
-        let told = vec![Told::Closed { outcome: closing.outcome, by: closing.by }];
-        self.state = IncidentState::Closed { closing, review: None };
-        Ok(Decision { told, calls_off: CallsOff::TakenBack, ..changed(self, event) })
-    }
-
-    /// A manager says what was learned; said again it replaces what was said, and the log keeps both.
-    pub fn review(mut self, review: Review) -> Result<Decision, NotNow> {
-        let IncidentState::Closed { closing, review: before } = self.state else {
-            return Err(NotNow::StillOpen);
-        };
-        let event = NewEvent::new(EventKind::IncidentReviewed, review.at, json!({"again": before.is_some()}))
-            .with_private(json!({"learned": review.learned, "action": review.action}));
-        self.state = IncidentState::Closed { closing, review: Some(review) };
-        Ok(changed(self, event))
+    fn promise(&self, policy: &Policy) -> TimeDelta {
+        delta(match self.kind {
+            Kind::Overdue => policy.ownership,
+            Kind::Sos => policy.ownership_sos,
+        })
     }
 }
 
@@ -680,42 +558,4 @@ fn changed(incident: Incident, event: NewEvent) -> Decision {
 
 fn unchanged(incident: Incident) -> Decision {
     Decision { incident, events: vec![], round: None, told: vec![], calls_off: CallsOff::Stand }
-}
-
-fn waiting_until(holder: &Holder) -> Time {
-    match holder {
-        Holder::Nobody { due } => *due,
-        Holder::Owned { until, .. } => *until,
-    }
-}
-
-fn skipped(step: usize, raise: i32, ladder: &Ladder, now: Time) -> NewEvent {
-    let tell = ladder.steps.get(step).map(|step| step.tell.clone()).unwrap_or_default();
-    NewEvent::new(
-        EventKind::IncidentStepSkipped,
-        now,
-        json!({"raise": raise, "step": step + 1, "tell": tell}),
-    )
-}
-
-/// Whether a call reaches somebody who could take the alarm: an outside contact cannot.
-fn may_take_it(call: &Call, directory: &Directory) -> bool {
-    match &call.to {
-        Recipient::Person(id) => {
-            directory.person(*id).is_some_and(|person| super::ladder::may_be_called_on(person.role))
-        }
-        Recipient::LastResort(_) => false,
-    }
-}
-
-fn last_resort(directory: &Directory) -> Vec<Call> {
-    let call = |phone: &super::contact::Phone| Call {
-        to: Recipient::LastResort(phone.clone()),
-        by: vec![super::contact::Channel::Sms],
-    };
-    directory.last_resort.iter().map(call).collect()
-}
-
-fn signed<N: TryInto<i32>>(number: N) -> i32 {
-    number.try_into().unwrap_or(i32::MAX)
 }

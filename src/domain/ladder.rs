@@ -132,6 +132,16 @@ pub enum Recipient {
     LastResort(Phone),
 }
 
+impl Recipient {
+    /// The person, where it is one.
+    pub fn person(&self) -> Option<PersonId> {
+        match self {
+            Self::Person(id) => Some(*id),
+            Self::LastResort(_) => None,
+        }
+    }
+}
+
 /// One recipient of one round, with the channels that reach them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {

@@ -89,3 +89,9 @@ fn instants(day: NaiveDate, time: NaiveTime, zone: Tz) -> Vec<Time> {
         }
     }
 }
+
+/// When the clocks of a zone show `time` on `day`, the first time that they do.
+pub fn at(day: NaiveDate, time: NaiveTime, zone: Tz) -> Time {
+    // Only a day that a zone skips has no such instant at all: then as in UTC.
+    instants(day, time, zone).into_iter().min().unwrap_or_else(|| day.and_time(time).and_utc())
+}

@@ -1,9 +1,11 @@
 //! What is said to whom: the typed side of every text. The words stand in [`super::wording`].
 
+use chrono::NaiveDate;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
+    follow_up::FollowUpKind,
     incident::Outcome,
     visit::{KnownBy, Reminder, Report, Risk},
 };
@@ -99,6 +101,8 @@ pub enum Notice {
     },
     /// A call to act.
     Overdue(Overdue),
+    /// A call to act: somebody called for help.
+    Sos(SosCall),
     /// A call to act about several workers at once, after an outage of the service (row E12).
     OverdueList {
         /// Who was due out when.
@@ -108,6 +112,55 @@ pub enum Notice {
     Taken {
         /// Who.
         owner: String,
+    },
+    /// Somebody took it over, or it was handed to them.
+    Passed {
+        /// Who has it now.
+        owner: String,
+        /// Who had it, or gave it.
+        from: String,
+    },
+    /// To the one whom it was handed to.
+    HandedToYou {
+        /// By whom.
+        from: String,
+        /// Their promise ends then.
+        until: Time,
+    },
+    /// The owner needs longer.
+    Held {
+        /// Who.
+        owner: String,
+        /// Until when.
+        until: Time,
+    },
+    /// Somebody who was called cannot.
+    Cannot {
+        /// Who.
+        who: String,
+    },
+    /// The police have it.
+    WithPolice {
+        /// Who rang them.
+        owner: String,
+        /// Their log number.
+        log_number: String,
+    },
+    /// To the owner: still with the police?
+    PoliceReminder {
+        /// Without a word by then the ladder runs again.
+        until: Time,
+    },
+    /// To the owner: the worker has called for help.
+    SosToOwner,
+    /// The worker has called for help again.
+    SosAgain,
+    /// To the owner, while the police have it: the worker reports.
+    ReportsWithPolice(Report),
+    /// Somebody who was called says that the worker is safe.
+    ReportedSafe {
+        /// Who.
+        by: String,
     },
     /// To the owner: your acknowledgement lapses.
     OwnerWarned {
@@ -147,6 +200,50 @@ pub enum Notice {
     },
     /// To the manager: a start came that nobody could read.
     UnreadableStart,
+    /// To the manager and whoever had acted for the worker: the worker objects.
+    Objected {
+        /// Who had acted.
+        by: String,
+        /// Watched till then.
+        till: Time,
+    },
+    /// To the manager: a visit was put on record that nobody had watched.
+    PutOnRecord {
+        /// By whom.
+        by: String,
+        /// When it was.
+        arrived_at: Time,
+    },
+    /// To the worker, and later to the manager: outcome or work undertaken is missing.
+    RecordMissing {
+        /// Of so many visits.
+        visits: usize,
+        /// The first of them ended then.
+        first: Time,
+        /// Who reads it.
+        asked: Asked,
+    },
+    /// To its owner, and later to their manager: something is to be done after an alarm.
+    FollowUpDue {
+        /// What it is about.
+        kind: FollowUpKind,
+        /// By that day.
+        due_on: NaiveDate,
+        /// Who reads it.
+        asked: Asked,
+    },
+    /// To the manager: the worker is on a visit and sent a text that could not be read.
+    UnreadableText,
+    /// To the manager: a text asked for something that Homeward does not do yet.
+    TextForManager {
+        /// What it asked for, as the grammar calls it.
+        word: &'static str,
+    },
+    /// To the manager: a word that phone networks act on.
+    CarrierWord {
+        /// Which.
+        word: String,
+    },
     /// To whoever runs the service and the last-resort numbers: a deadline cannot be worked on.
     StuckDeadline,
     /// To whoever runs the service: a message will not go by its channel.
@@ -154,6 +251,26 @@ pub enum Notice {
         /// Its id.
         message: Uuid,
     },
+}
+
+/// Who is asked for what is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// Whose task it is.
+    Them,
+    /// Their manager; the name is theirs.
+    TheirManager(String),
+}
+
+/// What a call after a call for help says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SosCall {
+    /// When it was made.
+    pub at: Time,
+    /// The responder who found the worker not safe, if it was not the worker who called.
+    pub found_by: Option<String>,
+    /// Why it is said again, if it is.
+    pub again: Again,
 }
 
 /// One of the workers in a list.
@@ -194,6 +311,11 @@ pub enum Again {
     },
     /// The worker's report was not confirmed.
     Unconfirmed,
+    /// Nobody answered the reminders about the police.
+    PoliceUnanswered {
+        /// Who had rung them.
+        owner: String,
+    },
 }
 
 /// How a recipient can answer.

@@ -1,15 +1,15 @@
-//! The durations that an organisation works by. All are lengths of time, never instants.
+//! What a team works by: mostly lengths of time, never instants.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::visit::Risk;
+use super::visit::{Risk, word_enum};
 
 /// What a team works by. The configuration gives the defaults, `apply` a team's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)] // what was kept by an older version lacks the newer lengths
 pub struct Policy {
     /// How long a visit without an end time is watched (row V12).
     #[serde(with = "written")]
@@ -26,15 +26,38 @@ pub struct Policy {
     /// Where the grace is 0 the second reminder goes this long before the deadline instead.
     #[serde(with = "written")]
     pub second_reminder_without_grace: Duration,
+    /// What an "I'm fine" is worth inside the grace.
+    #[serde(with = "written")]
+    pub fine_in_grace: Duration,
     /// Above this sum of extensions the manager is told; the extension counts all the same (row V3). 0: no cap.
     #[serde(with = "written")]
     pub extension_cap: Duration,
     /// How long an acknowledgement holds the ladder (row E3).
     #[serde(with = "written")]
     pub ownership: Duration,
+    /// The same after a call for help.
+    #[serde(with = "written")]
+    pub ownership_sos: Duration,
     /// The owner is warned this long before the acknowledgement lapses.
     #[serde(with = "written")]
     pub ownership_warning: Duration,
+    /// The longest that an owner can hold an alarm at once.
+    #[serde(with = "written")]
+    pub longest_hold: Duration,
+    /// The same after a call for help.
+    #[serde(with = "written")]
+    pub longest_hold_sos: Duration,
+    /// Between the rounds after a call for help (row E2).
+    #[serde(with = "written")]
+    pub sos_pace: Duration,
+    /// A call for help that comes again within this long is the same one.
+    #[serde(with = "written")]
+    pub sos_same: Duration,
+    /// Between the reminders while it is with the police (row E6).
+    #[serde(with = "written")]
+    pub police_reminder: Duration,
+    /// Whether texts need the PIN (row S3).
+    pub pin_by_text: PinByText,
     /// How long "worker reports safe" holds the ladder until a person confirms it (row E7).
     #[serde(with = "written")]
     pub unconfirmed_report: Duration,
@@ -46,6 +69,18 @@ pub struct Policy {
     pub outage_outside_wait: Duration,
 }
 
+word_enum! {
+    /// Whether OUT, OK and MORE by text need the PIN. While an alarm is open they always do (row E7).
+    #[derive(Default)]
+    PinByText {
+        /// They do.
+        #[default]
+        Asked = "asked",
+        /// They do not: then nobody can give a silent alarm by text.
+        NotAsked = "not_asked",
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(n * 60);
@@ -55,9 +90,17 @@ impl Default for Policy {
             grace_high_risk: minutes(0),
             first_reminder: minutes(10),
             second_reminder_without_grace: minutes(3),
+            fine_in_grace: minutes(10),
             extension_cap: minutes(0),
             ownership: minutes(15),
+            ownership_sos: minutes(5),
             ownership_warning: minutes(2),
+            longest_hold: minutes(60),
+            longest_hold_sos: minutes(15),
+            sos_pace: minutes(2),
+            sos_same: minutes(2),
+            police_reminder: minutes(30),
+            pin_by_text: PinByText::Asked,
             unconfirmed_report: minutes(30),
             outage: minutes(5),
             outage_outside_wait: minutes(5),
@@ -91,8 +134,16 @@ impl Policy {
             grace_high_risk: quick(self.grace_high_risk),
             first_reminder: quick(self.first_reminder),
             second_reminder_without_grace: quick(self.second_reminder_without_grace),
+            fine_in_grace: quick(self.fine_in_grace),
             extension_cap: quick(self.extension_cap),
             ownership: quick(self.ownership),
+            ownership_sos: quick(self.ownership_sos),
+            longest_hold: quick(self.longest_hold),
+            longest_hold_sos: quick(self.longest_hold_sos),
+            sos_pace: quick(self.sos_pace),
+            sos_same: quick(self.sos_same),
+            police_reminder: quick(self.police_reminder),
+            pin_by_text: self.pin_by_text,
             ownership_warning: quick(self.ownership_warning),
             unconfirmed_report: quick(self.unconfirmed_report),
             outage: quick(self.outage),
@@ -106,8 +157,28 @@ impl Policy {
         if self.default_visit.is_zero() {
             complaints.push("default_visit must be longer than 0".into());
         }
-        if self.ownership <= self.ownership_warning {
-            complaints.push("ownership must be longer than ownership_warning, or nobody is warned".into());
+        if self.ownership.min(self.ownership_sos) <= self.ownership_warning {
+            complaints.push(
+                "ownership and ownership_sos must be longer than ownership_warning, or nobody is warned"
+                    .into(),
+            );
+        }
+        let second = Duration::from_secs(1);
+        if self.sos_pace < second
+            || self.sos_pace > Duration::from_mins(10)
+            || self.sos_same > Duration::from_mins(10)
+        {
+            complaints.push("sos_pace must be between 1s and 10m, sos_same at most 10m".into());
+        }
+        if self.police_reminder < second || self.police_reminder > Duration::from_hours(2) {
+            complaints.push("police_reminder must be between 1s and 2h".into());
+        }
+        if self.longest_hold > Duration::from_hours(4) || self.longest_hold_sos > Duration::from_hours(1) {
+            complaints
+                .push("longest_hold may be 4h at most, longest_hold_sos 1h: an alarm rests that long".into());
+        }
+        if self.fine_in_grace > Duration::from_hours(1) {
+            complaints.push("fine_in_grace may be 1h at most".into());
         }
         if self.default_visit > Duration::from_hours(12) {
             complaints.push("default_visit may be 12h at most".into());

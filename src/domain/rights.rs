@@ -15,8 +15,18 @@ pub enum Act {
     Acknowledge,
     /// Write something down in it.
     Note,
+    /// Need longer, or say that the police have it: whoever has it, or could take it.
+    Hold,
+    /// Take it from whoever has it.
+    TakeOver,
+    /// Give it to somebody else.
+    HandOver,
+    /// Answer a call without taking it: cannot, not safe, safe.
+    Answer,
     /// Say how it ended.
     Close,
+    /// Say what has to be done after it, and that it was done.
+    FollowUp,
     /// Say what was learned.
     Review,
 }
@@ -72,18 +82,35 @@ pub fn may(role: Role, act: Act, relation: Relation) -> Result<(), Denied> {
             _ => Err(if called && open { Denied::Role } else { Denied::NotFound }),
         },
         Act::SeeIncident => allow(if own { !open } else { sees }, Denied::NotFound),
-        Act::Acknowledge | Act::Note | Act::Close | Act::Review if own => Err(Denied::Subject),
-        Act::Acknowledge => match role {
+        Act::Acknowledge
+        | Act::Note
+        | Act::Hold
+        | Act::TakeOver
+        | Act::HandOver
+        | Act::Answer
+        | Act::Close
+        | Act::FollowUp
+        | Act::Review
+            if own =>
+        {
+            Err(Denied::Subject)
+        }
+        Act::Acknowledge | Act::Hold | Act::Answer => match role {
             _ if !sees => Err(Denied::NotFound),
             Role::Auditor => Err(Denied::Role),
-            _ => allow(manages || called, Denied::Role),
+            _ => allow(manages || called || owner, Denied::Role),
+        },
+        Act::HandOver | Act::FollowUp => match role {
+            _ if !sees && !manages => Err(Denied::NotFound),
+            Role::Auditor => Err(Denied::Role),
+            _ => allow(manages || owner, Denied::Role),
         },
         Act::Note => allow(sees, Denied::NotFound),
         Act::Close if role == Role::CaseAdministrator || role == Role::Auditor => {
             Err(if sees { Denied::Role } else { Denied::NotFound })
         }
         Act::Close => allow(manages || owner, if sees { Denied::Role } else { Denied::NotFound }),
-        Act::Review => allow(manages, if sees { Denied::Role } else { Denied::NotFound }),
+        Act::Review | Act::TakeOver => allow(manages, if sees { Denied::Role } else { Denied::NotFound }),
     }
 }
 
@@ -148,6 +175,17 @@ mod tests {
             (Act::Acknowledge, own_team, "ssssss"),
             (Act::Acknowledge, team, "nryyrn"),
             (Act::Acknowledge, called, "yyyyry"),
+            (Act::Hold, team, "nryyrn"),
+            (Act::Hold, called, "yyyyry"),
+            (Act::Answer, called, "yyyyry"),
+            (Act::Answer, stranger, "nnnnrn"),
+            (Act::TakeOver, team, "nryyrn"),
+            (Act::TakeOver, called, "rrrrrr"),
+            (Act::TakeOver, own_team, "ssssss"),
+            (Act::HandOver, team, "nryyrn"),
+            (Act::HandOver, owner, "yyyyry"),
+            (Act::FollowUp, owner, "yyyyry"),
+            (Act::FollowUp, called, "rrrrrr"),
             (Act::Note, team, "nyyyrn"),
             (Act::Close, own_team, "ssssss"),
             (Act::Close, team, "nryyrn"),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{
     event::EventKind,
     ids::{IncidentId, LadderId, VisitId},
-    incident::{Incident, Opened, Opening},
+    incident::{Incident, Opened, Opening, Rules},
     ladder::{Call, Ladder},
     people::{Directory, Person},
 };
@@ -40,12 +40,12 @@ pub fn ladder(
         organisation: directory.organisation,
         team: worker.team,
         subject: worker.id,
-        visit: VisitId(Uuid::nil()),
-        missed: opens,
+        visit: Some(VisitId(Uuid::nil())),
         ladder: LadderId(Uuid::nil()),
         opened: Opened::InTime,
     };
-    let mut decision = Incident::overdue(opening, ladder, directory, &policy, opens);
+    let rules = Rules { ladder, directory, policy: &policy };
+    let mut decision = Incident::overdue(opening, opens, rules, opens);
     let mut now = opens;
     let mut simulated = Vec::new();
     while simulated.len() < rounds {
@@ -61,7 +61,7 @@ pub fn ladder(
         }
         let Some(due) = decision.incident.next_due(&policy) else { break };
         now = due;
-        decision = decision.incident.due(ladder, directory, &policy, now);
+        decision = decision.incident.due(rules, now);
     }
     simulated
 }

@@ -5,10 +5,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
+    command::Plan,
     event::{ChainHead, EventKind, NewEvent, stamp},
     ids::{OrganisationId, PersonId, TeamId, VisitId},
     policy::{Policy, delta},
-    visit::{Deadline, Decision, Details, FURTHEST_AHEAD, PLAN_MATCHES, SAME_WORDS, Visit, VisitState},
+    visit::{Deadline, Decision, Details, FURTHEST_AHEAD, PLAN_MATCHES, SAME_WORDS, Said, Visit, VisitState},
 };
 use crate::clock::Time;
 
@@ -34,6 +35,8 @@ pub struct Start {
     pub departure: Departure,
     /// When it was said, if that was before it reached us (row V13).
     pub made_at: Option<Time>,
+    /// Which plan it may be the arrival at.
+    pub plan: Plan,
 }
 
 /// Something odd about a start. The visit is watched all the same.
@@ -93,7 +96,7 @@ impl Start {
 
     /// The instant from which its minutes count: when it was said, if that is plausible.
     fn said_at(&self, now: Time) -> Time {
-        self.made_at.filter(|made| *made <= now && *made >= now - FURTHEST_AHEAD).unwrap_or(now)
+        Said::made(self.made_at, now).at
     }
 
     /// Until when the worker is watched, and what was odd about what they said.
@@ -194,7 +197,8 @@ impl Start {
         let VisitState::Planned { expected_arrival, .. } = &planned.state else { return false };
         let agree = |ours: &Option<String>, theirs: &Option<String>| matches!((ours, theirs), (Some(ours), Some(theirs)) if same_words(ours, theirs));
         (*expected_arrival - now).abs() <= PLAN_MATCHES
-            && (agree(&self.details.place, &planned.details.place)
+            && (self.plan == Plan::Next
+                || agree(&self.details.place, &planned.details.place)
                 || agree(&self.details.case_reference, &planned.details.case_reference))
     }
 
@@ -254,6 +258,8 @@ impl Start {
             arrived_at: None,
             last_contact_at: None,
             extended: TimeDelta::zero(),
+            extended_by_others: TimeDelta::zero(),
+            acted_by: None,
             outcome: None,
             seen_whom: None,
             work_undertaken: None,

@@ -1,4 +1,7 @@
-//! The visit: planned → begun {deadline} → ended; a plan can be cancelled. Overdue is derived, never stored.
+//! The visit: planned → begun {deadline} → ended; a plan can be cancelled, and one that was made can be put on record
+//! afterwards. Overdue is derived, never stored.
+
+mod acts;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -7,14 +10,12 @@ use serde_json::json;
 use super::{
     event::{ChainHead, EventKind, NewEvent, stamp},
     ids::{OrganisationId, PersonId, TeamId, VisitId},
-    policy::{Policy, delta},
+    policy::Policy,
 };
 use crate::clock::Time;
 
 /// No deadline lies further ahead than this (rows S5, V12).
 pub const FURTHEST_AHEAD: TimeDelta = TimeDelta::hours(12);
-/// What an "I'm fine" inside the grace is worth.
-pub const FINE_IN_GRACE: TimeDelta = TimeDelta::minutes(10);
 /// The same words within this long are the same visit.
 pub const SAME_WORDS: TimeDelta = TimeDelta::minutes(10);
 /// A start within this long of the expected arrival can be the planned visit.
@@ -171,6 +172,13 @@ pub enum VisitState {
         /// Who said it.
         by: PersonId,
     },
+    /// It was put on record after it had been made; nobody had watched (row V1).
+    Recorded {
+        /// When the worker left.
+        left_at: Time,
+        /// Who put it on record.
+        by: PersonId,
+    },
 }
 
 impl VisitState {
@@ -181,6 +189,7 @@ impl VisitState {
             Self::Begun { .. } => "begun",
             Self::Ended { .. } => "ended",
             Self::Cancelled { .. } => "cancelled",
+            Self::Recorded { .. } => "recorded",
         }
     }
 }
@@ -208,6 +217,10 @@ pub struct Visit {
     pub last_contact_at: Option<Time>,
     /// The sum of the extensions.
     pub extended: TimeDelta,
+    /// Of those, what others did since the worker was last heard (row V15).
+    pub extended_by_others: TimeDelta,
+    /// Who last ended or extended it for the worker: to be told if the worker objects.
+    pub acted_by: Option<PersonId>,
     /// How it turned out.
     pub outcome: Option<VisitOutcome>,
     /// Who was seen.
@@ -290,15 +303,62 @@ pub enum Act {
         /// Why.
         reason: String,
     },
+    /// "What somebody else did for me is not right": it is watched on (row V15).
+    Object,
 }
 
-/// Whether an incident about this visit is open: it then stands in for the visit's own deadline.
+/// When something was said, and when it reached us (row V13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// When it was said: what it counts from.
+    pub at: Time,
+    /// When it reached us.
+    pub now: Time,
+}
+
+impl Said {
+    /// Just now.
+    pub fn just(now: Time) -> Self {
+        Self { at: now, now }
+    }
+
+    /// When the phone says, within reason: not ahead, and no longer ago than a visit lasts.
+    pub fn made(made_at: Option<Time>, now: Time) -> Self {
+        let plausible = made_at.filter(|made| *made <= now && *made >= now - FURTHEST_AHEAD);
+        Self { at: plausible.unwrap_or(now), now }
+    }
+
+    /// The same, for a visit that began later than that: what is about a visit is not said before it.
+    fn about(self, visit: &Visit) -> Self {
+        let began = visit.arrived_at.filter(|began| *began <= self.now);
+        Self { at: began.map_or(self.at, |began| self.at.max(began)), ..self }
+    }
+}
+
+/// Whether an alarm about the worker is open, as far as it bears on this visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Alarm {
-    /// None is open.
+    /// None is.
     Quiet,
-    /// One is open.
-    Open,
+    /// This visit is overdue and people are told: the incident stands in for its deadline.
+    Overdue,
+    /// The same, and the police have it.
+    WithPolice,
+    /// A call for help, about this visit or not. The visit goes on as if nothing were: whoever holds the phone learns nothing.
+    Sos,
+}
+
+impl Alarm {
+    /// Whether the visit keeps a deadline of its own meanwhile.
+    pub fn leaves_the_deadline(self) -> bool {
+        matches!(self, Self::Quiet | Self::Sos)
+    }
+
+    /// As the worker may see it: a call for help looks like nothing.
+    #[must_use]
+    pub fn as_the_worker_sees_it(self) -> Self {
+        if self == Self::Sos { Self::Quiet } else { self }
+    }
 }
 
 /// What the worker says of themselves while an incident is open (row E7).
@@ -318,6 +378,8 @@ pub enum Report {
 pub enum Effect {
     /// The open incident learns what the worker says.
     WorkerReports(Report),
+    /// The open call for help learns that the PIN was used.
+    PinUsed,
     /// The extensions are above the team's cap: the manager is told (row V3).
     AboveCap {
         /// The sum of the extensions.
@@ -325,6 +387,11 @@ pub enum Effect {
     },
     /// The worker is told that somebody else acted for them (row V15).
     ToldWorker,
+    /// The manager, and whoever had acted, are told that the worker objects.
+    ToldOfObjection {
+        /// Who had acted.
+        acted: Option<PersonId>,
+    },
 }
 
 /// What was decided.
@@ -352,9 +419,17 @@ pub enum NotNow {
     HasBegun,
     /// For somebody else, while an incident is open.
     #[error(
-        "an incident about this visit is open: acknowledge it, then close it, saying where the worker is now"
+        "an incident about the worker is open: hold it while you look into it, or close it, saying where the worker is now"
     )]
     IncidentOpen,
+    /// Others have done what others may, without a word from the worker.
+    #[error(
+        "others have extended this visit by 30 minutes already without a word from the worker: reach them, or let it be raised"
+    )]
+    ExtendedByOthers,
+    /// Nobody acted for the worker.
+    #[error("nobody has ended or extended this visit for you: there is nothing to object to")]
+    NothingToObjectTo,
     /// The new departure is not after now.
     #[error("the new departure must lie ahead")]
     NotAhead,
@@ -442,244 +517,4 @@ impl Visit {
         let visit = Box::new(Self { state: VisitState::Begun { deadline }, ..self.clone() });
         Due::Remind { which, visit, event }
     }
-
-    /// Decides an act of a person whose PIN, where one is asked for, was right. Total: every act has an answer in every
-    /// state. Acts that change nothing (a second check-out) come back without events.
-    pub fn decide(
-        self,
-        act: Act,
-        by: By,
-        alarm: Alarm,
-        now: Time,
-        policy: &Policy,
-    ) -> Result<Decision, NotNow> {
-        if matches!(by, By::Another { .. })
-            && alarm == Alarm::Open
-            && !matches!(act, Act::Arrive | Act::Record { .. })
-        {
-            return Err(NotNow::IncidentOpen);
-        }
-        match act {
-            Act::Arrive => self.arrive(by, now, policy),
-            Act::CheckIn => self.check_in(alarm, now, policy),
-            Act::Extend(to) => self.extend(to, by, alarm, now, policy),
-            Act::CheckOut(record) => Ok(self.check_out(record, by, alarm, now)),
-            Act::Record(record) => self.record(record, now),
-            Act::Cancel { reason } => self.cancel(&reason, by, now),
-        }
-    }
-
-    /// The incident closes with the worker still inside: watched until then, even if the visit had been ended meanwhile.
-    pub fn watch_on(self, until: Time, now: Time, policy: &Policy) -> Decision {
-        let number = match &self.state {
-            VisitState::Begun { deadline } => deadline.number + 1,
-            // Ended visits keep no count of deadlines; their version is higher than any they had.
-            _ => i32::try_from(self.version).unwrap_or(i32::MAX - 1) + 1,
-        };
-        let next = Deadline::new(until, number, now, self.details.risk, policy);
-        let was = self.state.as_str();
-        self.moved_to(next, json!({"by": "the incident's close", "was": was}), now)
-    }
-
-    /// Ends a visit with its incident.
-    pub fn end_with_incident(self, by: PersonId, now: Time) -> Decision {
-        match &self.state {
-            VisitState::Begun { .. } => self.ended(EndedHow::WithIncident, by, None, now),
-            _ => unchanged(self),
-        }
-    }
-
-    fn arrive(mut self, by: By, now: Time, policy: &Policy) -> Result<Decision, NotNow> {
-        let event = NewEvent::new(
-            EventKind::VisitArrived,
-            now,
-            json!({"before": {"state": self.state.as_str(), "arrived_at": self.arrived_at.map(stamp)}}),
-        );
-        match &self.state {
-            VisitState::Planned { expected_departure, .. } => {
-                // A plan whose departure is already past is watched for the default all the same (row V12).
-                let at = if *expected_departure > now {
-                    (*expected_departure).min(now + FURTHEST_AHEAD)
-                } else {
-                    now + delta(policy.default_visit)
-                };
-                let deadline = Deadline::new(at, 1, now, self.details.risk, policy);
-                self.state = VisitState::Begun { deadline };
-                self.expected_departure = at;
-            }
-            VisitState::Begun { .. } => {}
-            VisitState::Ended { .. } | VisitState::Cancelled { .. } => return Err(NotNow::Over),
-        }
-        self.arrived_at = Some(now);
-        if matches!(by, By::Worker(_)) {
-            self.last_contact_at = Some(now);
-        }
-        Ok(Decision { visit: self, events: vec![event], effects: vec![] })
-    }
-
-    fn check_in(mut self, alarm: Alarm, now: Time, policy: &Policy) -> Result<Decision, NotNow> {
-        let deadline = self.begun()?;
-        self.last_contact_at = Some(now);
-        let checked_in =
-            NewEvent::new(EventKind::VisitCheckedIn, now, json!({"expected_departure": stamp(deadline.at)}));
-        if alarm == Alarm::Open {
-            let effects = vec![Effect::WorkerReports(Report::Safe)];
-            return Ok(Decision { visit: self, events: vec![checked_in], effects });
-        }
-        if now < deadline.at {
-            return Ok(Decision { visit: self, events: vec![checked_in], effects: vec![] });
-        }
-        let mut decision = self.extend_by_worker(now + FINE_IN_GRACE, deadline, alarm, now, policy);
-        decision.events.insert(0, checked_in);
-        Ok(decision)
-    }
-
-    fn extend(
-        mut self,
-        to: ExtendTo,
-        by: By,
-        alarm: Alarm,
-        now: Time,
-        policy: &Policy,
-    ) -> Result<Decision, NotNow> {
-        let deadline = self.begun()?;
-        let wanted = match to {
-            ExtendTo::For(length) => deadline.at.max(now) + length,
-            ExtendTo::Until(until) => until,
-        };
-        if wanted <= now {
-            return Err(NotNow::NotAhead);
-        }
-        match by {
-            By::Worker(_) => {
-                self.last_contact_at = Some(now);
-                Ok(self.extend_by_worker(wanted.min(now + FURTHEST_AHEAD), deadline, alarm, now, policy))
-            }
-            By::Another { known_by, .. } => {
-                let at = wanted.min(deadline.at.max(now) + FURTHEST_FOR_ANOTHER);
-                let next = Deadline::new(at, deadline.number + 1, now, self.details.risk, policy);
-                let mut decision = self.moved_to(next, json!({"known_by": known_by}), now);
-                decision.effects.push(Effect::ToldWorker);
-                Ok(decision)
-            }
-        }
-    }
-
-    fn extend_by_worker(
-        mut self,
-        at: Time,
-        deadline: Deadline,
-        alarm: Alarm,
-        now: Time,
-        policy: &Policy,
-    ) -> Decision {
-        let next = Deadline::new(at, deadline.number + 1, now, self.details.risk, policy);
-        self.extended += (at - deadline.at).max(TimeDelta::zero());
-        let total = self.extended;
-        let mut decision = self.moved_to(next, json!({}), now);
-        if alarm == Alarm::Open {
-            decision.effects.push(Effect::WorkerReports(Report::SafeInside { till: at }));
-        }
-        if !policy.extension_cap.is_zero() && total > delta(policy.extension_cap) {
-            decision.effects.push(Effect::AboveCap { total });
-        }
-        decision
-    }
-
-    fn moved_to(mut self, next: Deadline, mut body: serde_json::Value, now: Time) -> Decision {
-        body["before"] = json!({"expected_departure": stamp(self.expected_departure)});
-        body["after"] = json!({"expected_departure": stamp(next.at)});
-        self.expected_departure = next.at;
-        self.state = VisitState::Begun { deadline: next };
-        let event = NewEvent::new(EventKind::VisitExtended, now, body);
-        Decision { visit: self, events: vec![event], effects: vec![] }
-    }
-
-    fn check_out(mut self, record: Record, by: By, alarm: Alarm, now: Time) -> Decision {
-        let VisitState::Begun { deadline } = &self.state else {
-            // Nothing is running: said again, or never begun. Never an error (safety rule 1).
-            return unchanged(self);
-        };
-        let how = match (by, alarm) {
-            (By::Another { .. }, _) => EndedHow::EndedForWorker,
-            (By::Worker(_), Alarm::Open) => EndedHow::AfterAlarm,
-            (By::Worker(_), Alarm::Quiet) if deadline.at < now => EndedHow::LateCheckOut,
-            (By::Worker(_), Alarm::Quiet) => EndedHow::CheckedOut,
-        };
-        if matches!(by, By::Worker(_)) {
-            self.last_contact_at = Some(now);
-        }
-        let mut decision = self.ended(how, by.person(), by.known_by(), now);
-        if record != Record::default() {
-            decision.events.push(recording(&mut decision.visit, record, now));
-        }
-        if alarm == Alarm::Open {
-            decision.effects.push(Effect::WorkerReports(Report::Safe));
-        }
-        if matches!(by, By::Another { .. }) {
-            decision.effects.push(Effect::ToldWorker);
-        }
-        decision
-    }
-
-    fn ended(mut self, how: EndedHow, by: PersonId, known_by: Option<KnownBy>, now: Time) -> Decision {
-        let event = NewEvent::new(
-            EventKind::VisitEnded,
-            now,
-            json!({"before": {"expected_departure": stamp(self.expected_departure)}, "how": how, "known_by": known_by}),
-        );
-        self.state = VisitState::Ended { at: now, how, by };
-        Decision { visit: self, events: vec![event], effects: vec![] }
-    }
-
-    fn record(mut self, record: Record, now: Time) -> Result<Decision, NotNow> {
-        match self.state {
-            VisitState::Planned { .. } => Err(NotNow::NotBegun),
-            VisitState::Cancelled { .. } => Err(NotNow::Over),
-            VisitState::Begun { .. } | VisitState::Ended { .. } => {
-                let event = recording(&mut self, record, now);
-                Ok(Decision { visit: self, events: vec![event], effects: vec![] })
-            }
-        }
-    }
-
-    fn cancel(mut self, reason: &str, by: By, now: Time) -> Result<Decision, NotNow> {
-        match self.state {
-            VisitState::Planned { .. } => {}
-            VisitState::Begun { .. } => return Err(NotNow::HasBegun),
-            VisitState::Ended { .. } => return Err(NotNow::Over),
-            VisitState::Cancelled { .. } => return Ok(unchanged(self)),
-        }
-        self.state = VisitState::Cancelled { at: now, by: by.person() };
-        let event = NewEvent::new(EventKind::VisitCancelled, now, json!({"before": {"state": "planned"}}))
-            .with_private(json!({"reason": reason}));
-        Ok(Decision { visit: self, events: vec![event], effects: vec![] })
-    }
-
-    fn begun(&self) -> Result<Deadline, NotNow> {
-        match &self.state {
-            VisitState::Begun { deadline } => Ok(*deadline),
-            VisitState::Planned { .. } => Err(NotNow::NotBegun),
-            VisitState::Ended { .. } | VisitState::Cancelled { .. } => Err(NotNow::Over),
-        }
-    }
-}
-
-fn unchanged(visit: Visit) -> Decision {
-    Decision { visit, events: vec![], effects: vec![] }
-}
-
-fn recording(visit: &mut Visit, record: Record, now: Time) -> NewEvent {
-    let Record { outcome, seen_whom, work_undertaken } = record;
-    let event = NewEvent::new(
-        EventKind::VisitRecorded,
-        now,
-        json!({"before": {"outcome": visit.outcome}, "after": {"outcome": outcome.or(visit.outcome)}}),
-    )
-    .with_private(json!({"seen_whom": seen_whom, "work_undertaken": work_undertaken}));
-    visit.outcome = outcome.or(visit.outcome);
-    visit.seen_whom = seen_whom.or(visit.seen_whom.take());
-    visit.work_undertaken = work_undertaken.or(visit.work_undertaken.take());
-    visit.recorded_at = Some(now);
-    event
 }

@@ -19,6 +19,29 @@ impl FromRequestParts<Site> for Actor {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
+        match Caller::from_request_parts(parts, site).await? {
+            Caller::Known(actor) => Ok(actor),
+            Caller::Once(actor) => {
+                let trace = Trace { actor: Some(actor.person), door: Door::Api, now: site.clock.now() };
+                site.db.write(async move |tx| access::log_refused_token(tx, &actor, trace).await).await?;
+                Err(Problem::of(Kind::NoToken))
+            }
+        }
+    }
+}
+
+/// Whoever asks, also by a token that no longer lets in: a call for help needs no more.
+pub(super) enum Caller {
+    /// By a token that lets in.
+    Known(Actor),
+    /// By one that was once issued, and has expired, was revoked, or whose person has left.
+    Once(Actor),
+}
+
+impl FromRequestParts<Site> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
@@ -30,12 +53,8 @@ impl FromRequestParts<Site> for Actor {
         let found = access::authenticate(&mut tx, token, now).await?;
         drop(tx);
         match found {
-            Ok(actor) => Ok(actor),
-            Err((BadToken::Over, Some(actor))) => {
-                let trace = Trace { actor: Some(actor.person), door: Door::Api, now };
-                site.db.write(async move |tx| access::log_refused_token(tx, &actor, trace).await).await?;
-                Err(Problem::of(Kind::NoToken))
-            }
+            Ok(actor) => Ok(Self::Known(actor)),
+            Err((BadToken::Over, Some(actor))) => Ok(Self::Once(actor)),
             Err(_) => {
                 tracing::warn!("a request came with a token that was never issued");
                 Err(Problem::of(Kind::NoToken))

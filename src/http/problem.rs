@@ -127,16 +127,17 @@ impl From<Rejected> for Problem {
             Rejected::NotFound => Self::of(Kind::NotFound),
             Rejected::Subject => Self::of(Kind::Subject),
             Rejected::Role => Self::of(Kind::Role),
-            Rejected::Pin { message } => {
-                Self { field: Some("pin".into()), ..Self::new(Kind::PinRefused, message) }
-            }
+            Rejected::Pin(_) => Self { field: Some("pin".into()), ..Self::new(Kind::PinRefused, detail) },
             Rejected::Visit { state, .. } | Rejected::Incident { state, .. } => {
                 Self { state: Some(state), ..Self::new(Kind::State, detail) }
             }
             Rejected::KnownByNeeded => Self::field("known_by", detail),
             Rejected::WorkerOnly => Self::of(Kind::WorkerOnly),
             Rejected::Plan(_) => Self::field("expected_departure", detail),
-            Rejected::UnknownWorker(_) => Self::field("worker", detail),
+            Rejected::Past(_) => Self::field("left_at", detail),
+            Rejected::CannotHaveIt(_) => Self::field("to", detail),
+            Rejected::NobodyToDoIt(_) => Self::field("owner", detail),
+            Rejected::UnknownWorker(_) | Rejected::NobodyToRecordFor(_) => Self::field("worker", detail),
             Rejected::PinNotNow(_) => Self::new(Kind::PinNotNow, detail),
             Rejected::KeyReused => Self::of(Kind::KeyReused),
         }

@@ -13,9 +13,10 @@ use crate::{
         event::{ChainHead, NewEvent},
         ids::{IncidentId, LadderId, OrganisationId, PersonId, TeamId, VisitId},
         incident::{
-            Claim, Closing, Holder, Incident, IncidentState, Kind, Opened, Outcome, Review, Rung, WorkerNow,
+            Claim, Closing, Holder, Incident, IncidentState, Kind, Opened, Outcome, Police, Position, Review,
+            Rung, Sos, WorkerNow,
         },
-        visit::KnownBy,
+        visit::{Alarm, KnownBy},
     },
 };
 
@@ -38,15 +39,20 @@ const DUE_ANY_ORG: Sql = Sql::pair(
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM incident_deadline";
 const OPEN_ABOUT: &str =
     "SELECT id FROM incident WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open'";
+const ALARM: &str =
+    "SELECT id, kind, with_police FROM incident WHERE subject_id = $1 AND organisation_id = $2
+       AND state = 'open' AND (visit_id = $3 OR kind <> 'overdue') ORDER BY kind = 'overdue' LIMIT 1";
 const INSERT: &str = "INSERT INTO incident (id, organisation_id, team_id, subject_id, visit_id, kind, state, missed,
        opened_at, after_outage, ladder_id, raise, step, round, held_in_raise, reached_nobody, owner_id, waits_until,
-       owner_warned, claim, inside_till, version, chain_number, chain_hash)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23)";
+       owner_warned, claim, inside_till, version, chain_number, chain_hash, nearest_visit_id, sos_at, sos_by, position)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23,
+       $24, $25, $26, $27)";
 const UPDATE: &str = "UPDATE incident SET kind = $4, state = $5, raise = $6, step = $7, round = $8, held_in_raise = $9,
        reached_nobody = $10, owner_id = $11, waits_until = $12, owner_warned = $13, claim = $14, inside_till = $15,
        closed_at = $16, closed_by = $17, outcome = $18, known_by = $19, worker_now = $20, closing_note = $21,
        reviewed_at = $22, reviewed_by = $23, learned = $24, action = $25,
-       version = version + 1, chain_number = $26, chain_hash = $27
+       version = version + 1, chain_number = $26, chain_hash = $27, missed = $28, sos_at = $29, sos_by = $30,
+       position = $31, pin_used_at = $32, police = $33, with_police = $34, police_reminders = $35
      WHERE id = $1 AND organisation_id = $2 AND version = $3";
 const LOG_HEAD: &str =
     "UPDATE incident SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
@@ -55,15 +61,24 @@ const SET_DUE: &str = "INSERT INTO incident_deadline (incident_id, due_at) VALUE
 const CLEAR_DUE: &str = "DELETE FROM incident_deadline WHERE incident_id = $1";
 
 #[derive(FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "a row, as the database has it")]
 struct Row {
     id: IncidentId,
     organisation_id: OrganisationId,
     team_id: TeamId,
     subject_id: PersonId,
-    visit_id: VisitId,
+    visit_id: Option<VisitId>,
     kind: Kind,
     state: String,
-    missed: Time,
+    missed: Option<Time>,
+    sos_at: Option<Time>,
+    sos_by: Option<PersonId>,
+    nearest_visit_id: Option<VisitId>,
+    position: Option<Json<Position>>,
+    pin_used_at: Option<Time>,
+    police: Option<Json<Police>>,
+    with_police: bool,
+    police_reminders: i32,
     opened_at: Time,
     after_outage: bool,
     ladder_id: LadderId,
@@ -100,15 +115,24 @@ impl TryFrom<Row> for Incident {
             "open" => {
                 let waits_until = row.waits_until.ok_or_else(|| bad("waits_until"))?;
                 IncidentState::Open {
-                    holder: match row.owner_id {
-                        None => Holder::Nobody { due: waits_until },
-                        Some(by) => Holder::Owned { by, until: waits_until, warned: row.owner_warned },
+                    holder: match (row.owner_id, row.with_police) {
+                        (None, false) => Holder::Nobody { due: waits_until },
+                        (Some(by), false) => {
+                            Holder::Owned { by, until: waits_until, warned: row.owner_warned }
+                        }
+                        (Some(by), true) => {
+                            Holder::WithPolice { by, due: waits_until, unanswered: row.police_reminders }
+                        }
+                        (None, true) => return Err(bad("with_police")),
                     },
                     claim: match row.claim.as_str() {
                         "none" => Claim::None,
                         "reports_safe" => Claim::ReportsSafe,
                         "safe_inside" => {
                             Claim::SafeInside { till: row.inside_till.ok_or_else(|| bad("inside_till"))? }
+                        }
+                        "pin_used" => {
+                            Claim::PinUsed { at: row.pin_used_at.ok_or_else(|| bad("pin_used_at"))? }
                         }
                         _ => return Err(bad("claim")),
                     },
@@ -143,6 +167,10 @@ impl TryFrom<Row> for Incident {
             visit: row.visit_id,
             kind: row.kind,
             missed: row.missed,
+            sos: row.sos_at.zip(row.sos_by).map(|(at, by)| Sos { at, by }),
+            nearest_visit: row.nearest_visit_id,
+            position: row.position.map(|position| position.0),
+            police: row.police.map(|police| police.0),
             opened_at: row.opened_at,
             opened: if row.after_outage { Opened::AfterOutage } else { Opened::InTime },
             ladder: row.ladder_id,
@@ -231,6 +259,42 @@ pub async fn open_about(
     Ok(both!(tx, |c| sqlx::query_scalar(OPEN_ABOUT).bind(person).bind(organisation).fetch_all(c).await?))
 }
 
+/// The open incident that bears on a visit of a worker, locked: their call for help, or the one about the visit.
+pub async fn load_of_visit(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    worker: PersonId,
+    visit: Option<VisitId>,
+) -> Result<Option<Incident>> {
+    match alarm(tx, organisation, worker, visit).await? {
+        Some((id, _)) => load(tx, organisation, id).await,
+        None => Ok(None),
+    }
+}
+
+/// The same, as far as the worker's acts need it.
+pub async fn alarm(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    worker: PersonId,
+    visit: Option<VisitId>,
+) -> Result<Option<(IncidentId, Alarm)>> {
+    let found: Option<(IncidentId, Kind, bool)> = both!(tx, |c| sqlx::query_as(ALARM)
+        .bind(worker)
+        .bind(organisation)
+        .bind(visit)
+        .fetch_optional(c)
+        .await?);
+    Ok(found.map(|(id, kind, with_police)| {
+        let alarm = match (kind, with_police) {
+            (Kind::Sos, _) => Alarm::Sos,
+            (Kind::Overdue, true) => Alarm::WithPolice,
+            (Kind::Overdue, false) => Alarm::Overdue,
+        };
+        (id, alarm)
+    }))
+}
+
 /// Keeps a new incident with its first events.
 pub async fn insert(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>, trace: Trace) -> Result<()> {
     let about = about(incident);
@@ -262,7 +326,11 @@ pub async fn insert(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
         columns.claim.as_str(),
         columns.inside_till(),
         incident.chain.number,
-        &incident.chain.hash[..]
+        &incident.chain.hash[..],
+        incident.nearest_visit,
+        incident.sos.map(|sos| sos.at),
+        incident.sos.map(|sos| sos.by),
+        incident.position.map(Json)
     );
     Ok(())
 }
@@ -302,7 +370,15 @@ pub async fn update(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
         review.map(|review| &review.learned),
         review.map(|review| &review.action),
         incident.chain.number,
-        &incident.chain.hash[..]
+        &incident.chain.hash[..],
+        incident.missed,
+        incident.sos.map(|sos| sos.at),
+        incident.sos.map(|sos| sos.by),
+        incident.position.map(Json),
+        columns.pin_used_at(),
+        incident.police.as_ref().map(Json),
+        columns.with_police.is_some(),
+        columns.with_police.unwrap_or_default()
     ))?;
     incident.version += 1;
     Ok(())
@@ -342,6 +418,8 @@ struct Columns<'i> {
     owner: Option<PersonId>,
     waits_until: Option<Time>,
     owner_warned: bool,
+    /// With the police, and so many reminders that nobody answered.
+    with_police: Option<i32>,
     claim: Claim,
     closing: Option<&'i Closing>,
     review: Option<&'i Review>,
@@ -351,15 +429,17 @@ impl<'i> Columns<'i> {
     fn of(incident: &'i Incident) -> Self {
         match &incident.state {
             IncidentState::Open { holder, claim } => {
-                let (owner, waits_until, owner_warned) = match holder {
-                    Holder::Nobody { due } => (None, *due, false),
-                    Holder::Owned { by, until, warned } => (Some(*by), *until, *warned),
+                let (owner_warned, with_police) = match holder {
+                    Holder::Nobody { .. } => (false, None),
+                    Holder::Owned { warned, .. } => (*warned, None),
+                    Holder::WithPolice { unanswered, .. } => (false, Some(*unanswered)),
                 };
                 Self {
                     state: "open",
-                    owner,
-                    waits_until: Some(waits_until),
+                    owner: holder.owner(),
+                    waits_until: Some(holder.waits_until()),
                     owner_warned,
+                    with_police,
                     claim: *claim,
                     closing: None,
                     review: None,
@@ -370,10 +450,18 @@ impl<'i> Columns<'i> {
                 owner: None,
                 waits_until: None,
                 owner_warned: false,
+                with_police: None,
                 claim: Claim::None,
                 closing: Some(closing),
                 review: review.as_ref(),
             },
+        }
+    }
+
+    fn pin_used_at(&self) -> Option<Time> {
+        match self.claim {
+            Claim::PinUsed { at } => Some(at),
+            _ => None,
         }
     }
 

@@ -9,7 +9,9 @@
 //! Locks are `FOR NO KEY UPDATE`: a foreign key that points at a locked row must not wait for it.
 
 mod error;
+pub mod chases;
 pub mod events;
+pub mod follow_ups;
 pub mod idempotency;
 pub mod incidents;
 pub mod installation;

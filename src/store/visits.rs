@@ -42,15 +42,23 @@ const DUE_ANY_ORG: Sql = Sql::pair(
     "SELECT v.id, v.organisation_id FROM visit_deadline d JOIN visit v ON v.id = d.visit_id WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2
      FOR NO KEY UPDATE OF v SKIP LOCKED",
 );
+const WITHOUT_DEADLINE_OF: &str =
+    "SELECT v.id FROM visit v WHERE v.worker_id = $1 AND v.organisation_id = $2 AND v.state = 'begun'
+       AND NOT EXISTS (SELECT 1 FROM visit_deadline d WHERE d.visit_id = v.id)
+       AND NOT EXISTS (SELECT 1 FROM incident i WHERE i.visit_id = v.id AND i.state = 'open')";
+const LAST_OF: &str = "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state = 'ended' ORDER BY id DESC LIMIT 1";
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM visit_deadline";
 const INSERT: &str = "INSERT INTO visit (id, organisation_id, team_id, worker_id, state, purpose, place, case_reference,
        visiting, risk, no_signal_expected, created_at, expected_arrival, expected_departure, deadline_number,
-       reminders_done, arrived_at, last_contact_at, extended_seconds, version, chain_number, chain_hash)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1, $20, $21)";
+       reminders_done, arrived_at, last_contact_at, extended_seconds, version, chain_number, chain_hash,
+       ended_at, ended_by, outcome, seen_whom, work_undertaken, recorded_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1, $20, $21,
+       $22, $23, $24, $25, $26, $27)";
 const UPDATE: &str = "UPDATE visit SET state = $4, risk = $5, no_signal_expected = $6, expected_departure = $7,
        deadline_number = $8, reminders_done = $9, arrived_at = $10, last_contact_at = $11, extended_seconds = $12,
        ended_at = $13, ended_how = $14, ended_by = $15, outcome = $16, work_undertaken = $17, recorded_at = $18,
-       version = version + 1, chain_number = $19, chain_hash = $20, seen_whom = $21
+       version = version + 1, chain_number = $19, chain_hash = $20, seen_whom = $21,
+       extended_by_others_seconds = $22, acted_by = $23
      WHERE id = $1 AND organisation_id = $2 AND version = $3";
 const LOG_HEAD: &str =
     "UPDATE visit SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
@@ -80,6 +88,8 @@ struct Row {
     arrived_at: Option<Time>,
     last_contact_at: Option<Time>,
     extended_seconds: i64,
+    extended_by_others_seconds: i64,
+    acted_by: Option<PersonId>,
     ended_at: Option<Time>,
     ended_how: Option<EndedHow>,
     ended_by: Option<PersonId>,
@@ -117,6 +127,10 @@ impl TryFrom<Row> for Visit {
                 at: row.ended_at.ok_or_else(|| bad("ended_at"))?,
                 by: row.ended_by.ok_or_else(|| bad("ended_by"))?,
             },
+            "recorded" => VisitState::Recorded {
+                left_at: row.ended_at.ok_or_else(|| bad("ended_at"))?,
+                by: row.ended_by.ok_or_else(|| bad("ended_by"))?,
+            },
             _ => return Err(bad("state")),
         };
         Ok(Self {
@@ -141,6 +155,8 @@ impl TryFrom<Row> for Visit {
             arrived_at: row.arrived_at,
             last_contact_at: row.last_contact_at,
             extended: TimeDelta::seconds(row.extended_seconds),
+            extended_by_others: TimeDelta::seconds(row.extended_by_others_seconds),
+            acted_by: row.acted_by,
             outcome: row.outcome,
             seen_whom: row.seen_whom,
             work_undertaken: row.work_undertaken,
@@ -199,6 +215,27 @@ pub async fn find_running_of(
         let rows = sqlx::query(FIND_RUNNING_OF).bind(worker).bind(organisation).fetch_all(c).await?;
         readable!(rows, Row, Visit::try_from)
     }))
+}
+
+/// Begun visits of a worker that nothing watches: neither a deadline of their own nor an open incident about them. They are
+/// there only while a call for help stood in for them.
+pub async fn without_deadline_of(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    worker: PersonId,
+) -> Result<Vec<VisitId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(WITHOUT_DEADLINE_OF)
+        .bind(worker)
+        .bind(organisation)
+        .fetch_all(c)
+        .await?))
+}
+
+/// The visit of a worker that ended last.
+pub async fn last_of(tx: &mut Tx, organisation: OrganisationId, worker: PersonId) -> Result<Option<Visit>> {
+    let row: Option<Row> =
+        both!(tx, |c| sqlx::query_as(LAST_OF).bind(worker).bind(organisation).fetch_optional(c).await?);
+    row.map(Visit::try_from).transpose()
 }
 
 /// Which visits a list is about.
@@ -273,7 +310,13 @@ pub async fn insert(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
         visit.last_contact_at,
         visit.extended.num_seconds(),
         visit.chain.number,
-        &visit.chain.hash[..]
+        &visit.chain.hash[..],
+        columns.ended_at,
+        columns.ended_by,
+        visit.outcome,
+        &visit.seen_whom,
+        &visit.work_undertaken,
+        visit.recorded_at
     );
     Ok(())
 }
@@ -306,7 +349,9 @@ pub async fn update(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
         visit.recorded_at,
         visit.chain.number,
         &visit.chain.hash[..],
-        &visit.seen_whom
+        &visit.seen_whom,
+        visit.extended_by_others.num_seconds(),
+        visit.acted_by
     ))?;
     visit.version += 1;
     Ok(())
@@ -373,7 +418,9 @@ impl Columns {
             VisitState::Ended { at, how, by } => {
                 (columns.ended_at, columns.ended_how, columns.ended_by) = (Some(*at), Some(*how), Some(*by));
             }
-            VisitState::Cancelled { at, by } => (columns.ended_at, columns.ended_by) = (Some(*at), Some(*by)),
+            VisitState::Cancelled { at, by } | VisitState::Recorded { left_at: at, by } => {
+                (columns.ended_at, columns.ended_by) = (Some(*at), Some(*by));
+            }
         }
         columns
     }

@@ -257,7 +257,7 @@ on_both! {
         let visit = app.ann_goes_in(30).await;
         let out = async |body: Value| app.person("ann").post(&format!("/visits/{visit}/check-out"), body).await;
         let missing = out(json!({})).await;
-        assert_eq!(missing.is_problem(403, "pin-refused").body["detail"], "Not done: PIN needed. Still watching till 12:30.");
+        assert_eq!(missing.is_problem(403, "pin-refused").body["detail"], "Not ended: PIN needed. Still watching till 12:30.");
         for wrong in 1..=5 {
             let refused = out(json!({"pin": "0000"})).await;
             assert_eq!(refused.is_problem(403, "pin-refused").body["detail"], "PIN not right. Still watching till 12:30.");
@@ -281,7 +281,7 @@ on_both! {
         assert!(warnings(&started).iter().any(|warning| warning.starts_with("no PIN is set")), "{started:?}");
         let visit = started.id();
         let out = app.person("ann").post(&format!("/visits/{visit}/check-out"), json!({"pin": "4821"})).await;
-        assert_eq!(out.is_problem(403, "pin-refused").body["detail"], "Not done: no PIN set. Still watching till 12:30. Ring Sam Cole.");
+        assert_eq!(out.is_problem(403, "pin-refused").body["detail"], "Not ended: no PIN set. Still watching till 12:30. Ring Sam Cole.");
         app.work().await;
         assert_eq!(app.texts("sam").await, ["Ann Lee wants to end a visit but has no PIN set. Ring Ann Lee and end it for them. Watched till 12:30."]);
         app.person("ann").put("/me/pins", json!({"pin": "4821"})).await.is_problem(409, "pin-not-now");
@@ -317,7 +317,7 @@ on_both! {
         cas.post(&format!("/visits/{id}/check-in"), json!({})).await.is_problem(403, "worker-only");
         app.pass(71).await;
         let blocked = cas.post(&format!("/visits/{id}/check-out"), json!({"known_by": "seen"})).await;
-        assert_eq!(blocked.is_problem(409, "wrong-state").body["detail"], "an incident about this visit is open: acknowledge it, then close it, saying where the worker is now");
+        assert_eq!(blocked.is_problem(409, "wrong-state").body["detail"], "an incident about the worker is open: hold it while you look into it, or close it, saying where the worker is now");
         for (worker, status, slug) in [("nobody", 422, "invalid-field"), ("jo", 422, "invalid-field"), ("una", 422, "invalid-field")] {
             cas.post("/visits", json!({"worker": worker, "minutes": 30})).await.is_problem(status, slug);
         }

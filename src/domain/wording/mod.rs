@@ -3,6 +3,8 @@
 mod english;
 pub mod sms;
 
+use std::fmt;
+
 pub use english::{English, LISTED_IN_ONE_TEXT};
 use serde::Serialize;
 
@@ -31,18 +33,49 @@ pub trait Wording {
     /// What the service now believes, after a worker's act (row V11).
     fn believes(&self, visit: &Visit, alarm: Alarm, now: Time, zone: chrono_tz::Tz) -> String;
     /// The answer to a PIN that did not do it.
-    fn pin_refused(
-        &self,
-        refused: PinRefused,
-        till: Option<Time>,
-        manager: Option<&str>,
-        now: Time,
-        zone: chrono_tz::Tz,
-    ) -> String;
+    fn pin_refused(&self, answer: &PinAnswer) -> String;
     /// One line for a list of incidents.
     fn headline(&self, incident: &Incident, worker: &str, now: Time, zone: chrono_tz::Tz) -> String;
     /// What the worker says meanwhile.
     fn claim(&self, claim: Claim, now: Time, zone: chrono_tz::Tz) -> Option<String>;
+}
+
+/// The answer to a PIN that did not do it, before it is words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinAnswer {
+    /// Why.
+    pub refused: PinRefused,
+    /// What was not done.
+    pub doing: Doing,
+    /// Watched till then, if the worker is.
+    pub till: Option<Time>,
+    /// Whom to ring.
+    pub manager: Option<String>,
+    /// Now.
+    pub now: Time,
+    /// The zone that times are written in.
+    pub zone: chrono_tz::Tz,
+}
+
+impl fmt::Display for PinAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&English.pin_refused(self))
+    }
+}
+
+/// What a PIN was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Ending.
+    End,
+    /// Extending.
+    Extend,
+    /// Saying that all is well.
+    CheckIn,
+    /// Calling a plan off.
+    Cancel,
+    /// Changing the PIN.
+    ChangePin,
 }
 
 /// Why a PIN did not do it.

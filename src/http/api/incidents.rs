@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Act, Reply, events::view_of, views::IncidentView};
+use super::{Act, Reply, events::view_of, follow_ups::FollowUpView, views::IncidentView};
 use crate::{
     app::{
         Outcome, Rejected,
@@ -30,7 +30,7 @@ use crate::{
     store::{
         self, Tx,
         events::{self, ChainOf},
-        incidents, people, visits,
+        follow_ups, incidents, people, visits,
     },
 };
 
@@ -103,13 +103,13 @@ pub(super) async fn show(
     let relation = actor.relation_to_incident(&mut tx, &incident).await?;
     rights::may(actor.role, rights::Act::SeeIncident, relation).map_err(Rejected::from)?;
     let mut view = view(&mut tx, &actor, &incident, site.clock.now()).await?;
-    let visit = visits::find(&mut tx, actor.organisation, incident.visit).await?;
-    let visit_ends = visit.map_or(0, |visit| visit.chain.number);
-    let chains = [
-        (ChainOf::Visit(incident.visit), visit_ends),
-        (ChainOf::Incident(incident.id), incident.chain.number),
-    ];
-    for (chain, ends) in chains {
+    let visit = match incident.visit {
+        Some(visit) => visits::find(&mut tx, actor.organisation, visit).await?,
+        None => None,
+    };
+    let of_visit = visit.map(|visit| (ChainOf::Visit(visit.id), visit.chain.number));
+    let of_incident = (ChainOf::Incident(incident.id), incident.chain.number);
+    for (chain, ends) in of_visit.into_iter().chain([of_incident]) {
         // The newest matter most; the whole stands under /events?incident=.
         let after = (ends - TIMELINE).max(0);
         view.timeline_cut |= after > 0;
@@ -127,12 +127,18 @@ async fn view(
     now: DateTime<Utc>,
 ) -> store::Result<IncidentView> {
     let directory = people::directory(tx, actor.organisation).await?;
-    let visit = visits::find(tx, actor.organisation, incident.visit).await?;
+    let visit = match incident.visit.or(incident.nearest_visit) {
+        Some(visit) => visits::find(tx, actor.organisation, visit).await?,
+        None => None,
+    };
     let code = people::code_of(tx, incident.id, actor.person).await?;
-    Ok(IncidentView::new(&directory, incident, visit.as_ref(), code, now))
+    let follow_ups = follow_ups::of_incident(tx, actor.organisation, incident.id).await?;
+    let mut view = IncidentView::new(&directory, incident, visit.as_ref(), code, now);
+    view.follow_ups = follow_ups.iter().map(|one| FollowUpView::new(&directory, one)).collect();
+    Ok(view)
 }
 
-async fn act(
+pub(super) async fn act(
     site: Site,
     actor: Actor,
     (id, word): (String, &str),
@@ -149,58 +155,6 @@ async fn act(
             })
         })
         .await
-}
-
-/// No fields.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AcknowledgeBody {}
-
-/// Takes an alarm: you promise to act, and the others are told. Taking what is taken changes nothing and shows the owner.
-#[utoipa::path(post, path = "/incidents/{id}/acknowledge", params(("id" = String, Path)), request_body = AcknowledgeBody,
-    responses((status = 200, body = IncidentView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn acknowledge(
-    State(site): State<Site>,
-    actor: Actor,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Response, Problem> {
-    let body = body?;
-    parse::<AcknowledgeBody>(&body)?;
-    let house = std::sync::Arc::clone(&site.house);
-    Ok(act(site, actor, (id, "acknowledge"), headers, body, async move |tx, actor, id, trace| {
-        cases::acknowledge(tx, &house, actor, id, trace).await
-    })
-    .await)
-}
-
-/// Something to be written down.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NoteBody {
-    /// In your words.
-    note: String,
-}
-
-/// Writes something down in an incident.
-#[utoipa::path(post, path = "/incidents/{id}/note", params(("id" = String, Path)), request_body = NoteBody,
-    responses((status = 200, body = IncidentView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn note(
-    State(site): State<Site>,
-    actor: Actor,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Response, Problem> {
-    let body = body?;
-    let NoteBody { note } = parse(&body)?;
-    let note = said("note", &note)?;
-    let house = std::sync::Arc::clone(&site.house);
-    Ok(act(site, actor, (id, "note"), headers, body, async move |tx, actor, id, trace| {
-        cases::note(tx, &house, actor, id, &note, trace).await
-    })
-    .await)
 }
 
 /// Where a worker is.
@@ -272,38 +226,8 @@ pub(super) async fn close(
     .await)
 }
 
-/// What was learned.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReviewBody {
-    /// What was learned.
-    learned: String,
-    /// What is done about it.
-    action: String,
-}
-
-/// Says what was learned from a closed incident and what is done about it.
-#[utoipa::path(post, path = "/incidents/{id}/review", params(("id" = String, Path)), request_body = ReviewBody,
-    responses((status = 200, body = IncidentView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn review(
-    State(site): State<Site>,
-    actor: Actor,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Response, Problem> {
-    let body = body?;
-    let ReviewBody { learned, action } = parse(&body)?;
-    let (learned, action) = (said("learned", &learned)?, said("action", &action)?);
-    let house = std::sync::Arc::clone(&site.house);
-    Ok(act(site, actor, (id, "review"), headers, body, async move |tx, actor, id, trace| {
-        cases::review(tx, &house, actor, id, (&learned, &action), trace).await
-    })
-    .await)
-}
-
 /// Words that have to be there.
-fn said(field: &str, words: &str) -> Result<String, Problem> {
+pub(super) fn said(field: &str, words: &str) -> Result<String, Problem> {
     let words = clean(words);
     match words.chars().count() {
         0 => Err(Problem::field(field, "must not be empty")),

@@ -1,8 +1,12 @@
 //! The JSON API under `/api/v1`.
 
 mod events;
+mod follow_ups;
+mod incident_acts;
 mod incidents;
 mod me;
+mod past_visits;
+mod sos;
 mod views;
 mod visits;
 
@@ -66,14 +70,27 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(visits::check_out))
         .routes(routes!(visits::record))
         .routes(routes!(visits::cancel))
+        .routes(routes!(visits::object))
+        .routes(routes!(past_visits::put_on_record))
+        .routes(routes!(sos::call_for_help))
         .routes(routes!(me::show))
         .routes(routes!(me::set_pin))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::show))
-        .routes(routes!(incidents::acknowledge))
-        .routes(routes!(incidents::note))
+        .routes(routes!(incident_acts::acknowledge))
+        .routes(routes!(incident_acts::take_over))
+        .routes(routes!(incident_acts::hand_over))
+        .routes(routes!(incident_acts::hold))
+        .routes(routes!(incident_acts::cannot))
+        .routes(routes!(incident_acts::not_safe))
+        .routes(routes!(incident_acts::safe))
+        .routes(routes!(incident_acts::police))
+        .routes(routes!(incident_acts::note))
+        .routes(routes!(incident_acts::review))
         .routes(routes!(incidents::close))
-        .routes(routes!(incidents::review))
+        .routes(routes!(follow_ups::set))
+        .routes(routes!(follow_ups::done))
+        .routes(routes!(follow_ups::list))
         .routes(routes!(events::list));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", api)
 }

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::follow_ups::FollowUpView;
 use crate::{
     app::access::Actor,
     domain::{
         ids::{IncidentId, PersonId},
-        incident::{Claim, Holder, Incident, IncidentState},
+        incident::{Claim, Holder, Incident, IncidentState, Position},
         people::Directory,
         start::Warning,
         visit::{Alarm, Risk, Visit, VisitOutcome, VisitState, Visiting},
@@ -45,8 +46,8 @@ pub(super) struct StillWatched {
 pub(super) struct VisitView {
     /// Its id.
     pub id: Uuid,
-    /// planned, begun, ended or cancelled.
-    #[schema(pattern = "^(planned|begun|ended|cancelled)$")]
+    /// planned, begun, ended, cancelled or recorded.
+    #[schema(pattern = "^(planned|begun|ended|cancelled|recorded)$")]
     pub state: &'static str,
     /// Who is watched.
     pub worker: PersonView,
@@ -110,7 +111,7 @@ impl VisitView {
     ) -> Self {
         let (ended_at, ended_how) = match &visit.state {
             VisitState::Ended { at, how, .. } => (Some(*at), Some(how.as_str())),
-            VisitState::Cancelled { at, .. } => (Some(*at), None),
+            VisitState::Cancelled { at, .. } | VisitState::Recorded { left_at: at, .. } => (Some(*at), None),
             VisitState::Planned { .. } | VisitState::Begun { .. } => (None, None),
         };
         let details = &visit.details;
@@ -171,6 +172,42 @@ pub(super) struct ClosingView {
     pub note: String,
 }
 
+/// Of which visit a place is.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(super) struct PlaceOf {
+    /// `visit`: the one that it is about; `last_visit`, `next_visit`: the worker was on none.
+    #[schema(pattern = "^(visit|last_visit|next_visit)$")]
+    pub which: &'static str,
+    /// When the worker was, or means to be, there.
+    pub at: DateTime<Utc>,
+}
+
+impl PlaceOf {
+    fn new(incident: &Incident, visit: &Visit) -> Self {
+        match &visit.state {
+            VisitState::Planned { expected_arrival, .. } => {
+                Self { which: "next_visit", at: *expected_arrival }
+            }
+            _ if incident.visit.is_some() => {
+                Self { which: "visit", at: visit.arrived_at.unwrap_or(visit.expected_departure) }
+            }
+            VisitState::Ended { at, .. } => Self { which: "last_visit", at: *at },
+            _ => Self { which: "last_visit", at: visit.expected_departure },
+        }
+    }
+}
+
+/// What the police were told under.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(super) struct PoliceView {
+    /// Their log number.
+    pub log_number: String,
+    /// With whom.
+    pub officer: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// What was learned.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub(super) struct ReviewView {
@@ -222,7 +259,8 @@ pub(super) struct EventView {
 pub(super) struct IncidentView {
     /// Its id.
     pub id: Uuid,
-    /// overdue.
+    /// overdue or sos.
+    #[schema(pattern = "^(overdue|sos)$")]
     pub kind: &'static str,
     /// open or closed.
     #[schema(pattern = "^(open|closed)$")]
@@ -233,10 +271,14 @@ pub(super) struct IncidentView {
     pub subject: PersonView,
     /// Where the worker can be rung.
     pub subject_phone: Option<String>,
-    /// The visit that did not end.
-    pub visit: Uuid,
-    /// Where that was.
+    /// The visit that it is about; a call for help needs none.
+    pub visit: Option<Uuid>,
+    /// Where that is; without a visit the place of the last or the next one.
     pub place: Option<String>,
+    /// Of which visit the place is, and when that was or will be: `visit`, `last_visit` or `next_visit`.
+    pub place_of: Option<PlaceOf>,
+    /// Where the phone was.
+    pub position: Option<Position>,
     /// Why it was made.
     pub purpose: Option<String>,
     /// How dangerous it was held to be.
@@ -245,18 +287,26 @@ pub(super) struct IncidentView {
     pub no_signal_expected: bool,
     /// When the worker was last heard of.
     pub last_contact_at: Option<DateTime<Utc>>,
-    /// The deadline that was missed.
-    pub expected_departure: DateTime<Utc>,
+    /// The deadline that was missed, if one was.
+    pub expected_departure: Option<DateTime<Utc>>,
+    /// When help was last called for.
+    pub sos_at: Option<DateTime<Utc>>,
+    /// By whom: the worker, or a responder who found them not safe.
+    pub sos_by: Option<PersonView>,
     /// When it opened.
     pub opened_at: DateTime<Utc>,
     /// It opened late, because the service had been down.
     pub after_outage: bool,
     /// Who has it.
     pub owner: Option<PersonView>,
+    /// Whether the police have it.
+    pub with_police: bool,
+    /// What the police were told under, last.
+    pub police: Option<PoliceView>,
     /// Until when they have it, or when the ladder goes on.
     pub waits_until: Option<DateTime<Utc>>,
     /// What the worker says.
-    #[schema(pattern = "^(none|reports_safe|safe_inside)$")]
+    #[schema(pattern = "^(none|reports_safe|safe_inside|pin_used)$")]
     pub worker_reports: &'static str,
     /// The same in words.
     pub worker_reports_text: Option<String>,
@@ -272,6 +322,8 @@ pub(super) struct IncidentView {
     pub closing: Option<ClosingView>,
     /// What was learned.
     pub review: Option<ReviewView>,
+    /// What has to be done after it.
+    pub follow_ups: Vec<FollowUpView>,
     /// Counts its changes.
     pub version: i64,
     /// Everything that happened, of the incident and its visit; in a single incident.
@@ -306,20 +358,27 @@ impl IncidentView {
                 .person(incident.subject)
                 .and_then(|person| person.phone.as_ref())
                 .map(|phone| phone.as_str().to_owned()),
-            visit: incident.visit.0,
+            visit: incident.visit.map(|visit| visit.0),
+            place_of: visit.map(|visit| PlaceOf::new(incident, visit)),
+            position: incident.position,
             place: visit.and_then(|visit| visit.details.place.clone()),
             purpose: visit.and_then(|visit| visit.details.purpose.clone()),
             risk: visit.map(|visit| visit.details.risk),
             no_signal_expected: visit.is_some_and(|visit| visit.details.no_signal_expected),
             last_contact_at: visit.and_then(|visit| visit.last_contact_at),
             expected_departure: incident.missed,
+            sos_at: incident.sos.map(|sos| sos.at),
+            sos_by: incident.sos.map(|sos| person(sos.by)),
             opened_at: incident.opened_at,
             after_outage: incident.opened == crate::domain::incident::Opened::AfterOutage,
             owner: incident.owner().map(person),
-            waits_until: holder.map(|holder| match holder {
-                Holder::Nobody { due } => *due,
-                Holder::Owned { until, .. } => *until,
+            with_police: matches!(holder, Some(Holder::WithPolice { .. })),
+            police: incident.police.as_ref().map(|police| PoliceView {
+                log_number: police.log_number.clone(),
+                officer: police.officer.clone(),
+                at: police.at,
             }),
+            waits_until: holder.map(|holder| holder.waits_until()),
             worker_reports: claim.as_str(),
             worker_reports_text: English.claim(claim, now, zone),
             raise: incident.rung.raise,
@@ -340,6 +399,7 @@ impl IncidentView {
                 learned: review.learned.clone(),
                 action: review.action.clone(),
             }),
+            follow_ups: vec![],
             version: incident.version,
             timeline: vec![],
             timeline_cut: false,

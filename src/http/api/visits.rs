@@ -21,6 +21,7 @@ use crate::{
         visits::{self as cases, Done, ForWhom, Request},
     },
     domain::{
+        command::Plan,
         event::Door,
         ids::{PersonId, VisitId},
         people::Role,
@@ -131,6 +132,7 @@ fn read_start(body: &[u8]) -> Result<(Start, ForWhom, Vec<Warning>), Problem> {
         expected_arrival: reading.take("expected_arrival"),
         departure,
         made_at: reading.take("made_at"),
+        plan: Plan::AsDescribed,
     };
     let for_whom = reading.take("worker").map_or(ForWhom::Self_, ForWhom::Another);
     for field in std::mem::take(&mut reading.fields).into_iter().map(|(field, _)| field) {
@@ -201,13 +203,13 @@ async fn answer(tx: &mut Tx, actor: &Actor, outcome: Outcome<Done>, trace: Trace
     let worker = worker_view(tx, actor, visit.worker).await?;
     let mut view = VisitView::new(actor, worker, &visit, alarm, trace.now);
     view.warnings = warnings;
-    if visit.worker != actor.person && alarm == Alarm::Open {
+    if visit.worker != actor.person && alarm != Alarm::Quiet {
         view = view.with_incident(visits::open_incident(tx, actor.organisation, visit.id).await?);
     }
     Ok(Reply::ok(&view))
 }
 
-async fn worker_view(tx: &mut Tx, actor: &Actor, worker: PersonId) -> store::Result<PersonView> {
+pub(super) async fn worker_view(tx: &mut Tx, actor: &Actor, worker: PersonId) -> store::Result<PersonView> {
     if worker == actor.person {
         return Ok(PersonView { id: worker.0, name: actor.name.clone() });
     }
@@ -248,10 +250,10 @@ pub(super) async fn list(
     let state = match query.state.as_deref() {
         None => None,
         Some(word) => Some(
-            ["planned", "begun", "ended", "cancelled"]
+            ["planned", "begun", "ended", "cancelled", "recorded"]
                 .into_iter()
                 .find(|known| *known == word)
-                .ok_or_else(|| Problem::field("state", "use planned, begun, ended or cancelled"))?,
+                .ok_or_else(|| Problem::field("state", "use planned, begun, ended, cancelled or recorded"))?,
         ),
     };
     let mut tx = site.db.read().await?;
@@ -272,7 +274,7 @@ pub(super) async fn list(
     let mut views = Vec::new();
     for visit in found.iter().filter(|visit| sees(visit)) {
         let incident = visits::open_incident(&mut tx, actor.organisation, visit.id).await?;
-        let alarm = if incident.is_some() { Alarm::Open } else { Alarm::Quiet };
+        let alarm = cases::alarm_of(&mut tx, visit).await?;
         let worker = PersonView::of(&directory, visit.worker);
         let view = VisitView::new(&actor, worker, visit, alarm, site.clock.now());
         views.push(if visit.worker == actor.person { view } else { view.with_incident(incident) });
@@ -306,16 +308,31 @@ pub(super) fn visit_id(text: &str) -> Result<VisitId, Problem> {
     text.parse().map(VisitId).map_err(|_| Problem::of(Kind::NotFound))
 }
 
+/// What a request says of a visit.
+struct Said {
+    act: visit::Act,
+    pin: Option<String>,
+    known_by: Option<KnownBy>,
+    made_at: Option<DateTime<Utc>>,
+    odd: Vec<Warning>,
+}
+
+impl Said {
+    fn new(act: visit::Act, made_at: Option<DateTime<Utc>>) -> Self {
+        Self { act, pin: None, known_by: None, made_at, odd: vec![] }
+    }
+}
+
 async fn act(
     site: Site,
     actor: Actor,
     (id, word): (String, &str),
     headers: HeaderMap,
     body: Result<axum::body::Bytes, Problem>,
-    read: impl FnOnce(&[u8]) -> Result<(visit::Act, Option<String>, Option<KnownBy>, Vec<Warning>), Problem>,
+    read: impl FnOnce(&[u8]) -> Result<Said, Problem>,
 ) -> Response {
     let read = body.and_then(|body| Ok((visit_id(&id)?, read(&body)?, body)));
-    let (id, (act, pin, known_by, odd), body) = match read {
+    let (id, Said { act, pin, known_by, made_at, odd }, body) = match read {
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
@@ -326,7 +343,7 @@ async fn act(
     let request = if ends { request.urgent() } else { request };
     request
         .run(async move |tx, actor, trace| {
-            let request = Request { act: act.clone(), pin: pin.clone(), known_by };
+            let request = Request { act: act.clone(), pin: pin.clone(), known_by, made_at };
             let outcome = cases::act(tx, &house, actor, id, request, trace).await?;
             let worker = outcome.as_ref().ok().map(|done| done.visit.worker);
             let mut reply = answer(tx, actor, Ok(outcome), trace).await?;
@@ -363,13 +380,16 @@ async fn add_still_watched(
     Ok(())
 }
 
-/// No fields.
+/// When something was said.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NoBody {}
+pub(super) struct MadeAtBody {
+    /// When this was said, if that was earlier.
+    made_at: Option<DateTime<Utc>>,
+}
 
 /// The worker is at the door; a planned visit begins.
-#[utoipa::path(post, path = "/visits/{id}/arrive", params(("id" = Uuid, Path)), request_body = NoBody,
+#[utoipa::path(post, path = "/visits/{id}/arrive", params(("id" = Uuid, Path)), request_body = MadeAtBody,
     responses((status = 200, body = VisitView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn arrive(
     State(site): State<Site>,
@@ -379,8 +399,7 @@ pub(super) async fn arrive(
     Body(body): Body,
 ) -> Response {
     act(site, actor, (id, "arrive"), headers, body, |body| {
-        parse::<NoBody>(body)?;
-        Ok((visit::Act::Arrive, None, None, vec![]))
+        Ok(Said::new(visit::Act::Arrive, parse::<MadeAtBody>(body)?.made_at))
     })
     .await
 }
@@ -391,6 +410,8 @@ pub(super) async fn arrive(
 pub(super) struct PinBody {
     /// The worker's PIN.
     pin: Option<String>,
+    /// When this was said, if that was earlier.
+    made_at: Option<DateTime<Utc>>,
 }
 
 /// The worker is fine.
@@ -404,7 +425,8 @@ pub(super) async fn check_in(
     Body(body): Body,
 ) -> Response {
     act(site, actor, (id, "check-in"), headers, body, |body| {
-        Ok((visit::Act::CheckIn, parse::<PinBody>(body)?.pin, None, vec![]))
+        let PinBody { pin, made_at } = parse(body)?;
+        Ok(Said { pin, ..Said::new(visit::Act::CheckIn, made_at) })
     })
     .await
 }
@@ -421,6 +443,8 @@ pub(super) struct ExtendBody {
     pin: Option<String>,
     /// For somebody else: how you know.
     known_by: Option<KnownBy>,
+    /// When this was said, if that was earlier.
+    made_at: Option<DateTime<Utc>>,
 }
 
 /// The worker stays longer.
@@ -441,7 +465,8 @@ pub(super) async fn extend(
             (None, Some(until)) => ExtendTo::Until(until),
             _ => return Err(Problem::field("minutes", "say either `minutes` or `until`")),
         };
-        Ok((visit::Act::Extend(to), body.pin, body.known_by, vec![]))
+        let ExtendBody { pin, known_by, made_at, .. } = body;
+        Ok(Said { pin, known_by, ..Said::new(visit::Act::Extend(to), made_at) })
     })
     .await
 }
@@ -460,6 +485,8 @@ pub(super) struct CheckOutBody {
     work_undertaken: Option<String>,
     /// For somebody else: how you know.
     known_by: Option<KnownBy>,
+    /// When this was said, if that was earlier.
+    made_at: Option<DateTime<Utc>>,
 }
 
 /// Ends a visit.
@@ -482,11 +509,12 @@ pub(super) async fn check_out(
         let seen_whom = reading.words("seen_whom");
         let work_undertaken = reading.words("work_undertaken");
         let known_by = reading.take("known_by");
+        let made_at = reading.take("made_at");
         for field in std::mem::take(&mut reading.fields).into_iter().map(|(field, _)| field) {
             reading.warnings.push(Warning::about(&field, "left out: there is no such field"));
         }
         let record = visit::Record { outcome, seen_whom, work_undertaken };
-        Ok((visit::Act::CheckOut(record), pin, known_by, reading.warnings))
+        Ok(Said { act: visit::Act::CheckOut(record), pin, known_by, made_at, odd: reading.warnings })
     })
     .await
 }
@@ -520,7 +548,7 @@ pub(super) async fn record(
             seen_whom: seen_whom.map(|whom| clean(&whom)),
             work_undertaken: Some(clean(&work_undertaken)),
         };
-        Ok((visit::Act::Record(record), None, None, vec![]))
+        Ok(Said::new(visit::Act::Record(record), None))
     })
     .await
 }
@@ -533,6 +561,8 @@ pub(super) struct CancelBody {
     pin: Option<String>,
     /// Why.
     reason: String,
+    /// When this was said, if that was earlier.
+    made_at: Option<DateTime<Utc>>,
 }
 
 /// Calls a plan off; a visit that has begun is ended instead.
@@ -546,8 +576,24 @@ pub(super) async fn cancel(
     Body(body): Body,
 ) -> Response {
     act(site, actor, (id, "cancel"), headers, body, |body| {
-        let CancelBody { pin, reason } = parse(body)?;
-        Ok((visit::Act::Cancel { reason: clean(&reason) }, pin, None, vec![]))
+        let CancelBody { pin, reason, made_at } = parse(body)?;
+        Ok(Said { pin, ..Said::new(visit::Act::Cancel { reason: clean(&reason) }, made_at) })
+    })
+    .await
+}
+
+/// The worker says that what somebody else did for them is not right: it is watched on. It needs no PIN.
+#[utoipa::path(post, path = "/visits/{id}/object", params(("id" = Uuid, Path)), request_body = MadeAtBody,
+    responses((status = 200, body = VisitView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn object(
+    State(site): State<Site>,
+    actor: Actor,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Response {
+    act(site, actor, (id, "object"), headers, body, |body| {
+        Ok(Said::new(visit::Act::Object, parse::<MadeAtBody>(body)?.made_at))
     })
     .await
 }

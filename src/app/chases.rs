@@ -1,0 +1,146 @@
+//! Asks for what is missing: each day at nine the person whose task it is, from the third day their manager too (row V2).
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveTime;
+use chrono_tz::Tz;
+use serde_json::json;
+
+use super::{House, telling::Telling};
+use crate::{
+    clock::Time,
+    domain::{
+        event::{EventKind, NewEvent},
+        ids::{FollowUpId, OrganisationId, PersonId, VisitId},
+        local_time,
+        notice::{Asked, Notice},
+        people::Directory,
+        visit::{Visit, VisitState},
+    },
+    store::{
+        self, Trace, Tx,
+        chases::{self, Chase, Missing},
+        follow_ups, incidents, visits,
+    },
+};
+
+/// From the third day the manager is told too: after this many times that only they were asked.
+const ASKED_ALONE: i32 = 2;
+
+/// When people are asked, on the clock of their place.
+pub(super) const ASKED_AT: NaiveTime = match NaiveTime::from_hms_opt(9, 0, 0) {
+    Some(nine) => nine,
+    None => NaiveTime::MIN,
+};
+
+/// After an act: whoever has to be asked for the record is asked from the next day on, and no longer once it is there.
+pub(super) async fn follow(
+    tx: &mut Tx,
+    zone: Tz,
+    (before, after): (&Visit, &Visit),
+    now: Time,
+) -> store::Result<()> {
+    match (lacks_record(before), lacks_record(after)) {
+        (false, true) => ask_for_record(tx, zone, after, now).await,
+        (true, false) => chases::drop(tx, after.organisation, after.id.0).await,
+        _ => Ok(()),
+    }
+}
+
+/// The worker is asked for the record, from the next day on.
+pub(super) async fn ask_for_record(tx: &mut Tx, zone: Tz, visit: &Visit, now: Time) -> store::Result<()> {
+    let due_at = local_time::next_at(ASKED_AT, now, zone);
+    let chase = Chase {
+        about: visit.id.0,
+        kind: Missing::Record,
+        organisation_id: visit.organisation,
+        person_id: visit.worker,
+        due_at,
+        asked: 0,
+    };
+    chases::set(tx, &chase).await
+}
+
+/// Whether a visit is over and lacks its outcome or the work undertaken.
+pub(super) fn lacks_record(visit: &Visit) -> bool {
+    let over = matches!(visit.state, VisitState::Ended { .. } | VisitState::Recorded { .. });
+    over && (visit.outcome.is_none() || visit.work_undertaken.is_none())
+}
+
+/// What is missing of one person's, asked for in one text.
+#[derive(Default)]
+struct Lacking {
+    visits: Vec<Visit>,
+    asked_often: bool,
+}
+
+/// Asks for what is due. Each person gets one text for all their visits.
+pub(super) async fn ask(
+    tx: &mut Tx,
+    house: &House,
+    directory: &Directory,
+    due: &[Chase],
+    trace: Trace,
+) -> store::Result<()> {
+    let mut lacking: BTreeMap<PersonId, Lacking> = BTreeMap::new();
+    for chase in due {
+        let again = local_time::next_at(ASKED_AT, trace.now, directory.zone);
+        if !chases::asked_any_org(tx, chase, again).await? {
+            continue;
+        }
+        match chase.kind {
+            Missing::Record => {
+                let found = visits::load(tx, chase.organisation_id, VisitId(chase.about)).await?;
+                let Some((mut visit, _)) = found.filter(|(visit, _)| lacks_record(visit)) else {
+                    chases::drop(tx, chase.organisation_id, chase.about).await?;
+                    continue;
+                };
+                let event =
+                    NewEvent::new(EventKind::VisitChased, trace.now, json!({"times": chase.asked + 1}));
+                visits::log(tx, &mut visit, event, trace).await?;
+                let theirs = lacking.entry(chase.person_id).or_default();
+                theirs.asked_often |= chase.asked >= ASKED_ALONE;
+                theirs.visits.push(visit);
+            }
+            Missing::FollowUp => follow_up(tx, house, directory, chase, trace).await?,
+        }
+    }
+    for (person, Lacking { visits, asked_often }) in lacking {
+        let Some(first) = visits.iter().map(|visit| visit.expected_departure).min() else { continue };
+        let telling = Telling { house, directory, worker: person, now: trace.now };
+        let notice = |asked| Notice::RecordMissing { visits: visits.len(), first, asked };
+        let occasion = format!("record-missing/{person}/{}", trace.now.date_naive());
+        telling.tell_person(tx, person, notice(Asked::Them), None, &occasion).await?;
+        if asked_often {
+            let name = directory.name_of(person).to_owned();
+            telling.tell_managers(tx, notice(Asked::TheirManager(name)), None, &occasion).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn follow_up(
+    tx: &mut Tx,
+    house: &House,
+    directory: &Directory,
+    chase: &Chase,
+    trace: Trace,
+) -> store::Result<()> {
+    let organisation: OrganisationId = chase.organisation_id;
+    let found = follow_ups::find(tx, organisation, FollowUpId(chase.about)).await?;
+    let Some(follow_up) = found.filter(|found| found.done.is_none()) else {
+        return chases::drop(tx, organisation, chase.about).await;
+    };
+    let Some(incident) = incidents::find(tx, organisation, follow_up.incident).await? else { return Ok(()) };
+    let notice = |asked| Notice::FollowUpDue { kind: follow_up.kind, due_on: follow_up.due_on, asked };
+    let occasion = format!("follow-up/{}/{}", follow_up.id, trace.now.date_naive());
+    let about = Telling { house, directory, worker: incident.subject, now: trace.now };
+    about.tell_person(tx, follow_up.owner, notice(Asked::Them), Some(incident.id), &occasion).await?;
+    if chase.asked >= ASKED_ALONE {
+        let asked = Asked::TheirManager(directory.name_of(follow_up.owner).to_owned());
+        for manager in directory.managers_for(follow_up.owner) {
+            about.tell_person(tx, manager, notice(asked.clone()), Some(incident.id), &occasion).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! A call for help (row V7): raised at once, whatever else is open, and refused for nothing.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::{House, access::Actor, incidents::carry_out, telling::Telling};
+use crate::{
+    clock::Time,
+    domain::{
+        event::{EventKind, NewEvent},
+        ids::{IncidentId, OrganisationId, PersonId},
+        incident::{Incident, Opened, Opening, Position, Rules, Sos},
+        people::Directory,
+        visit::{FURTHEST_AHEAD, Risk, Visit, VisitState},
+    },
+    store::{self, Error, Trace, Tx, incidents, ladders, people, pins, visits},
+};
+
+/// What came with it; nothing has to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cry {
+    /// What was said.
+    pub words: Option<String>,
+    /// Where the phone was, if it was allowed to say so.
+    pub position: Option<Position>,
+    /// When it was made, if that was before it reached us. It is never too old.
+    pub made_at: Option<Time>,
+    /// By what it was known whose it is.
+    pub proof: Proof,
+}
+
+/// How it is known who calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// A token that lets in, or the number of the phone.
+    #[default]
+    Valid,
+    /// A token that was once issued, and has expired or was revoked.
+    OldToken,
+}
+
+/// Raises it: an open alarm about the worker becomes an SOS, or one opens.
+pub async fn call_for_help(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    cry: Cry,
+    trace: Trace,
+) -> store::Result<()> {
+    let now = trace.now;
+    // The worker's own acts wait for each other here, as everywhere.
+    pins::load(tx, actor.person).await?;
+    let running = visits::running_of(tx, actor.organisation, actor.person).await?;
+    let directory = people::directory(tx, actor.organisation).await?;
+    let at = cry.made_at.filter(|made| *made <= now).unwrap_or(now);
+    let policy = directory.policy(actor.team);
+    let mut incident = match open_about(tx, actor.organisation, actor.person).await? {
+        Some(incident) => {
+            let ladder = ladders::by_id(tx, actor.organisation, incident.ladder).await?.ladder;
+            let visit = match incident.visit {
+                Some(visit) => visits::find(tx, actor.organisation, visit).await?,
+                None => None,
+            };
+            let rules = Rules { ladder: &ladder, directory: &directory, policy: &policy };
+            let decision = incident.sos(at, cry.words.as_deref(), rules, now);
+            carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?
+        }
+        None => open(tx, house, &directory, actor, &running, (at, cry.words.as_deref()), trace).await?,
+    };
+    if let Some(position) = cry.position {
+        let decision = incident.at_position(position, now);
+        incident = carry_out(tx, house, &directory, None, decision, trace).await?;
+    }
+    if cry.proof == Proof::OldToken {
+        let event = NewEvent::new(EventKind::IncidentSosByOldToken, now, json!({"person": actor.person}));
+        incidents::log(tx, &mut incident, event, trace).await?;
+    }
+    Ok(())
+}
+
+/// The open incident that a call for help belongs to: one that is an SOS already, or else the newest.
+async fn open_about(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    worker: PersonId,
+) -> store::Result<Option<Incident>> {
+    let mut open = Vec::new();
+    for id in incidents::open_about(tx, organisation, worker).await? {
+        open.extend(incidents::load(tx, organisation, id).await?.filter(Incident::is_open));
+    }
+    Ok(open.into_iter().max_by_key(|incident| (incident.kind, incident.opened_at)))
+}
+
+async fn open(
+    tx: &mut Tx,
+    house: &House,
+    directory: &Directory,
+    actor: &Actor,
+    running: &[Visit],
+    (at, words): (Time, Option<&str>),
+    trace: Trace,
+) -> store::Result<Incident> {
+    let now = trace.now;
+    let visit = running
+        .iter()
+        .filter(|visit| matches!(visit.state, VisitState::Begun { .. }))
+        .max_by_key(|visit| visit.arrived_at);
+    let nearest = match visit {
+        Some(_) => None,
+        None => nearest(tx, actor, running, now).await?,
+    };
+    let risk = visit.or(nearest.as_ref()).map_or(Risk::High, |visit| visit.details.risk);
+    let team = visit.map_or(actor.team, |visit| visit.team);
+    let current = ladders::current(tx, actor.organisation).await?;
+    let ladder = ladders::in_force(&current, directory, team, risk)
+        .ok_or_else(|| Error::inconsistent("ladder", "team_id", actor.organisation))?;
+    let policy = directory.policy(team);
+    let rules = Rules { ladder: &ladder.ladder, directory, policy: &policy };
+    let opening = Opening {
+        id: IncidentId::new(now),
+        organisation: actor.organisation,
+        team,
+        subject: actor.person,
+        visit: visit.map(|visit| visit.id),
+        ladder: ladder.id,
+        opened: Opened::InTime,
+    };
+    let sos = Sos { at, by: actor.person };
+    let nearest = nearest.map(|visit| visit.id);
+    let decision = Incident::called_for_help(opening, nearest, (sos, words), rules, now);
+    let mut incident = decision.incident;
+    incidents::insert(tx, &mut incident, decision.events, trace).await?;
+    incidents::set_due(tx, incident.id, incident.next_due(&policy)).await?;
+    if let Some(round) = &decision.round {
+        let telling = Telling { house, directory, worker: actor.person, now };
+        telling.call(tx, &incident, visit, round, None).await?;
+    }
+    Ok(incident)
+}
+
+/// The visit whose place helps to find a worker who is on none: the last or the next one, whichever is nearer in time and
+/// not further away than a visit lasts; else the last.
+async fn nearest(tx: &mut Tx, actor: &Actor, running: &[Visit], now: Time) -> store::Result<Option<Visit>> {
+    let arrival = |visit: &Visit| match &visit.state {
+        VisitState::Planned { expected_arrival, .. } => Some(*expected_arrival),
+        _ => None,
+    };
+    let next =
+        running.iter().filter(|visit| arrival(visit).is_some()).min_by_key(|visit| arrival(visit)).cloned();
+    let last = visits::last_of(tx, actor.organisation, actor.person).await?;
+    let away =
+        |visit: &Visit| -> TimeDelta { (arrival(visit).unwrap_or(visit.expected_departure) - now).abs() };
+    let near = last
+        .iter()
+        .chain(&next)
+        .filter(|visit| away(visit) <= FURTHEST_AHEAD)
+        .min_by_key(|visit| away(visit));
+    Ok(near.cloned().or(last).or(next))
+}

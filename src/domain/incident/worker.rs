@@ -1,0 +1,115 @@
+//! What comes from the worker's own side. It holds a ladder for a while at most, and never that of a call for help: whoever
+//! holds the phone could say it (row E7).
+
+use serde_json::json;
+
+use super::{
+    Claim, Decision, Holder, Incident, IncidentState, Kind, Position, Rules, Sos, Told, Why, changed,
+    unchanged,
+};
+use crate::{
+    clock::Time,
+    domain::{
+        event::{EventKind, NewEvent, stamp},
+        ids::VisitId,
+        policy::{Policy, delta},
+        visit::Report,
+    },
+};
+
+impl Incident {
+    /// The worker, with the PIN, says that they are safe. In an overdue incident it holds the ladder once per raise; with the
+    /// police nothing waits for it, and the owner is told; after a call for help it is only noted. It never ends anything.
+    pub fn worker_reports(mut self, report: Report, policy: &Policy, now: Time) -> Decision {
+        let IncidentState::Open { holder, .. } = self.state else { return unchanged(self) };
+        if self.kind == Kind::Sos {
+            return self.pin_used(now);
+        }
+        let claim = Claim::from(report);
+        let mut body = json!({
+            "report": claim.as_str(),
+            "inside_till": match report { Report::Safe => None, Report::SafeInside { till } => Some(stamp(till)) },
+            "raise": self.rung.raise,
+        });
+        if let Holder::WithPolice { by: owner, .. } = holder {
+            self.state = IncidentState::Open { holder, claim };
+            let event = NewEvent::new(EventKind::IncidentWorkerReports, now, body);
+            return Decision { told: vec![Told::ReportsToOwner { owner, report }], ..changed(self, event) };
+        }
+        let wait = now + delta(policy.unconfirmed_report);
+        let wait = match report {
+            Report::Safe => wait,
+            Report::SafeInside { till } => wait.min(till),
+        };
+        let first = self.held_in_raise != Some(self.rung.raise);
+        self.held_in_raise = Some(self.rung.raise);
+        // Said again in the same raise it is kept, but makes nothing later.
+        let waits_until = |before: Time| if first { wait } else { wait.min(before) };
+        let holder = match holder {
+            Holder::Nobody { due } => Holder::Nobody { due: waits_until(due) },
+            Holder::Owned { by, until, .. } => Holder::Owned { by, until: waits_until(until), warned: false },
+            with @ Holder::WithPolice { .. } => with,
+        };
+        self.state = IncidentState::Open { holder, claim };
+        body["ladder_waits_until"] = json!(stamp(holder.waits_until()));
+        let event = NewEvent::new(EventKind::IncidentWorkerReports, now, body);
+        Decision { told: vec![Told::WorkerReports(report)], ..changed(self, event) }
+    }
+
+    /// After a call for help the PIN was used: shown, and nothing else.
+    fn pin_used(mut self, now: Time) -> Decision {
+        if let IncidentState::Open { claim, .. } = &mut self.state {
+            *claim = Claim::PinUsed { at: now };
+        }
+        changed(self, NewEvent::new(EventKind::IncidentPinUsed, now, json!({})))
+    }
+
+    /// The worker calls for help while it is open: it becomes an SOS, whoever had it has it no longer, and the ladder starts
+    /// again. Said again within two minutes it is told, and ownership stays.
+    pub fn sos(mut self, at: Time, words: Option<&str>, rules: Rules<'_>, now: Time) -> Decision {
+        let IncidentState::Open { holder, .. } = self.state else { return unchanged(self) };
+        let same = self
+            .sos
+            .filter(|sos| sos.by == self.subject)
+            .is_some_and(|sos| now < sos.at + delta(rules.policy.sos_same));
+        let sos = Sos { at: at.max(self.sos.map_or(at, |sos| sos.at)), by: self.subject };
+        if same {
+            self.sos = Some(sos);
+            let event = NewEvent::new(EventKind::IncidentSos, at, json!({"again": true})).with_words(words);
+            return Decision { told: vec![Told::SosAgain], ..changed(self, event) };
+        }
+        let owner = holder.owner();
+        let mut decision = self.upgraded(sos, words, rules, now);
+        decision.told.extend(owner.map(|owner| Told::SosToOwner { owner }));
+        decision
+    }
+
+    /// Becomes an SOS, and runs the ladder again from its first two steps at least.
+    pub(super) fn upgraded(mut self, sos: Sos, words: Option<&str>, rules: Rules<'_>, now: Time) -> Decision {
+        let before = json!({"kind": self.kind, "owner": self.owner()});
+        self.kind = Kind::Sos;
+        self.sos = Some(sos);
+        self.rung.raise += 1;
+        self.rung.round = 0;
+        let body = json!({"before": before, "by": sos.by, "raise": self.rung.raise});
+        let mut decision = self.round(Why::Sos, rules, now);
+        let event = NewEvent::new(EventKind::IncidentSos, sos.at, body).with_words(words);
+        decision.events.insert(0, event);
+        decision
+    }
+
+    /// Where the phone says it is.
+    pub fn at_position(mut self, position: Position, now: Time) -> Decision {
+        self.position = Some(position);
+        let event = NewEvent::new(EventKind::IncidentPosition, now, json!({}))
+            .with_private(json!({"position": position}));
+        changed(self, event)
+    }
+
+    /// A visit of the worker fell overdue while their call for help is open: an event in it, not a second incident.
+    pub fn visit_overdue(mut self, visit: VisitId, missed: Time, now: Time) -> Decision {
+        self.missed = Some(self.missed.map_or(missed, |before| before.min(missed)));
+        let body = json!({"visit": visit, "expected_departure": stamp(missed)});
+        changed(self, NewEvent::new(EventKind::IncidentVisitOverdue, now, body))
+    }
+}

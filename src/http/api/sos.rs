@@ -1,0 +1,125 @@
+//! A call for help over HTTP: any body or none, no PIN, and a token that was once issued, be it expired or revoked.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Reply;
+use crate::{
+    app::sos::{self as cases, Cry, Proof},
+    clock::Time,
+    domain::{command::masked, event::Door, incident::Position, local_time::written},
+    http::{
+        Site,
+        auth::Caller,
+        body::{Body, clean},
+        problem::{Kind, Problem},
+    },
+    store::{Lane, Trace, Tx},
+};
+
+/// Longer words are cut: they are for people to read.
+const LONGEST_WORDS: usize = 2000;
+
+/// What can come with it; nothing has to.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the request; it is read field by field so that nothing odd can refuse it"
+)]
+pub(super) struct SosBody {
+    /// What is the matter.
+    words: Option<String>,
+    /// Where the phone is.
+    position: Option<PositionBody>,
+    /// When it was made, if that was earlier. It is never too old.
+    made_at: Option<DateTime<Utc>>,
+}
+
+/// Where a phone says it is.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+pub(super) struct PositionBody {
+    /// Degrees north of the equator.
+    latitude: f64,
+    /// Degrees east of Greenwich.
+    longitude: f64,
+    /// Within so many metres.
+    accuracy_metres: Option<f64>,
+    /// When it was there.
+    at: Option<DateTime<Utc>>,
+}
+
+impl PositionBody {
+    fn read(self, now: Time) -> Option<Position> {
+        let Self { latitude, longitude, accuracy_metres, at } = self;
+        let on_earth = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
+        let accuracy_metres = accuracy_metres.filter(|metres| metres.is_finite() && *metres >= 0.0);
+        let at = at.filter(|at| *at <= now).unwrap_or(now);
+        on_earth.then_some(Position { latitude, longitude, accuracy_metres, at })
+    }
+}
+
+/// What the phone shows: nothing that gives away what it was.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Noted {
+    /// When it was noted, for people.
+    message: String,
+    /// When it was noted.
+    at: DateTime<Utc>,
+}
+
+/// Calls for help. Raised at once, with or without a visit, and refused for nothing.
+#[utoipa::path(post, path = "/sos", request_body = SosBody, responses((status = 200, body = Noted),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn call_for_help(
+    State(site): State<Site>,
+    caller: Caller,
+    _headers: HeaderMap,
+    Body(body): Body,
+) -> Response {
+    let now = site.clock.now();
+    let (actor, proof) = match caller {
+        Caller::Known(actor) => (actor, Proof::Valid),
+        Caller::Once(actor) => (actor, Proof::OldToken),
+    };
+    // What cannot be read is left out: the call itself is what counts.
+    let cry = Cry { proof, ..read(&body.unwrap_or_default(), now) };
+    let trace = Trace { actor: Some(actor.person), door: Door::Api, now };
+    let (house, zone) = (Arc::clone(&site.house), actor.zone);
+    let case = async move |tx: &mut Tx| cases::call_for_help(tx, &house, &actor, cry.clone(), trace).await;
+    match site.db.write_in(Lane::Urgent, case).await {
+        Ok(()) => {
+            let message = format!("Noted {}.", written(now, now, zone));
+            Reply::ok(&Noted { message, at: now }).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "a call for help could not be kept");
+            Problem::new(Kind::TryAgain, "NOT SENT: ring 999. Then send it again.").into_response()
+        }
+    }
+}
+
+fn read(body: &[u8], now: Time) -> Cry {
+    let text = String::from_utf8_lossy(body);
+    let fields: Option<Map<String, Value>> = serde_json::from_str(&text).ok();
+    let words = |words: &str| {
+        let words: String = masked(&clean(words)).chars().take(LONGEST_WORDS).collect();
+        (!words.is_empty()).then_some(words)
+    };
+    let Some(mut fields) = fields else { return Cry { words: words(&text), ..Cry::default() } };
+    let mut take = |field: &str| fields.remove(field).unwrap_or_default();
+    let position: Option<PositionBody> = serde_json::from_value(take("position")).ok();
+    Cry {
+        words: take("words").as_str().and_then(words),
+        position: position.and_then(|position| position.read(now)),
+        made_at: serde_json::from_value(take("made_at")).ok(),
+        proof: Proof::default(),
+    }
+}
