@@ -82,7 +82,7 @@ impl App {
             config.outbox.lease,
             config.outbox.at_once,
         ));
-        Ok(Self { site: Site { db, clock, house, key }, timer, outbox })
+        Ok(Self { site: Site { db, clock, house, key, unknown_caller: Arc::default() }, timer, outbox })
     }
 
     /// Everything that this service serves.

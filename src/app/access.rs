@@ -78,6 +78,16 @@ pub async fn log_refused_token(tx: &mut Tx, actor: &Actor, trace: Trace) -> stor
     store::events::log_for_organisation(tx, actor.organisation, about, trace, event).await
 }
 
+/// Logs a call for help by a token that was never issued: it belongs to nobody, so every organisation of this installation
+/// gets to see it.
+pub async fn log_unknown_caller(tx: &mut Tx, trace: Trace) -> store::Result<()> {
+    for (organisation, _) in people::organisations_any_org(tx).await? {
+        let event = NewEvent::new(EventKind::TokenUnknown, trace.now, json!({"called_for": "help"}));
+        store::events::log_for_organisation(tx, organisation, (None, None), trace, event).await?;
+    }
+    Ok(())
+}
+
 impl Actor {
     /// Whether a team is theirs or below theirs.
     pub async fn reaches(&self, tx: &mut Tx, team: TeamId) -> store::Result<bool> {

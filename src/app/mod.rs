@@ -10,6 +10,7 @@ pub mod organisation;
 pub mod past_visits;
 pub mod pins;
 pub mod sos;
+pub mod text;
 mod telling;
 pub mod tick;
 pub mod tokens;

@@ -8,6 +8,7 @@ use super::House;
 use crate::{
     clock::Time,
     domain::{
+        command::Code,
         contact::Channel,
         ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
         incident::{Incident, Opened, Round, Told, Why},
@@ -24,8 +25,6 @@ use crate::{
     },
 };
 
-/// Four of these make a code: no letters or digits that are mistaken for others.
-const CODE_LETTERS: &[u8] = b"ACDEFGHJKMNPQRTUVWXY34679";
 /// A code is not used again for so long (row S2).
 const CODE_RESTS: TimeDelta = TimeDelta::days(30);
 
@@ -480,14 +479,20 @@ async fn code_for(
 }
 
 fn draw_code() -> store::Result<String> {
-    let mut code = String::with_capacity(4);
-    while code.len() < 4 {
-        let mut byte = [0_u8];
-        getrandom::fill(&mut byte).map_err(|error| store::Error::Unavailable(error.to_string().into()))?;
-        // 250 is the largest multiple of 25 below 256: every letter is equally likely.
-        if byte[0] < 250 {
-            code.push(char::from(CODE_LETTERS[usize::from(byte[0]) % CODE_LETTERS.len()]));
+    loop {
+        let mut code = String::with_capacity(4);
+        while code.len() < 4 {
+            let mut byte = [0_u8];
+            getrandom::fill(&mut byte)
+                .map_err(|error| store::Error::Unavailable(error.to_string().into()))?;
+            // 250 is the largest multiple of 25 below 256: every letter is equally likely.
+            if byte[0] < 250 {
+                code.push(char::from(Code::LETTERS[usize::from(byte[0]) % Code::LETTERS.len()]));
+            }
+        }
+        // A word or a PIN is no code.
+        if let Some(code) = Code::parse(&code) {
+            return Ok(code.to_string());
         }
     }
-    Ok(code)
 }

@@ -31,8 +31,28 @@ pub struct Done {
     pub alarm: Alarm,
     /// What was odd and what was done about it.
     pub warnings: Vec<Warning>,
-    /// Whether this call made the visit.
-    pub new: bool,
+    /// How the visit came to be what it is.
+    pub came: Came,
+}
+
+/// How a visit came to be what it is after a use case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// This call made it.
+    New,
+    /// This call made it, since several plans fit and none was said.
+    NewThoughSeveralPlansFit,
+    /// It was planned; this is the arrival at it.
+    Arrival,
+    /// It was there before.
+    ThereBefore,
+}
+
+impl Came {
+    /// Whether this call made it.
+    pub fn is_new(self) -> bool {
+        matches!(self, Self::New | Self::NewThoughSeveralPlansFit)
+    }
 }
 
 /// For whom a visit is started.
@@ -78,14 +98,15 @@ pub async fn start(
     if start.is_plan(now) {
         let (Decision { mut visit, events, .. }, warnings) = allowed!(start.plan(id, whose, now, &policy));
         visits::insert(tx, &mut visit, events, trace).await?;
-        return Ok(Ok(Done { visit, alarm: Alarm::Quiet, warnings, new: true }));
+        return Ok(Ok(Done { visit, alarm: Alarm::Quiet, warnings, came: Came::New }));
     }
     let running = visits::running_of(tx, actor.organisation, worker).await?;
     if let Some(same) = running.iter().find(|visit| start.repeats(visit, now, &policy)) {
         let alarm = alarm_of(tx, same).await?;
-        let warnings =
+        let mut warnings =
             vec![Warning::general("these are the words of a visit that is running: it is the same visit")];
-        return Ok(Ok(Done { visit: same.clone(), alarm, warnings, new: false }));
+        warnings.extend(start.deadline(same.arrived_at.unwrap_or(now), &policy).1);
+        return Ok(Ok(Done { visit: same.clone(), alarm, warnings, came: Came::ThereBefore }));
     }
     let others: Vec<_> =
         running.iter().filter(|visit| matches!(visit.state, VisitState::Begun { .. })).collect();
@@ -101,10 +122,15 @@ pub async fn start(
         ));
     }
     let matching: Vec<_> = running.iter().filter(|visit| start.is_arrival_at(visit, now)).collect();
+    let mut came = Came::New;
     let (decision, mut warnings) = match matching.as_slice() {
-        [planned] => start.arrive_at((*planned).clone(), whose, now, &policy),
+        [planned] => {
+            came = Came::Arrival;
+            start.arrive_at((*planned).clone(), whose, now, &policy)
+        }
         several => {
             if several.len() > 1 {
+                came = Came::NewThoughSeveralPlansFit;
                 odd.push(Warning::general(
                     "several planned visits fit: this is a new visit. Which one is it?",
                 ));
@@ -114,8 +140,7 @@ pub async fn start(
     };
     warnings.extend(odd);
     let Decision { mut visit, events, .. } = decision;
-    let new = visit.id == id;
-    if new {
+    if came.is_new() {
         visits::insert(tx, &mut visit, events, trace).await?;
     } else {
         visits::update(tx, &mut visit, events, trace).await?;
@@ -129,7 +154,7 @@ pub async fn start(
         let by = actor.name.clone();
         telling.tell_worker(tx, Notice::StartedForYou { by, till }, visit.id, occasion).await?;
     }
-    Ok(Ok(Done { visit, alarm: Alarm::Quiet, warnings, new }))
+    Ok(Ok(Done { visit, alarm: Alarm::Quiet, warnings, came }))
 }
 
 /// The worker whom a start is about, or the name that is nobody's whom the actor could start for.
@@ -267,7 +292,7 @@ async fn do_to(
             Err(why) => return Ok(Err(Rejected::visit(why, &before))),
         };
     if events.is_empty() {
-        return Ok(Ok(Done { visit, alarm, warnings: vec![], new: false }));
+        return Ok(Ok(Done { visit, alarm, warnings: vec![], came: Came::ThereBefore }));
     }
     visits::update(tx, &mut decided, events, trace).await?;
     if decided.state != before {
@@ -284,7 +309,7 @@ async fn do_to(
         let incident = found.map(|(id, _)| id);
         follow(tx, house, &directory, actor, (&decided, incident), by, effects, trace).await?;
     }
-    Ok(Ok(Done { visit: decided, alarm, warnings: vec![], new: false }))
+    Ok(Ok(Done { visit: decided, alarm, warnings: vec![], came: Came::ThereBefore }))
 }
 
 /// What the worker says of all that runs, with the PIN: by text there is no id.

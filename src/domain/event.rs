@@ -125,6 +125,8 @@ kinds! {
     TextReceived = "text.received"
     /// A start that could not be read.
     StartUnreadable = "start.unreadable"
+    /// Somebody called for help with a token that was never issued.
+    TokenUnknown = "token.unknown"
     /// A token that was issued once and has expired or was revoked. One that never was belongs to no organisation: the process's
     /// log has it.
     TokenRefused = "token.refused"
@@ -143,6 +145,8 @@ kinds! {
 pub enum Door {
     /// The JSON API.
     Api,
+    /// A text, by the text endpoint.
+    Text,
     /// The demonstration's phones.
     Demo,
     /// A deadline.

@@ -33,8 +33,8 @@ impl Pin {
     }
 
     /// The digits, to be hashed.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

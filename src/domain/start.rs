@@ -239,10 +239,10 @@ impl Start {
             return false;
         };
         let same_end = match self.departure {
-            Departure::Missing => running.expected_departure - since == delta(policy.default_visit),
-            Departure::After(length) => running.expected_departure - since == length,
             Departure::At(at) => running.expected_departure == at,
-        };
+            _ => false,
+        } || running.expected_departure
+            == Self { made_at: None, ..self.clone() }.deadline(since, policy).0;
         now - since < SAME_WORDS && same_end && self.details == running.details
     }
 

@@ -6,7 +6,7 @@ mod body;
 mod health;
 pub mod problem;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
@@ -20,7 +20,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     app::House,
-    clock::Clock,
+    clock::{Clock, Time},
     http::problem::{Kind, Problem},
     keys::ServerKey,
     store::Db,
@@ -37,6 +37,8 @@ pub struct Site {
     pub house: Arc<House>,
     /// What PINs are hashed under.
     pub key: ServerKey,
+    /// When a call for help by an unknown token was last logged: whoever sends many fills no log.
+    pub unknown_caller: Arc<Mutex<Option<Time>>>,
 }
 
 /// Everything that is served.

@@ -58,6 +58,10 @@ const KEEP_CODE: &str =
 const DROP_OLD_CODE: &str = "DELETE FROM alarm_code WHERE person_id = $1 AND code = $2 AND created_at < $3
      AND incident_id NOT IN (SELECT id FROM incident WHERE state = 'open')";
 const INCIDENT_OF_CODE: &str = "SELECT incident_id FROM alarm_code WHERE person_id = $1 AND code = $2";
+const OPEN_CALLS_OF: &str = "SELECT a.incident_id, a.code, s.name AS worker, o.name AS owner
+     FROM alarm_code a JOIN incident i ON i.id = a.incident_id JOIN person s ON s.id = i.subject_id
+     LEFT JOIN person o ON o.id = i.owner_id
+     WHERE a.person_id = $1 AND i.state = 'open' ORDER BY i.opened_at DESC, i.id";
 const CALLED_ABOUT: &str = "SELECT person_id FROM alarm_code WHERE incident_id = $1";
 
 #[derive(FromRow)]
@@ -255,6 +259,25 @@ pub async fn keep_code(
 /// The incident that a person means by a code.
 pub async fn incident_of_code(tx: &mut Tx, person: PersonId, code: &str) -> Result<Option<IncidentId>> {
     Ok(both!(tx, |c| sqlx::query_scalar(INCIDENT_OF_CODE).bind(person).bind(code).fetch_optional(c).await?))
+}
+
+/// An open alarm that somebody was called about.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct OpenCall {
+    /// Which.
+    #[sqlx(rename = "incident_id")]
+    pub incident: IncidentId,
+    /// Their code for it.
+    pub code: String,
+    /// Whom it is about.
+    pub worker: String,
+    /// Who has it.
+    pub owner: Option<String>,
+}
+
+/// The open alarms that a person was called about, the newest first.
+pub async fn open_calls_of(tx: &mut Tx, person: PersonId) -> Result<Vec<OpenCall>> {
+    Ok(both!(tx, |c| sqlx::query_as(OPEN_CALLS_OF).bind(person).fetch_all(c).await?))
 }
 
 /// Everybody whom the ladder has called about an incident.

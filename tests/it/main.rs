@@ -10,13 +10,18 @@
     reason = "nothing outside reaches into a test binary; `pub` says what a module offers"
 )]
 
+mod act_table;
 mod alarm;
 mod commands;
 mod faults;
+mod late;
+mod ownership;
 mod properties;
+mod sos;
 mod store;
 mod support;
 mod support_works;
+mod texts;
 mod tidy;
 mod visits;
 mod walk;

@@ -143,6 +143,7 @@ fn every_function_of_the_store_knows_its_organisation_or_says_that_it_does_not()
         "people::keep_code",
         "people::incident_of_code",
         "people::called_about",
+        "people::open_calls_of",
         "installation::key_is_ours",
         "installation::last_round",
         "installation::round_done",

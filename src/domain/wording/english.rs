@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::{Doing, PinAnswer, PinRefused, Text, Wording, sms};
+use super::{Doing, PinAnswer, PinRefused, Text, Wording, english_replies, sms};
 use crate::{
     clock::Time,
     domain::{
@@ -10,6 +10,7 @@ use crate::{
         incident::{Claim, Holder, Incident, IncidentState, Outcome},
         local_time::written,
         notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Reader, SosCall},
+        reply::Reply,
         visit::{Alarm, EndedHow, KnownBy, Reminder, Report, Risk, Visit, VisitState},
     },
 };
@@ -356,6 +357,10 @@ impl Wording for English {
                 format!("{not}: no PIN set.{still} Ring {manager}.")
             }
         }
+    }
+
+    fn reply(&self, reply: &Reply, now: Time, zone: Tz) -> String {
+        english_replies::reply(reply, now, zone)
     }
 
     fn headline(&self, incident: &Incident, worker: &str, now: Time, zone: Tz) -> String {

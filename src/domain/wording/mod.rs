@@ -1,6 +1,7 @@
 //! What people read. One trait, one file per language; every text is made from a typed [`Notice`].
 
 mod english;
+mod english_replies;
 pub mod sms;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use super::{
     incident::{Claim, Incident},
     notice::{Facts, Notice},
+    reply::Reply,
     visit::{Alarm, Visit},
 };
 use crate::clock::Time;
@@ -34,6 +36,8 @@ pub trait Wording {
     fn believes(&self, visit: &Visit, alarm: Alarm, now: Time, zone: chrono_tz::Tz) -> String;
     /// The answer to a PIN that did not do it.
     fn pin_refused(&self, answer: &PinAnswer) -> String;
+    /// The answer to a text: one part, and no PIN in it.
+    fn reply(&self, reply: &Reply, now: Time, zone: chrono_tz::Tz) -> String;
     /// One line for a list of incidents.
     fn headline(&self, incident: &Incident, worker: &str, now: Time, zone: chrono_tz::Tz) -> String;
     /// What the worker says meanwhile.

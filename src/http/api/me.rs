@@ -90,7 +90,7 @@ pub(super) async fn set_pin(
         return Problem::field("duress_pin", why).into_response();
     }
     let hash = |given: &str| site.key.pin(actor.person, given);
-    let new = hash(&String::from_utf8_lossy(pin.as_bytes()));
+    let new = hash(pin.as_str());
     let current = current_pin.as_deref().map(hash);
     Act::new(site, actor, "PUT /me/pins", &headers, body)
         .run(async move |tx, actor, trace| {

@@ -7,6 +7,7 @@ mod incidents;
 mod me;
 mod past_visits;
 mod sos;
+mod text;
 mod views;
 mod visits;
 
@@ -73,6 +74,7 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(visits::object))
         .routes(routes!(past_visits::put_on_record))
         .routes(routes!(sos::call_for_help))
+        .routes(routes!(text::take))
         .routes(routes!(me::show))
         .routes(routes!(me::set_pin))
         .routes(routes!(incidents::list))
@@ -137,6 +139,7 @@ struct Act {
     body: Bytes,
     lane: Lane,
     reuse: Reuse,
+    door: Door,
 }
 
 /// What is done when an Idempotency-Key comes again with another body.
@@ -155,7 +158,8 @@ impl Act {
             .and_then(|value| value.to_str().ok())
             .filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY)
             .map(str::to_owned);
-        Self { site, actor, route: route.into(), key, body, lane: Lane::Usual, reuse: Reuse::Refuse }
+        let (lane, reuse, door) = (Lane::Usual, Reuse::Refuse, Door::Api);
+        Self { site, actor, route: route.into(), key, body, lane, reuse, door }
     }
 
     /// Goes before others that wait.
@@ -168,8 +172,8 @@ impl Act {
         self,
         case: impl AsyncFn(&mut Tx, &Actor, Trace) -> store::Result<Reply> + Send + Sync + 'static,
     ) -> Response {
-        let Self { site, actor, route, key, body, lane, reuse } = self;
-        let trace = Trace { actor: Some(actor.person), door: Door::Api, now: site.clock.now() };
+        let Self { site, actor, route, key, body, lane, reuse, door } = self;
+        let trace = Trace { actor: Some(actor.person), door, now: site.clock.now() };
         let key = key.map(|key| Key { person: actor.person, route, key, body_hash: site.key.body(&body) });
         let work = async move |tx: &mut Tx| -> store::Result<(Reply, bool)> {
             let Some(key) = &key else { return Ok((case(tx, &actor, trace).await?, false)) };

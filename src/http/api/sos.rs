@@ -1,19 +1,21 @@
 //! A call for help over HTTP: any body or none, no PIN, and a token that was once issued, be it expired or revoked.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::{
     extract::State,
-    http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Reply;
 use crate::{
-    app::sos::{self as cases, Cry, Proof},
+    app::{
+        access,
+        sos::{self as cases, Cry, Proof},
+    },
     clock::Time,
     domain::{command::masked, event::Door, incident::Position, local_time::written},
     http::{
@@ -80,14 +82,14 @@ pub(super) struct Noted {
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn call_for_help(
     State(site): State<Site>,
-    caller: Caller,
-    _headers: HeaderMap,
+    caller: Result<Caller, Problem>,
     Body(body): Body,
 ) -> Response {
     let now = site.clock.now();
     let (actor, proof) = match caller {
-        Caller::Known(actor) => (actor, Proof::Valid),
-        Caller::Once(actor) => (actor, Proof::OldToken),
+        Ok(Caller::Known(actor)) => (actor, Proof::Valid),
+        Ok(Caller::Once(actor)) => (actor, Proof::OldToken),
+        Err(problem) => return whose_nobody_knows(&site, problem, now).await,
     };
     // What cannot be read is left out: the call itself is what counts.
     let cry = Cry { proof, ..read(&body.unwrap_or_default(), now) };
@@ -104,6 +106,25 @@ pub(super) async fn call_for_help(
             Problem::new(Kind::TryAgain, "NOT SENT: ring 999. Then send it again.").into_response()
         }
     }
+}
+
+/// A call that nobody can be found for: refused, but somebody has to be able to see that it came. Whoever sends many fills
+/// no log: one a minute is kept.
+async fn whose_nobody_knows(site: &Site, problem: Problem, now: Time) -> Response {
+    let again = {
+        let mut kept = site.unknown_caller.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = kept.is_some_and(|kept| (now - kept).abs() < TimeDelta::minutes(1));
+        *kept = if again { *kept } else { Some(now) };
+        again
+    };
+    if !again {
+        let trace = Trace { actor: None, door: Door::Api, now };
+        let kept = site.db.write(async move |tx| access::log_unknown_caller(tx, trace).await).await;
+        if let Err(error) = kept {
+            tracing::error!(%error, "a call for help by a token that was never issued could not be logged");
+        }
+    }
+    problem.into_response()
 }
 
 fn read(body: &[u8], now: Time) -> Cry {

@@ -18,7 +18,7 @@ use crate::{
     app::{
         Outcome, Rejected,
         access::Actor,
-        visits::{self as cases, Done, ForWhom, Request},
+        visits::{self as cases, Came, Done, ForWhom, Request},
     },
     domain::{
         command::Plan,
@@ -164,7 +164,7 @@ pub(super) async fn start(
     act.reuse = Reuse::Warn;
     act.run(async move |tx, actor, trace| {
         let outcome = cases::start(tx, &house, actor, &for_whom, start.clone(), id, trace).await?;
-        let created = matches!(&outcome, Ok(done) if done.new);
+        let created = matches!(&outcome, Ok(done) if done.came.is_new());
         let mut reply = answer(tx, actor, Ok(outcome), trace).await?;
         if created {
             reply.status = StatusCode::CREATED;
@@ -178,7 +178,7 @@ pub(super) async fn start(
 }
 
 /// What cannot be read at all is not watched, and the manager is told so.
-async fn unreadable(site: Site, actor: Actor, problem: Problem) -> Response {
+pub(super) async fn unreadable(site: Site, actor: Actor, problem: Problem) -> Response {
     let trace = Trace { actor: Some(actor.person), door: Door::Api, now: site.clock.now() };
     let house = std::sync::Arc::clone(&site.house);
     let told = site.db.write(async move |tx| cases::unreadable_start(tx, &house, &actor, trace).await).await;
@@ -298,7 +298,7 @@ pub(super) async fn show(
     rights::may(actor.role, rights::Act::SeeVisit, relation).map_err(Rejected::from)?;
     let alarm = cases::alarm_of(&mut tx, &visit).await?;
     let now = site.clock.now();
-    let done = Done { visit, alarm, warnings: vec![], new: false };
+    let done = Done { visit, alarm, warnings: vec![], came: Came::ThereBefore };
     let trace = Trace { actor: Some(actor.person), door: Door::Api, now };
     Ok(answer(&mut tx, &actor, Ok(Ok(done)), trace).await?.into_response())
 }

@@ -1,0 +1,501 @@
+//! What somebody says by text, whatever carried it: read by the grammar, done by the use cases of every other door, and
+//! answered at once with what Homeward now believes (rows S1 to S3, V11).
+
+use serde_json::json;
+
+use super::{
+    House, Rejected,
+    access::Actor,
+    incidents::{self, Deed, OutsideAnswer},
+    sos::{Cry, call_for_help},
+    telling::Telling,
+    visits::{self as visit_cases, Came, ForWhom, OfAll, act_on_running},
+};
+use crate::{
+    clock::Time,
+    domain::{
+        command::{CarrierWord, Code, Command, Going, Longer, Until, Why, masked},
+        event::{EventKind, NewEvent},
+        ids::{IncidentId, OrganisationId, PersonId, VisitId},
+        incident::Incident,
+        local_time::Meant,
+        notice::Notice,
+        people::Directory,
+        pin::Pin,
+        reply::{Besides, Reply},
+        start::{Departure, Start},
+        visit::{Details, ExtendTo, Said, Visit, VisitState},
+    },
+    keys::ServerKey,
+    store::{self, Trace, Tx, incidents as incident_rows, people, pins, visits},
+};
+
+/// Who sends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sender {
+    /// Somebody with an account.
+    Account(Actor),
+    /// An outside contact.
+    Outside {
+        /// In which organisation.
+        organisation: OrganisationId,
+        /// Who.
+        person: PersonId,
+    },
+}
+
+/// A text as it came.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// What it says.
+    pub text: String,
+    /// When it was sent, if that was before it reached us.
+    pub made_at: Option<Time>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// What is answered.
+    pub reply: Reply,
+    /// The visit that it began, if it did.
+    pub visit: Option<VisitId>,
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self { reply, visit: None }
+    }
+}
+
+/// Does what a text says.
+pub async fn take(
+    tx: &mut Tx,
+    house: &House,
+    key: &ServerKey,
+    sender: &Sender,
+    received: &Received,
+    trace: Trace,
+) -> store::Result<Answer> {
+    let command = crate::domain::command::parse(&received.text);
+    match sender {
+        Sender::Account(actor) => {
+            let text = Text { house, key, actor, received, trace };
+            match text.of_responder(tx, &command).await? {
+                Some(reply) => Ok(reply.into()),
+                None => text.of_worker(tx, command).await,
+            }
+        }
+        Sender::Outside { organisation, person } => {
+            let contact = (*organisation, *person);
+            outside(tx, house, contact, command, trace).await.map(Answer::from)
+        }
+    }
+}
+
+/// A text of somebody with an account.
+struct Text<'t> {
+    house: &'t House,
+    key: &'t ServerKey,
+    actor: &'t Actor,
+    received: &'t Received,
+    trace: Trace,
+}
+
+impl Text<'_> {
+    async fn of_worker(&self, tx: &mut Tx, command: Command) -> store::Result<Answer> {
+        let reply = match command {
+            Command::In(going) => return self.goes_in(tx, going).await,
+            Command::Out { pin, .. } => self.about_running(tx, OfAll::Out, pin).await?,
+            Command::Fine { pin, .. } => self.about_running(tx, OfAll::Fine, pin).await?,
+            Command::More { by, pin, .. } => self.stays(tx, by, pin).await?,
+            Command::Object => self.objects(tx).await?,
+            Command::Sos { words } => self.calls_for_help(tx, words).await?,
+            // Whoever says NOT SAFE under a code that is nobody's calls for help no less.
+            Command::NotSafe { words, .. } => self.calls_for_help(tx, words).await?,
+            Command::Status => self.status(tx).await?,
+            Command::Test { .. } => self.for_manager(tx, "TEST").await?,
+            Command::Concern { .. } => self.for_manager(tx, "CONCERN").await?,
+            Command::CarrierWord(word) => self.carrier_word(tx, word).await?,
+            Command::NotUnderstood(why) => self.not_understood(tx, why).await?,
+            // Answered before, by `of_responder`.
+            Command::Ack { .. }
+            | Command::AckAll { .. }
+            | Command::Cannot { .. }
+            | Command::Where { .. }
+            | Command::Hold { .. }
+            | Command::Safe { .. }
+            | Command::Who => self.not_understood(tx, Why::Unknown).await?,
+        };
+        Ok(reply.into())
+    }
+
+    async fn goes_in(&self, tx: &mut Tx, going: Going) -> store::Result<Answer> {
+        let (actor, now) = (self.actor, self.trace.now);
+        let said = Said::made(self.received.made_at, now);
+        let Going { departure, plan, case_reference, place } = going;
+        let departure = match departure {
+            Until::After(length) => Departure::After(length),
+            Until::At(time) => match time.next(said.at, actor.zone) {
+                Meant::At(at) => Departure::At(at),
+                Meant::TooFar => Departure::Missing,
+            },
+            Until::Missing | Until::Odd(_) => Departure::Missing,
+        };
+        let details = Details { place, case_reference, ..Details::default() };
+        let made_at = self.received.made_at;
+        let start = Start { details, expected_arrival: None, departure, made_at, plan };
+        let id = VisitId::new(now);
+        let started =
+            visit_cases::start(tx, self.house, actor, &ForWhom::Self_, start, id, self.trace).await?;
+        let done = match started {
+            Ok(done) => done,
+            Err(rejected) => return Ok(Reply::NotNow(rejected.to_string()).into()),
+        };
+        let visit = done.visit;
+        let mut besides = Vec::new();
+        if visit.expected_departure <= now {
+            besides.push(Besides::RanOut);
+        }
+        if !pins::is_set(tx, actor.person).await? {
+            besides.push(Besides::NoPin);
+        }
+        let odd_end =
+            done.warnings.iter().any(|warning| warning.field.as_deref() == Some("expected_departure"));
+        let arrived_at_plan = matches!(done.came, Came::Arrival);
+        if odd_end || (departure == Departure::Missing && !arrived_at_plan) {
+            besides.push(Besides::WhenOut);
+        }
+        let next_fits_nothing = plan == crate::domain::command::Plan::Next && matches!(done.came, Came::New);
+        if matches!(done.came, Came::NewThoughSeveralPlansFit) || next_fits_nothing {
+            besides.push(Besides::NewVisit);
+        }
+        let others = visit_cases::still_watched(tx, actor, actor.person, visit.id).await?;
+        besides.extend(others.into_iter().map(|(_, till)| Besides::Other(till)).min_by_key(
+            |other| match other {
+                Besides::Other(till) => Some(*till),
+                _ => None,
+            },
+        ));
+        let reply = Reply::Watching { till: visit.expected_departure, besides };
+        Ok(Answer { reply, visit: Some(visit.id) })
+    }
+
+    async fn about_running(&self, tx: &mut Tx, of_all: OfAll, pin: Option<Pin>) -> store::Result<Reply> {
+        let given = pin.map(|pin| self.key.pin(self.actor.person, pin.as_str()));
+        let out = of_all == OfAll::Out;
+        let more = matches!(of_all, OfAll::More(_));
+        let made_at = self.received.made_at;
+        let acted = act_on_running(tx, self.house, self.actor, (of_all, given), made_at, self.trace).await?;
+        let all = match acted {
+            Ok(all) => all,
+            Err(Rejected::Pin(answer)) => return Ok(Reply::Pin(answer)),
+            Err(rejected) => return Ok(Reply::NotNow(rejected.to_string())),
+        };
+        let Some(alarm) = all.iter().map(|done| done.alarm.as_the_worker_sees_it()).max() else {
+            return Ok(Reply::NothingRunning);
+        };
+        if out {
+            let begun = all.iter().map(|done| done.visit.arrived_at.unwrap_or(self.trace.now));
+            return Ok(Reply::Ended { visits: begun.collect(), alarm });
+        }
+        let till = all.iter().map(|done| done.visit.expected_departure).min().unwrap_or(self.trace.now);
+        let other = match all.first().filter(|_| more) {
+            Some(done) => visit_cases::still_watched(tx, self.actor, self.actor.person, done.visit.id)
+                .await?
+                .into_iter()
+                .map(|(_, till)| till)
+                .min(),
+            None => None,
+        };
+        Ok(Reply::WatchedOn { till, alarm, other })
+    }
+
+    async fn stays(&self, tx: &mut Tx, by: Longer, pin: Option<Pin>) -> store::Result<Reply> {
+        let said = Said::made(self.received.made_at, self.trace.now);
+        let to = match by {
+            Longer::For(length) => Some(ExtendTo::For(length)),
+            Longer::Until(time) => match time.next(said.at, self.actor.zone) {
+                Meant::At(at) => Some(ExtendTo::Until(at)),
+                Meant::TooFar => None,
+            },
+            Longer::Missing | Longer::Odd => None,
+        };
+        match to {
+            Some(to) => self.about_running(tx, OfAll::More(to), pin).await,
+            None => Ok(Reply::HowMuchLonger { till: self.till(tx).await? }),
+        }
+    }
+
+    async fn objects(&self, tx: &mut Tx) -> store::Result<Reply> {
+        let made_at = self.received.made_at;
+        let acted =
+            act_on_running(tx, self.house, self.actor, (OfAll::Object, None), made_at, self.trace).await?;
+        Ok(match acted {
+            Ok(all) => match all.first() {
+                Some(done) => Reply::Objected { till: done.visit.expected_departure },
+                None => Reply::NothingToObjectTo,
+            },
+            Err(_) => Reply::NothingToObjectTo,
+        })
+    }
+
+    async fn calls_for_help(&self, tx: &mut Tx, words: String) -> store::Result<Reply> {
+        let words = (!words.is_empty()).then_some(words);
+        let cry = Cry { words, made_at: self.received.made_at, ..Cry::default() };
+        call_for_help(tx, self.house, self.actor, cry, self.trace).await?;
+        Ok(Reply::Noted)
+    }
+
+    async fn status(&self, tx: &mut Tx) -> store::Result<Reply> {
+        let running = visits::find_running_of(tx, self.actor.organisation, self.actor.person).await?;
+        let next = running.iter().filter_map(|visit| match &visit.state {
+            VisitState::Planned { expected_arrival, .. } => Some(*expected_arrival),
+            _ => None,
+        });
+        let next = next.min();
+        let mut tills: Vec<_> =
+            running.iter().filter(|visit| begun(visit)).map(|visit| visit.expected_departure).collect();
+        tills.sort_unstable();
+        Ok(Reply::Status { running: tills, next })
+    }
+
+    /// What Homeward cannot do yet is kept and told; nobody may believe that it was done.
+    async fn for_manager(&self, tx: &mut Tx, word: &'static str) -> store::Result<Reply> {
+        let manager = self.keep_and_tell(tx, word, Some(Notice::TextForManager { word })).await?;
+        Ok(Reply::NotThereYet { word, manager })
+    }
+
+    async fn carrier_word(&self, tx: &mut Tx, word: CarrierWord) -> store::Result<Reply> {
+        let sent = match word {
+            CarrierWord::OptsOut => "STOP",
+            CarrierWord::OptsIn => "START",
+            CarrierWord::Info => "INFO",
+        };
+        self.keep_and_tell(tx, sent, Some(Notice::CarrierWord { word: sent.into() })).await?;
+        Ok(Reply::Carrier { till: self.till(tx).await? })
+    }
+
+    async fn not_understood(&self, tx: &mut Tx, why: Why) -> store::Result<Reply> {
+        let till = self.till(tx).await?;
+        // During a visit a person has to know; at other times the log is enough.
+        self.keep_and_tell(tx, "not_understood", till.map(|_| Notice::UnreadableText)).await?;
+        let perhaps = match why {
+            Why::Perhaps(word) => Some(word),
+            Why::Empty | Why::Unknown => None,
+        };
+        Ok(Reply::NotUnderstood { perhaps, till })
+    }
+
+    /// Keeps the text, without what could be a PIN, in the log of the visit that runs; tells whoever answers for its sender.
+    async fn keep_and_tell(
+        &self,
+        tx: &mut Tx,
+        read_as: &'static str,
+        notice: Option<Notice>,
+    ) -> store::Result<Option<String>> {
+        let (actor, trace) = (self.actor, self.trace);
+        let text: String = masked(&self.received.text).chars().take(LONGEST_KEPT).collect();
+        let event = NewEvent::new(
+            EventKind::TextReceived,
+            trace.now,
+            json!({"person": actor.person, "read_as": read_as}),
+        )
+        .with_words(Some(&text));
+        let running = visits::running_of(tx, actor.organisation, actor.person).await?;
+        let (about, occasion) = match running.into_iter().filter(begun).max_by_key(|visit| visit.arrived_at) {
+            Some(mut visit) => {
+                visits::log(tx, &mut visit, event, trace).await?;
+                (Some(visit.id), format!("visit/{}/text/{}", visit.id, visit.chain.number))
+            }
+            None => {
+                let about = (Some(actor.team), Some(actor.person));
+                store::events::log_for_organisation(tx, actor.organisation, about, trace, event).await?;
+                (None, format!("text/{}/{}", actor.person, trace.now.timestamp_micros()))
+            }
+        };
+        let Some(notice) = notice else { return Ok(None) };
+        let directory = people::directory(tx, actor.organisation).await?;
+        let telling =
+            Telling { house: self.house, directory: &directory, worker: actor.person, now: trace.now };
+        telling.tell_managers(tx, notice, about, &occasion).await?;
+        let managers = directory.managers_for(actor.person);
+        Ok(managers.first().map(|id| directory.name_of(*id).to_owned()))
+    }
+
+    /// Until when the sender is watched; the earliest of several visits.
+    async fn till(&self, tx: &mut Tx) -> store::Result<Option<Time>> {
+        let running = visits::find_running_of(tx, self.actor.organisation, self.actor.person).await?;
+        Ok(running.iter().filter(|visit| begun(visit)).map(|visit| visit.expected_departure).min())
+    }
+
+    /// What somebody answers who was called; `None`: it is not such an answer.
+    async fn of_responder(&self, tx: &mut Tx, command: &Command) -> store::Result<Option<Reply>> {
+        let (actor, trace) = (self.actor, self.trace);
+        let about = match codes(command) {
+            None => return Ok(None),
+            Some((word, code)) => match find(tx, actor.person, word, code.as_ref()).await? {
+                Found::Open(id) => id,
+                // A call for help with a code that is nobody's is one all the same.
+                Found::Reply(_) if matches!(command, Command::NotSafe { .. }) => return Ok(None),
+                Found::Reply(reply) => return Ok(Some(reply)),
+            },
+        };
+        let deed = match command {
+            Command::Where { .. } => return whereabouts(tx, actor, about).await.map(Some),
+            Command::Ack { .. } => Deed::Acknowledge,
+            Command::Cannot { .. } => Deed::Cannot,
+            Command::Hold { length, reason, .. } => {
+                let longest = chrono::TimeDelta::hours(4);
+                Deed::Hold { length: length.unwrap_or(longest), reason: reason.clone() }
+            }
+            Command::Safe { words, .. } => Deed::Safe { words: words.clone() },
+            Command::NotSafe { words, .. } => Deed::NotSafe { words: words.clone() },
+            _ => return Ok(None),
+        };
+        let incident = match incidents::act(tx, self.house, actor, about, deed.clone(), trace).await? {
+            Ok(incident) => incident,
+            Err(rejected) => return Ok(Some(Reply::NotNow(rejected.to_string()))),
+        };
+        let directory = people::directory(tx, actor.organisation).await?;
+        Ok(Some(answered(&directory, &incident, actor.person, &deed)))
+    }
+}
+
+/// The longest text that is kept.
+const LONGEST_KEPT: usize = 2000;
+
+fn begun(visit: &Visit) -> bool {
+    matches!(visit.state, VisitState::Begun { .. })
+}
+
+/// The word and the code of an answer to a call.
+fn codes(command: &Command) -> Option<(&'static str, Option<Code>)> {
+    Some(match command {
+        Command::Ack { code } => ("ACK", *code),
+        Command::AckAll { code } => ("ACK ALL", *code),
+        Command::Cannot { code } => ("NO", *code),
+        Command::Where { code } => ("WHERE", *code),
+        Command::Hold { code, .. } => ("HOLD", *code),
+        Command::Safe { code, .. } => ("SAFE", *code),
+        Command::NotSafe { code, .. } => ("NOT SAFE", Some(*code)),
+        Command::Who => ("WHO", None),
+        _ => return None,
+    })
+}
+
+enum Found {
+    Open(IncidentId),
+    Reply(Reply),
+}
+
+/// The open alarm that a person means, or what is answered where there is none.
+async fn find(
+    tx: &mut Tx,
+    person: PersonId,
+    word: &'static str,
+    code: Option<&Code>,
+) -> store::Result<Found> {
+    let calls = people::open_calls_of(tx, person).await?;
+    if word == "WHO" {
+        let open = calls.into_iter().map(|call| (call.worker, call.code, call.owner)).collect();
+        return Ok(Found::Reply(Reply::Who { open }));
+    }
+    if word == "ACK ALL" {
+        return Ok(Found::Reply(Reply::EachCode));
+    }
+    if let Some(call) = code.and_then(|code| calls.iter().find(|call| call.code == code.as_str())) {
+        return Ok(Found::Open(call.incident));
+    }
+    let over = match code {
+        Some(code) => people::incident_of_code(tx, person, code.as_str()).await?.is_some(),
+        None => false,
+    };
+    let open = calls.into_iter().map(|call| (call.worker, call.code)).collect();
+    Ok(Found::Reply(if over { Reply::AlarmOver { open } } else { Reply::WhichAlarm { word, open } }))
+}
+
+fn answered(directory: &Directory, incident: &Incident, person: PersonId, deed: &Deed) -> Reply {
+    let worker = directory.name_of(incident.subject).to_owned();
+    let phone = directory.person(incident.subject).and_then(|subject| subject.phone.clone());
+    let until = match &incident.state {
+        crate::domain::incident::IncidentState::Open { holder, .. } => holder.waits_until(),
+        crate::domain::incident::IncidentState::Closed { closing, .. } => closing.at,
+    };
+    match (deed, incident.owner()) {
+        (Deed::Acknowledge, Some(owner)) if owner == person => {
+            Reply::Taken { worker, phone, kind: incident.kind, until }
+        }
+        (Deed::Acknowledge | Deed::Hold { .. }, Some(owner)) if owner != person => {
+            Reply::TakenBy { owner: directory.name_of(owner).into(), worker }
+        }
+        (Deed::Hold { .. }, _) => Reply::Held { worker, until },
+        (Deed::NotSafe { .. }, _) => Reply::EverybodyCalled { worker },
+        (Deed::Safe { .. }, _) => Reply::ReportedSafe { worker },
+        _ => Reply::OthersCalled { worker },
+    }
+}
+
+/// What a responder needs to find the worker (row E10): only while the alarm is open, only who was called.
+async fn whereabouts(tx: &mut Tx, actor: &Actor, id: IncidentId) -> store::Result<Reply> {
+    let Some(incident) = incident_rows::find(tx, actor.organisation, id).await? else {
+        return Ok(Reply::AlarmOver { open: vec![] });
+    };
+    let visit = match incident.visit.or(incident.nearest_visit) {
+        Some(visit) => visits::find(tx, actor.organisation, visit).await?,
+        None => None,
+    };
+    let directory = people::directory(tx, actor.organisation).await?;
+    let subject = directory.person(incident.subject);
+    Ok(Reply::Where {
+        worker: directory.name_of(incident.subject).into(),
+        place: visit.as_ref().and_then(|visit| visit.details.place.clone()),
+        purpose: visit.as_ref().and_then(|visit| visit.details.purpose.clone()),
+        position: incident.position.map(|position| (position.latitude, position.longitude)),
+        last_contact: visit.as_ref().and_then(|visit| visit.last_contact_at),
+        phone: subject.and_then(|subject| subject.phone.clone()),
+    })
+}
+
+/// An outside contact answers a call: told to staff, and stops nothing. Nothing else is done from such a number.
+async fn outside(
+    tx: &mut Tx,
+    house: &House,
+    (organisation, person): (OrganisationId, PersonId),
+    command: Command,
+    trace: Trace,
+) -> store::Result<Reply> {
+    // "They are not safe" without a readable code: the one alarm that they were called about is meant.
+    let one_open = people::open_calls_of(tx, person).await?;
+    let about = match (codes(&command), one_open.as_slice()) {
+        (Some((word, code)), _) => match find(tx, person, word, code.as_ref()).await? {
+            Found::Open(id) => id,
+            Found::Reply(reply) => return Ok(reply),
+        },
+        (None, [only]) if matches!(command, Command::Sos { .. }) => only.incident,
+        (None, _) => return Ok(Reply::OnlyAnswers),
+    };
+    let answer = match command {
+        Command::Ack { .. } => OutsideAnswer::Trying,
+        Command::Cannot { .. } => OutsideAnswer::Cannot,
+        Command::Safe { words, .. } => OutsideAnswer::Safe { words },
+        Command::NotSafe { words, .. } | Command::Sos { words } => OutsideAnswer::NotSafe { words },
+        _ => return Ok(Reply::OnlyAnswers),
+    };
+    let done = incidents::outside(tx, house, (organisation, about), person, answer.clone(), trace).await?;
+    let incident = match done {
+        Ok(incident) => incident,
+        Err(rejected) => return Ok(Reply::NotNow(rejected.to_string())),
+    };
+    let directory = people::directory(tx, organisation).await?;
+    let worker = directory.name_of(incident.subject).to_owned();
+    Ok(match answer {
+        OutsideAnswer::Trying => {
+            let duty = directory.duty_manager.and_then(|id| directory.person(id)?.phone.clone());
+            Reply::Trying { worker, duty }
+        }
+        OutsideAnswer::Cannot => Reply::OthersCalled { worker },
+        OutsideAnswer::Safe { .. } => Reply::ReportedSafe { worker },
+        OutsideAnswer::NotSafe { .. } => Reply::EverybodyCalled { worker },
+    })
+}

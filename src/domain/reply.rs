@@ -1,0 +1,176 @@
+//! What a text is answered: the typed side. The words stand in [`super::wording`].
+
+use super::{contact::Phone, incident::Kind, visit::Alarm, wording::PinAnswer};
+use crate::clock::Time;
+
+/// The answer to a text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// To IN: watched.
+    Watching {
+        /// Until when.
+        till: Time,
+        /// What has to be asked or said besides, the most important first.
+        besides: Vec<Besides>,
+    },
+    /// To OUT: these have ended.
+    Ended {
+        /// When each had begun.
+        visits: Vec<Time>,
+        /// Whether others had been told that one of them was overdue.
+        alarm: Alarm,
+    },
+    /// To OK or MORE: watched on.
+    WatchedOn {
+        /// Until when; the earliest of several.
+        till: Time,
+        /// Whether others had been told.
+        alarm: Alarm,
+        /// Of MORE with several visits: another is due out then.
+        other: Option<Time>,
+    },
+    /// To OUT, OK, MORE and OBJECT: there is nothing that it could be about.
+    NothingRunning,
+    /// To MORE without a time that can be read.
+    HowMuchLonger {
+        /// Watched till then, if they are.
+        till: Option<Time>,
+    },
+    /// To a call for help.
+    Noted,
+    /// A PIN that did not do it.
+    Pin(PinAnswer),
+    /// It does not fit.
+    NotNow(String),
+    /// To STATUS.
+    Status {
+        /// Watched until then.
+        running: Vec<Time>,
+        /// The next plan begins then.
+        next: Option<Time>,
+    },
+    /// To OBJECT: watched on.
+    Objected {
+        /// Until when.
+        till: Time,
+    },
+    /// To OBJECT: nobody had acted.
+    NothingToObjectTo,
+    /// To a word that is not there yet.
+    NotThereYet {
+        /// Which.
+        word: &'static str,
+        /// Who was told.
+        manager: Option<String>,
+    },
+    /// To ACK ALL: not there yet.
+    EachCode,
+    /// To a word that networks act on.
+    Carrier {
+        /// Watched till then, if they are.
+        till: Option<Time>,
+    },
+    /// To what could not be read.
+    NotUnderstood {
+        /// The word that was perhaps meant.
+        perhaps: Option<&'static str>,
+        /// Watched till then, if they are.
+        till: Option<Time>,
+    },
+    /// To an outside contact who sends what only workers can.
+    OnlyAnswers,
+    /// To ACK: they have it.
+    Taken {
+        /// About whom.
+        worker: String,
+        /// Where the worker can be rung.
+        phone: Option<Phone>,
+        /// What it is about.
+        kind: Kind,
+        /// Until when.
+        until: Time,
+    },
+    /// To ACK, HOLD: somebody else has it.
+    TakenBy {
+        /// Who.
+        owner: String,
+        /// About whom.
+        worker: String,
+    },
+    /// To an outside contact's ACK.
+    Trying {
+        /// About whom.
+        worker: String,
+        /// Whom to ring with what they find.
+        duty: Option<Phone>,
+    },
+    /// To NO.
+    OthersCalled {
+        /// About whom.
+        worker: String,
+    },
+    /// To NOT SAFE.
+    EverybodyCalled {
+        /// About whom.
+        worker: String,
+    },
+    /// To SAFE.
+    ReportedSafe {
+        /// About whom.
+        worker: String,
+    },
+    /// To HOLD.
+    Held {
+        /// About whom.
+        worker: String,
+        /// Until when.
+        until: Time,
+    },
+    /// To WHERE.
+    Where {
+        /// About whom.
+        worker: String,
+        /// Where, as far as it is known.
+        place: Option<String>,
+        /// Why they went.
+        purpose: Option<String>,
+        /// Where the phone was.
+        position: Option<(f64, f64)>,
+        /// When they were last heard of.
+        last_contact: Option<Time>,
+        /// Where they can be rung.
+        phone: Option<Phone>,
+    },
+    /// To WHO.
+    Who {
+        /// Each open alarm that they were called about: the worker, the code, who has it.
+        open: Vec<(String, String, Option<String>)>,
+    },
+    /// To a word that needs a code, without one, or with one that is nobody's.
+    WhichAlarm {
+        /// The word.
+        word: &'static str,
+        /// Each open alarm that they were called about: the worker and the code.
+        open: Vec<(String, String)>,
+    },
+    /// To a code whose alarm is closed.
+    AlarmOver {
+        /// Each open alarm that they were called about: the worker and the code.
+        open: Vec<(String, String)>,
+    },
+}
+
+/// What an answer to a start says besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Besides {
+    /// It had run out before it reached us.
+    RanOut,
+    /// No PIN is set.
+    NoPin,
+    /// No end time was said, or none that can be.
+    WhenOut,
+    /// Several plans fit, or none did though NEXT was said: it is a new visit.
+    NewVisit,
+    /// Another visit of theirs is watched till then.
+    Other(Time),
+}

@@ -1,0 +1,254 @@
+//! English: the answers to texts. Each fits one part; none repeats a PIN.
+
+use chrono_tz::Tz;
+
+use super::{English, PinRefused, Wording, sms};
+use crate::{
+    clock::Time,
+    domain::{
+        contact::Phone,
+        incident::Kind,
+        local_time::written,
+        reply::{Besides, Reply},
+        visit::Alarm,
+        wording::Doing,
+    },
+};
+
+pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
+    let time = |at: Time| written(at, now, zone);
+    let still = |till: &Option<Time>| {
+        till.map_or_else(String::new, |till| format!(" Still watching till {}.", time(till)))
+    };
+    let text = match reply {
+        Reply::Watching { till, besides } => watching(&time(*till), besides, &time),
+        Reply::Ended { visits, alarm } => {
+            let ended = match visits.as_slice() {
+                [] | [_] => format!("Ended {}.", time(now)),
+                several => {
+                    let begun: Vec<_> = several.iter().map(|begun| time(*begun)).collect();
+                    format!("Ended {}: your visits begun {}.", time(now), begun.join(", "))
+                }
+            };
+            format!("{ended} You are no longer watched.{}", rung(*alarm))
+        }
+        Reply::WatchedOn { till, alarm, other } => {
+            let other = other.map_or_else(String::new, |other| format!(" Your other visit is due out {}.", time(other)));
+            let watched = if *till > now {
+                format!("Watching you till {}.", time(*till))
+            } else {
+                format!("You were due out {}.", time(*till))
+            };
+            format!("{watched} Reply OUT and your PIN when you leave.{other}{}", rung(*alarm))
+        }
+        Reply::NothingRunning => {
+            "Nothing running: you are NOT being watched. To be watched for an hour reply IN 60.".into()
+        }
+        Reply::HowMuchLonger { till } => {
+            format!("Not extended.{} How much longer? Reply MORE 30 and your PIN.", still(till))
+        }
+        Reply::Noted => format!("Noted {}.", time(now)),
+        Reply::Pin(answer) => {
+            let hint = match (answer.refused, answer.doing) {
+                (PinRefused::Missing, Doing::End) => " Reply OUT and your PIN.",
+                (PinRefused::Missing, Doing::Extend) => " Reply MORE 30 and your PIN.",
+                (PinRefused::Missing, Doing::CheckIn) => " Reply OK and your PIN.",
+                _ => "",
+            };
+            format!("{}{hint}", English.pin_refused(answer))
+        }
+        Reply::NotNow(why) => capital(why),
+        Reply::Status { running, next } => {
+            let now_watched = match running.as_slice() {
+                [] => "Nothing running: you are NOT being watched.".to_owned(),
+                [till] => format!("Watching you till {}.", time(*till)),
+                several => {
+                    let tills: Vec<_> = several.iter().map(|till| time(*till)).collect();
+                    format!("Watching {} visits, till {}.", several.len(), tills.join(", "))
+                }
+            };
+            let next = next.map_or_else(String::new, |next| {
+                format!(" Next {}: not watched until you start.", time(next))
+            });
+            format!("{now_watched}{next}")
+        }
+        Reply::Objected { till } => {
+            format!("Watching you till {}. Your manager is told. Reply OUT and your PIN when you leave.", time(*till))
+        }
+        Reply::NothingToObjectTo => "Nobody has ended or extended a visit for you. In a visit? Reply IN 60.".into(),
+        Reply::NotThereYet { word, manager } => {
+            let manager = manager.as_deref().unwrap_or("Your manager");
+            return sms::with_names([manager], |[manager]| {
+                format!("NOT done: {word} does not work yet. What you wrote is kept and {manager} is told.")
+            });
+        }
+        Reply::EachCode => "NOT taken: ACK ALL does not work yet. Reply ACK and the code, for each alarm.".into(),
+        Reply::Carrier { till: Some(till) } => {
+            format!("You are still watched, till {}. Your manager is told. To end reply OUT and your PIN.", time(*till))
+        }
+        Reply::Carrier { till: None } => {
+            "Noted. You are NOT being watched. Your manager is told. To be watched for an hour reply IN 60.".into()
+        }
+        Reply::NotUnderstood { perhaps, till } => {
+            let meant = perhaps.map_or_else(String::new, |word| format!(" Did you mean {word}?"));
+            let watched = match till {
+                Some(_) => still(till),
+                None => " You are NOT being watched.".into(),
+            };
+            format!("Not understood.{meant}{watched} Try: IN 60, OUT and PIN, MORE 30 and PIN, OK and PIN, SOS.")
+        }
+        Reply::OnlyAnswers => {
+            "Nothing done: from this number only alarms are answered: ACK, NO, SAFE or NOT SAFE and the code. In danger ring 999.".into()
+        }
+        other => return to_responders(other, now, zone),
+    };
+    sms::plain(&text)
+}
+
+fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
+    let time = |at: Time| written(at, now, zone);
+    let dial = |phone: &Option<Phone>| phone.as_ref().map(Phone::dialled);
+    match reply {
+        Reply::Taken { worker, phone, kind, until } => sms::with_names([worker.as_str()], |[worker]| {
+            let ring = dial(phone).map_or_else(String::new, |phone| format!(" on {phone}"));
+            let first = match kind {
+                Kind::Overdue => format!("Ring {worker}{ring}"),
+                Kind::Sos => "Ring 999 if nobody has".into(),
+            };
+            format!(
+                "You have the alarm about {worker} until {}. {first}; close it in Homeward.",
+                time(*until)
+            )
+        }),
+        Reply::TakenBy { owner, worker } => {
+            sms::with_names([owner.as_str(), worker.as_str()], |[owner, worker]| {
+                format!("{owner} has the alarm about {worker}. Nothing for you to do unless {owner} asks.")
+            })
+        }
+        Reply::Trying { worker, duty } => sms::with_names([worker.as_str()], |[worker]| {
+            let duty = dial(duty)
+                .map_or_else(|| "their manager".to_owned(), |phone| format!("the duty manager on {phone}"));
+            format!(
+                "Thank you. Staff are told that you are trying to reach {worker}. Tell {duty} what you find."
+            )
+        }),
+        Reply::OthersCalled { worker } => sms::with_names([worker.as_str()], |[worker]| {
+            format!("Noted: you cannot. The others called about {worker} are told.")
+        }),
+        Reply::EverybodyCalled { worker } => sms::with_names([worker.as_str()], |[worker]| {
+            format!("Everybody is being called about {worker} now. Ring 999 if nobody has.")
+        }),
+        Reply::ReportedSafe { worker } => sms::with_names([worker.as_str()], |[worker]| {
+            format!(
+                "Noted and told: {worker} is safe, you say. The alarm stays open until it is closed in Homeward."
+            )
+        }),
+        Reply::Held { worker, until } => sms::with_names([worker.as_str()], |[worker]| {
+            format!("You have the alarm about {worker} until {}. The others are told.", time(*until))
+        }),
+        Reply::Where { worker, place, purpose, position, last_contact, phone } => {
+            let place = place.as_deref().unwrap_or("place not known");
+            let purpose = purpose.as_deref().unwrap_or_default();
+            sms::with_names([worker.as_str(), place, purpose], |[worker, place, purpose]| {
+                let purpose = if purpose.is_empty() { String::new() } else { format!(", {purpose}") };
+                let position = position.map_or_else(String::new, |(latitude, longitude)| {
+                    format!(" Phone at {latitude:.5},{longitude:.5}.")
+                });
+                let last = last_contact.map_or_else(String::new, |at| format!(" Last heard {}.", time(at)));
+                let ring = dial(phone).map_or_else(String::new, |phone| format!(" {phone}"));
+                format!("{worker}: {place}{purpose}.{position}{last}{ring}")
+            })
+        }
+        Reply::Who { open } if open.is_empty() => "No alarm that you were called about is open.".into(),
+        Reply::Who { open } => listed(open.iter().map(|(worker, code, owner)| {
+            let owner = owner.as_deref().unwrap_or("nobody");
+            (worker.as_str(), format!("{code}: {owner} has it"))
+        })),
+        Reply::WhichAlarm { word, open } if open.is_empty() => {
+            format!(
+                "Nothing done: no alarm that you were called about is open. {word} needs the code of one."
+            )
+        }
+        Reply::WhichAlarm { word, open } => {
+            format!("Nothing done: which alarm? Reply {word} and its code. {}", listed_codes(open))
+        }
+        Reply::AlarmOver { open } if open.is_empty() => "That alarm is over. Nothing is open.".into(),
+        Reply::AlarmOver { open } => format!("That alarm is over. Open now: {}", listed_codes(open)),
+        _ => String::new(),
+    }
+}
+
+fn watching(till: &str, besides: &[Besides], time: &impl Fn(Time) -> String) -> String {
+    if besides.contains(&Besides::RanOut) {
+        return format!(
+            "You are watched, and were due out {till}. Out? Reply OUT and your PIN. Not yet? MORE 30 and your PIN."
+        );
+    }
+    let leave = if besides.contains(&Besides::NoPin) {
+        "Set your PIN now: without it you cannot end this."
+    } else {
+        "Reply OUT and your PIN when you leave."
+    };
+    let mut text = format!("Watching you till {till}. {leave}");
+    for besides in besides {
+        let more = match besides {
+            Besides::RanOut | Besides::NoPin => continue,
+            Besides::WhenOut => " When will you be out? MORE 30 and PIN for longer.".to_owned(),
+            Besides::NewVisit => " Which plan is it? This is a new visit.".to_owned(),
+            Besides::Other(till) => format!(" Your other visit is watched till {}.", time(*till)),
+        };
+        // What does not fit any more is less important than what stands there.
+        if sms::fits(&format!("{text}{more}")) {
+            text.push_str(&more);
+        }
+    }
+    text
+}
+
+/// Said to a worker whose alarm others have been told of. A call for help looks like nothing.
+fn rung(alarm: Alarm) -> &'static str {
+    match alarm.as_the_worker_sees_it() {
+        Alarm::Quiet | Alarm::Sos => "",
+        Alarm::Overdue | Alarm::WithPolice => {
+            " Others were told that you are overdue: somebody will ring you."
+        }
+    }
+}
+
+fn capital(why: &str) -> String {
+    let mut letters = why.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let text: String = sms::plain(&format!("{first}{}.", letters.as_str())).chars().collect();
+    if sms::fits(&text) { text } else { text.chars().take(sms::LONGEST - 1).chain(['.']).collect() }
+}
+
+fn listed_codes(open: &[(String, String)]) -> String {
+    let room = 80;
+    let mut text = String::new();
+    for (worker, code) in open {
+        let worker: String = sms::plain(worker).chars().take(20).collect();
+        let next = format!("{} {code}", worker.trim_end());
+        if text.len() + next.len() + 2 > room {
+            text.push_str(" …");
+            break;
+        }
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(&next);
+    }
+    sms::plain(&text)
+}
+
+fn listed<'w>(open: impl Iterator<Item = (&'w str, String)>) -> String {
+    let mut text = String::new();
+    for (worker, what) in open {
+        let worker: String = sms::plain(worker).chars().take(20).collect();
+        let next = sms::plain(&format!("{} {what}. ", worker.trim_end()));
+        if !sms::fits(&format!("{text}{next}")) {
+            break;
+        }
+        text.push_str(&next);
+    }
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,144 @@
+//! A call for help (row V7): raised at once, whatever else is open, and refused for nothing.
+
+use homeward::domain::contact::Channel;
+use serde_json::{Value, json};
+
+use crate::support::{app::TestApp, on_both};
+
+on_both! {
+    async fn it_is_raised_at_once_with_nothing_but_a_token(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        for (n, body) in ["", "{}", "not json", "[1,2", "{\"position\": 7, \"made_at\": \"?\"}", "\u{0}"].into_iter().enumerate() {
+            let noted = app.person("ann").post_raw("/sos", body).await;
+            assert_eq!((noted.status, noted.message()), (200, "Noted 12:00."), "{body:?}");
+            assert!(!noted.body.to_string().contains("incident"), "whoever holds the phone learns nothing");
+            let incident = app.the_incident().await;
+            assert_eq!((incident["kind"].as_str(), incident["visit"].clone(), incident["raise"].as_i64()), (Some("sos"), Value::Null, Some(0)), "{n}: within two minutes it is the same one");
+        }
+        app.work().await;
+        // The first two steps at once, by every channel; everybody after two minutes.
+        let said = app.said().await;
+        let called = |to: &str| said.iter().filter(|said| said.to == to && said.purpose.calls_to_act()).count();
+        assert_eq!((called("sam"), called("dee"), called("jo"), called("una")), (2, 2, 2, 0));
+        let sam = app.texts("sam").await;
+        let code = app.the_incident_as("sam").await["code"].as_str().unwrap().to_owned();
+        assert!(sam.contains(&format!("SOS: Ann Lee 12:00. Ring 999 now: the place stands in Homeward. Then take it there: {code}.")), "{sam:?}");
+        assert!(app.texts("jo").await.contains(&"Ann Lee called for help 12:00. In danger: 999. Know where they are? Ring the duty manager on 07700900126.".to_owned()), "{:?}", app.texts("jo").await);
+        assert_eq!(app.texts("ann").await, [""; 0]);
+        app.pass(2).await;
+        assert!(app.texts("una").await.iter().any(|text| text.starts_with("SOS: Ann Lee 12:00.")));
+        // Nothing that comes from the phone stops it, and the subject reads nothing of it.
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        app.person("ann").get(&format!("/incidents/{id}")).await.is_problem(404, "not-found");
+        app.person("ann").post(&format!("/incidents/{id}/close"), json!({"outcome": "false_alarm", "known_by": "seen", "worker_now": "home", "note": "me"})).await.is_problem(403, "about-yourself");
+        assert_eq!(app.person("ann").get("/incidents").await.body["incidents"], json!([]));
+        app.finish().await;
+    }
+
+    async fn it_upgrades_what_is_open_and_voids_who_has_it(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let visit = app.ann_goes_in(10).await;
+        app.pass(20).await;
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        app.person("sam").post(&format!("/incidents/{id}/acknowledge"), json!({})).await.is_ok();
+        app.pass(1).await;
+        app.person("ann").post("/sos", json!({"words": "he has locked the door", "position": {"latitude": 52.48, "longitude": -1.89, "accuracy_metres": 12}})).await.is_ok();
+        app.work().await;
+        let incident = app.the_incident_as("sam").await;
+        assert_eq!((incident["id"].as_str(), incident["kind"].as_str(), incident["owner"].clone(), incident["raise"].as_i64()), (Some(id.as_str()), Some("sos"), Value::Null, Some(1)));
+        assert_eq!(incident["position"]["latitude"], 52.48);
+        assert!(app.texts("sam").await.contains(&"SOS: Ann Lee, whom you have, has called for help. Ring 999 now. Everyone is called again: take it again to keep it.".to_owned()));
+        // Taken again, and called again within two minutes: told, and ownership stays; later it is a new raise.
+        app.person("sam").post(&format!("/incidents/{id}/acknowledge"), json!({})).await.is_ok();
+        app.pass(1).await;
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        app.work().await;
+        assert_eq!(app.the_incident().await["owner"]["name"], "Sam Cole");
+        assert_eq!(app.texts("dee").await.last().unwrap(), "SOS: Ann Lee has called for help again, 12:22. Ring 999 if nobody has yet.");
+        app.pass(2).await;
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        assert_eq!((app.the_incident().await["owner"].clone(), app.the_incident().await["raise"].as_i64()), (Value::Null, Some(2)));
+        // The PIN looks as if it worked, and is shown as what it is.
+        let out = app.person("ann").post(&format!("/visits/{visit}/check-out"), json!({"pin": "4821"})).await;
+        assert_eq!(out.message(), "Ended at 12:24. You are no longer watched.");
+        let incident = app.the_incident().await;
+        assert_eq!((incident["state"].as_str(), incident["worker_reports"].as_str()), (Some("open"), Some("pin_used")));
+        assert_eq!(incident["worker_reports_text"], "PIN used since, last at 12:24: do not trust it until the worker is seen.");
+        let said = app.said().await.len();
+        app.pass(4).await;
+        assert!(app.said().await.len() > said, "the ladder goes on");
+        app.finish().await;
+    }
+
+    async fn a_visit_goes_on_beside_it_and_its_end_is_an_event_in_it(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.ann_goes_in(20).await;
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        app.pass(1).await;
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        app.pass(35).await;
+        assert!(app.texts("ann").await.iter().any(|text| text.starts_with("You were due out 12:20")), "reminders come as ever");
+        assert_eq!(app.open_incidents().await, 1, "not a second one");
+        assert!(app.log("incident", &id).await.contains(&"incident.visit_overdue".to_owned()));
+        // Closed with the worker still there: watched on.
+        let close = json!({"outcome": "threatened", "known_by": "spoke_by_voice", "worker_now": "still_there", "minutes": 30, "note": "He calmed down; she stays with a colleague on the phone."});
+        app.person("dee").post(&format!("/incidents/{id}/close"), close).await.is_ok();
+        app.pass(41).await;
+        let again = app.the_incident().await;
+        assert_eq!((again["kind"].as_str(), again["id"] == json!(id)), (Some("overdue"), false));
+        app.finish().await;
+    }
+
+    async fn a_second_visit_that_fell_overdue_meanwhile_is_raised_once_it_is_over(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        let visit = app.person("ann").post("/visits", json!({"minutes": 5, "place": "9 Quay Road"})).await;
+        assert_eq!(visit.status, 201);
+        app.pass(20).await;
+        assert_eq!(app.open_incidents().await, 1);
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        assert!(app.log("incident", &id).await.contains(&"incident.visit_overdue".to_owned()));
+        let still = json!({"outcome": "false_alarm", "known_by": "seen", "worker_now": "still_there", "minutes": 10, "note": "n"});
+        app.person("dee").post(&format!("/incidents/{id}/close"), still).await.is_problem(409, "wrong-state");
+        app.person("dee").post(&format!("/incidents/{id}/close"), json!({"outcome": "false_alarm", "known_by": "seen", "worker_now": "elsewhere_safe", "note": "Sat on the phone."})).await.is_ok();
+        app.work().await;
+        assert_eq!(app.the_incident().await["kind"], "overdue", "nobody said that the visit is over");
+        app.finish().await;
+    }
+
+    async fn where_the_worker_may_be_is_the_nearest_visit(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let visit = app.person("ann").post("/visits", json!({"place": "12 High St", "minutes": 60})).await.id();
+        app.pass(10).await;
+        app.person("ann").post(&format!("/visits/{visit}/check-out"), json!({"pin": "4821"})).await.is_ok();
+        app.person("ann").post("/visits", json!({"place": "9 Quay Road", "expected_arrival": app.at("18:00"), "minutes": 60})).await.is_ok();
+        app.pass(5).await;
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        app.work().await;
+        let incident = app.the_incident_as("sam").await;
+        assert_eq!((incident["place"].as_str(), incident["place_of"]["which"].as_str(), incident["place_of"]["at"].as_str()), (Some("12 High St"), Some("last_visit"), Some("2026-01-14T12:10:00Z")));
+        let said = app.said().await;
+        assert!(said.iter().all(|said| said.channel == Channel::Email || !said.text.contains("High St")), "no text names the place");
+        app.finish().await;
+    }
+
+    async fn an_old_token_is_enough_and_an_invented_one_is_not(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let organisation = app.organisation;
+        let now = app.now();
+        let listed = homeward::store::tokens::list(&mut app.db().read().await.unwrap(), organisation).await.unwrap();
+        let ann = listed.iter().find(|token| token.person_key == "ann").unwrap().id;
+        app.db().write(async move |tx| homeward::store::tokens::revoke(tx, organisation, ann, now).await).await.unwrap();
+        app.person("ann").get("/me").await.is_problem(401, "no-token");
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        assert!(app.log("incident", &id).await.contains(&"incident.sos_by_old_token".to_owned()));
+        app.with_token("hw_invented").post("/sos", json!({})).await.is_problem(401, "no-token");
+        app.work().await;
+        let events = app.everything_that_happened().await;
+        assert!(events.body["events"].as_array().unwrap().iter().any(|event| event["kind"] == "token.unknown"), "somebody has to see that a call for help came with it");
+        app.finish().await;
+    }
+}
