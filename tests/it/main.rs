@@ -13,6 +13,7 @@
 mod alarm;
 mod commands;
 mod faults;
+mod grammar;
 mod properties;
 mod store;
 mod support;
