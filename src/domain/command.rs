@@ -6,11 +6,25 @@
 
 use chrono::TimeDelta;
 
+use self::{
+    calls::Whoever,
+    reading::{Token, runs, tokens},
+    words::{CARRIER_WORDS, LISTED, Needs, Word},
+};
 use super::{local_time::ClockTime, pin::Pin};
 
+pub mod words;
+mod reading;
+mod calls;
+mod starts;
+mod going;
+mod times;
+mod pins;
+mod staff;
 mod code;
+mod mask;
 
-pub use code::Code;
+pub use self::{code::Code, mask::masked, reading::normalised};
 
 /// What a text means.
 ///
@@ -39,7 +53,7 @@ pub enum Command {
         by: Longer,
         /// As for [`Out`](Self::Out).
         pin: Option<Pin>,
-        /// What stood after the PIN and the time.
+        /// As for [`Out`](Self::Out).
         words: String,
     },
     /// A call for help.
@@ -185,12 +199,232 @@ pub enum Why {
 
 /// What a text means.
 pub fn parse(text: &str) -> Command {
-    let _ = text;
-    Command::NotUnderstood(Why::Unknown)
+    Parser { original: text, tokens: tokens(without_signature(text)) }.command()
 }
 
-/// The text without what could be a PIN, to be kept and shown.
-pub fn masked(text: &str) -> String {
-    let _ = text;
-    String::new()
+/// A text without the lines that a phone puts under it. They are looked at for the worker's own words and nothing else.
+fn without_signature(text: &str) -> &str {
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        let written = line.trim();
+        let begins_with =
+            |with: &str| written.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+        let is_rule = written.len() >= 2 && written.bytes().all(|b| matches!(b, b'-' | b'_'));
+        if is_rule || begins_with("sent from my ") || begins_with("get outlook for ") {
+            break;
+        }
+        end += line.len();
+    }
+    &text[..end]
+}
+
+struct Parser<'t> {
+    original: &'t str,
+    tokens: Vec<Token>,
+}
+
+impl Parser<'_> {
+    fn command(&self) -> Command {
+        if self.tokens.is_empty() {
+            return Command::NotUnderstood(Why::Empty);
+        }
+        if let Some(used) = calls::leads(&self.tokens) {
+            return Command::Sos { words: self.words_after(&self.tokens[..used]) };
+        }
+        let led = self.led();
+        if let Some(raised) = self.denied(led.as_ref()) {
+            return raised;
+        }
+        if self.objects() {
+            return Command::Object;
+        }
+        match led {
+            Some((word, rest)) => self.listed(word, &rest),
+            None => self.unlisted(),
+        }
+    }
+
+    /// The first word, if it is listed, and what follows. Blanks do not matter: `OUT4821`, `ACKK7QF`.
+    fn led(&self) -> Option<(Word, Vec<Token>)> {
+        let (first, rest) = self.tokens.split_first()?;
+        let with =
+            |word, next: Token| Some((word, std::iter::once(next).chain(rest.iter().cloned()).collect()));
+        if let Some(word) = Word::of(&first.text) {
+            return Some((word, rest.to_vec()));
+        }
+        if let Some((letters, next)) = first.split_before_digits()
+            && let Some(word) = Word::of(&letters.text)
+        {
+            return with(word, next);
+        }
+        let of_codes = LISTED.iter().filter(|listed| listed.needs == Needs::Code);
+        let (word, next) = of_codes
+            .filter_map(|listed| Some((listed.word, first.behind(listed.word.taught())?)))
+            .find(|(word, next)| staff::is_code_or_all(*word, &next.text))?;
+        with(word, next)
+    }
+
+    /// "Not OK", "SAFE? no", "I don't feel safe": a call for help, whatever the text begins with.
+    fn denied(&self, led: Option<&(Word, Vec<Token>)>) -> Option<Command> {
+        let (word, rest) = led.map_or((None, &[][..]), |(word, rest)| (Some(*word), rest.as_slice()));
+        // A concern speaks of others, and "NO K7QF, it is not safe for me to go" is a "no".
+        let who = if word == Some(Word::Concern) { Whoever::TheWriter } else { Whoever::Anybody };
+        let declines = word == Some(Word::No) && staff::code(rest).is_some();
+        if declines || !calls::denies_being_fine(&self.tokens, who) {
+            return None;
+        }
+        if word == Some(Word::Ack) && rest.first().is_some_and(|next| next.text.starts_with("ALL")) {
+            return Some(Command::NotUnderstood(Why::Perhaps(Word::NotSafe.taught())));
+        }
+        let behind = self.tokens.get(2..).unwrap_or_default();
+        Some(match staff::code(&self.tokens).or_else(|| staff::code(behind)) {
+            Some((code, at)) => Command::NotSafe { code, words: self.words_from(at.end) },
+            None => Command::Sos { words: self.whole() },
+        })
+    }
+
+    /// "Not out", "I'm still in": about what somebody else said of them.
+    fn objects(&self) -> bool {
+        let words: Vec<&str> = (self.tokens.iter().map(|token| token.text.as_str()))
+            .skip_while(|word| matches!(*word, "I" | "IM" | "AM" | "WE" | "WERE" | "ARE" | "NO"))
+            .take(3)
+            .collect();
+        match words.as_slice() {
+            ["NOT", "OUT", "OF", ..] => false,
+            ["NOT", "YET", "OUT", ..]
+            | ["NOT", "OUT" | "HOME" | "LEFT" | "DONE", ..]
+            | ["STILL", "IN" | "INSIDE" | "HERE" | "THERE", ..]
+            | ["HAVENT" | "HAVNT", "LEFT" | "GONE", ..]
+            | ["HAVE", "NOT", "LEFT"]
+            | ["NOTOUT" | "STILLIN" | "OBJECT", ..] => true,
+            _ => false,
+        }
+    }
+
+    fn listed(&self, word: Word, rest: &[Token]) -> Command {
+        let calls = match word {
+            Word::In => calls::stand_after_in(rest),
+            Word::Out | Word::Fine | Word::More => calls::stand_after_a_word(rest),
+            Word::Concern => calls::stand_after_concern(rest),
+            Word::Test => rest.len() > LONGEST_REHEARSAL && calls::stand_in(rest),
+            Word::Ack | Word::No | Word::Where | Word::Hold | Word::Safe => {
+                staff::code(rest).is_none() && calls::stand_in(rest)
+            }
+            Word::Sos | Word::NotSafe => true,
+            Word::Object | Word::Status | Word::Who => calls::stand_in(rest),
+        };
+        if calls {
+            return Command::Sos { words: self.whole() };
+        }
+        match word {
+            Word::In => Command::In(going::read(self.original, &runs(rest))),
+            Word::Out if calls::begin_with_a_negation(rest) => Command::Object,
+            Word::Out => {
+                let (pin, words) = pins::pin_and_words(self.original, self.after_the_word(rest), &runs(rest));
+                Command::Out { pin, words }
+            }
+            Word::Fine => {
+                let (pin, words) = pins::pin_and_words(self.original, self.after_the_word(rest), &runs(rest));
+                Command::Fine { pin, words }
+            }
+            Word::More => pins::more(self.original, self.after_the_word(rest), &runs(rest)),
+            Word::Test => Command::Test { words: self.rest_of(rest) },
+            Word::Concern => Command::Concern { words: self.rest_of(rest) },
+            Word::Status => Command::Status,
+            Word::Who => Command::Who,
+            Word::Object => Command::Object,
+            Word::Ack | Word::No | Word::Where | Word::Hold | Word::Safe => {
+                staff::read(word, self.original, self.after_the_word(rest), rest)
+            }
+            Word::Sos | Word::NotSafe => Command::Sos { words: self.whole() },
+        }
+    }
+
+    /// A text whose first word is not listed: it may still start, raise, or be asked about.
+    fn unlisted(&self) -> Command {
+        if calls::stand_in(&self.tokens) {
+            return Command::Sos { words: self.whole() };
+        }
+        if let Some(used) = starts::begins(&self.tokens) {
+            let rest = &self.tokens[used..];
+            if calls::stand_after_in(rest) {
+                return Command::Sos { words: self.whole() };
+            }
+            return Command::In(going::read(self.original, &runs(rest)));
+        }
+        if let Some(word) = carrier_word(&self.tokens) {
+            return Command::CarrierWord(word);
+        }
+        let first = self.tokens[0].text.as_str();
+        match Word::near(first) {
+            Some(Word::Status) => Command::Status,
+            Some(Word::Concern) => Command::Concern { words: self.words_after(&self.tokens[..1]) },
+            near => {
+                // Of a word of two letters one slip leaves little: its digits have to follow.
+                let has_digits = |token: &Token| token.text.bytes().any(|b| b.is_ascii_digit());
+                let follows = self.tokens.get(1).is_some_and(has_digits);
+                let near = near.filter(|word| follows || word.taught().len() > 2);
+                let meant = near.or_else(|| self.listed_further_on());
+                Command::NotUnderstood(meant.map_or(Why::Unknown, |word| Why::Perhaps(word.taught())))
+            }
+        }
+    }
+
+    /// A word that needs a PIN or a code and is not the first one, or was written with a blank in it.
+    fn listed_further_on(&self) -> Option<Word> {
+        let texts = || self.tokens.iter().map(|token| token.text.as_str());
+        let parted = texts().next().zip(texts().nth(1)).map(|(one, other)| format!("{one}{other}"));
+        let needs_more = |word: &Word| word.listed().is_some_and(|listed| listed.needs != Needs::Nothing);
+        let further_on = || texts().filter_map(Word::of).find(|word| needs_more(word) && *word != Word::No);
+        parted.and_then(|parted| Word::of(&parted)).filter(needs_more).or_else(further_on)
+    }
+
+    /// Where the listed word ends.
+    fn after_the_word(&self, rest: &[Token]) -> usize {
+        let glued = rest.first().is_some_and(|next| next.start() < self.tokens[0].end());
+        if glued { rest[0].start() } else { self.tokens[0].end() }
+    }
+
+    fn rest_of(&self, rest: &[Token]) -> String {
+        self.words_from(self.after_the_word(rest))
+    }
+
+    fn words_after(&self, used: &[Token]) -> String {
+        self.words_from(used.last().map_or(0, Token::end))
+    }
+
+    fn words_from(&self, at: usize) -> String {
+        trimmed(&mask::without_numbers(&self.original[at..]))
+    }
+
+    fn whole(&self) -> String {
+        self.words_from(0)
+    }
+}
+
+/// A rehearsal names at most so many words; a longer text that begins like one and calls for help does.
+const LONGEST_REHEARSAL: usize = 3;
+
+/// In a longer sentence a carrier word is a word like others.
+const LONGEST_FOR_CARRIERS: usize = 4;
+
+fn carrier_word(tokens: &[Token]) -> Option<CarrierWord> {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
+    let of = |written: &str| CARRIER_WORDS.iter().find(|(word, _)| *word == written).map(|(_, word)| *word);
+    let parted = of(&format!("{}{}", text(0), text(1))).map(|found| (found, 2));
+    let (found, used) = parted.or_else(|| Some((of(text(0))?, 1)))?;
+    // "Yes" begins many an answer.
+    let fits = match found {
+        CarrierWord::OptsIn => tokens.len() <= used || matches!(text(used), "PLEASE" | "THANKS" | "THANK"),
+        CarrierWord::OptsOut | CarrierWord::Info => tokens.len() <= LONGEST_FOR_CARRIERS,
+    };
+    fits.then_some(found)
+}
+
+/// Words without what parted them from the ones before; nothing, if there is nothing to read in them.
+fn trimmed(words: &str) -> String {
+    if tokens(words).is_empty() {
+        return String::new();
+    }
+    words.trim_start_matches(|c: char| c.is_whitespace() || ",.;:!?-–—".contains(c)).trim_end().to_owned()
 }

@@ -14,6 +14,7 @@ mod act_table;
 mod alarm;
 mod commands;
 mod faults;
+mod grammar;
 mod late;
 mod ownership;
 mod properties;
