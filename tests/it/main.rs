@@ -13,6 +13,7 @@
 mod alarm;
 mod commands;
 mod faults;
+mod operating;
 mod properties;
 mod store;
 mod support;
