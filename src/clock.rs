@@ -16,6 +16,7 @@ use std::{
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
+pub(crate) use self::steady::AGREE;
 pub use self::{
     database::{Asked, DatabaseClock},
     machine::{Instants, Machine, ManualMachine, ThisMachine},

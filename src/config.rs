@@ -266,13 +266,16 @@ impl Config {
         let known = ["sqlite:", "postgres:", "postgresql:"].iter().any(|kind| url.starts_with(kind));
         check(known, "database.url", "must begin with sqlite: or postgres:");
         check(self.database.connections > 0, "database.connections", "must be 1 at least");
-        let address = self.listen.address.parse::<SocketAddr>();
-        check(address.is_ok(), "listen.address", "must be an address and a port, such as 127.0.0.1:8080");
+        let served = self.listen.address.parse::<SocketAddr>();
+        check(served.is_ok(), "listen.address", "must be an address and a port, such as 127.0.0.1:8080");
         if let Some(url) = &self.listen.public_url {
             check_public_url(url, &mut check);
         }
         if let Some(address) = &self.metrics.listen {
-            let fine = address.parse::<SocketAddr>().is_ok() && *address != self.listen.address;
+            let fine = address.parse::<SocketAddr>().is_ok_and(|address| {
+                // Port 0 is a free one, each time another.
+                address.port() == 0 || served.as_ref().ok() != Some(&address)
+            });
             let message = "must be an address and a port of its own, such as 127.0.0.1:9090, or empty";
             check(fine, "metrics.listen", message);
         }

@@ -6,7 +6,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::{
-    app::House,
+    app::{House, clocks},
     clock::{Asked, Clock, DatabaseClock, Machine, WallClock},
     config::Config,
     domain::notice::Answering,
@@ -108,6 +108,10 @@ impl App {
             config.timer.longest_sleep,
             Arc::clone(&vitals),
         ));
+        let now = clock.now();
+        if let Some(change) = db.look(async |tx: &mut _| clocks::at_start(tx, now).await).await? {
+            timer.note(change);
+        }
         let outbox = Arc::new(Outbox::new(
             db.clone(),
             Arc::clone(&clock),
@@ -133,6 +137,8 @@ impl App {
     /// Serves and works until the end is asked for: then takes nothing new, finishes what is under way, and closes.
     pub async fn run(self, listener: TcpListener, routes: Router, shutdown: Shutdown) -> Ended {
         serve("http", listener, routes, &shutdown);
+        // It listens and knows the time; the watchdog is fed from here on.
+        systemd::ready();
         let (timer, stop) = (Arc::clone(&self.timer), shutdown.token());
         shutdown.role("timer", async move { timer.run(stop).await });
         let (outbox, stop) = (Arc::clone(&self.outbox), shutdown.token());
@@ -143,7 +149,6 @@ impl App {
         if let Some(seeker) = self.seeker {
             shutdown.role("reach", seeker.run(Arc::clone(&self.site.vitals), shutdown.token()));
         }
-        systemd::ready();
         shutdown.token().cancelled().await;
         systemd::ending();
         let ended = shutdown.finish().await;

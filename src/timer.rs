@@ -132,6 +132,12 @@ impl Timer {
         self.watchdog.feed();
     }
 
+    /// Goes into the log with the next round, beside what the clock itself has to say.
+    pub fn note(&self, change: Change) {
+        tracing::warn!(?change, "a clock is not what it was");
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+    }
+
     async fn look_ahead(&self) -> Duration {
         let look = async |tx: &mut store::Tx| {
             clocks::follow(tx, &*self.clock).await?;
@@ -144,12 +150,8 @@ impl Timer {
     }
 
     async fn keep_clock_changes(&self) {
+        self.clock.take_changes().into_iter().for_each(|change| self.note(change));
         let mut changes = std::mem::take(&mut *self.unkept.lock().unwrap_or_else(PoisonError::into_inner));
-        let new = self.clock.take_changes();
-        for change in &new {
-            tracing::warn!(?change, "a clock is not what it was");
-        }
-        changes.extend(new);
         if changes.is_empty() {
             return;
         }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    clock::{Change, Clock, Time},
+    clock::{AGREE, Change, Clock, Time},
     domain::event::{Door, EventKind, NewEvent, stamp},
     store::{self, Trace, Tx, events::log_for_organisation, installation, people},
 };
@@ -14,6 +14,13 @@ pub async fn follow(tx: &mut Tx, clock: &dyn Clock) -> store::Result<()> {
     let asked = clock.ask();
     clock.answered(asked, installation::time(tx).await?);
     Ok(())
+}
+
+/// Whether a service that is just starting would live through again what it has had already. It goes by its clock all the same:
+/// whoever set that has to hear of it.
+pub async fn at_start(tx: &mut Tx, now: Time) -> store::Result<Option<Change>> {
+    let last = installation::last_round(tx).await?;
+    Ok(last.filter(|last| *last - now > AGREE).map(|last_round| Change::BeforeLastRound { last_round, now }))
 }
 
 /// Keeps what happened to the clocks in the log of every organisation: what it says of times has to be read with that.
@@ -44,6 +51,10 @@ fn event(change: Change, now: Time) -> NewEvent {
             json!({"agree": false, "machine_ahead_ms": machine_ahead.num_milliseconds()}),
         ),
         Change::Together => (EventKind::ClockApart, json!({"agree": true})),
+        Change::BeforeLastRound { last_round, now } => {
+            let body = json!({"last_round": stamp(last_round), "now": stamp(now)});
+            (EventKind::ClockBehind, body)
+        }
     };
     NewEvent::new(kind, now, body)
 }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::Time;
 
 /// Clocks that are no further apart agree, as far as a deadline is concerned.
-const AGREE: TimeDelta = TimeDelta::seconds(2);
+pub(crate) const AGREE: TimeDelta = TimeDelta::seconds(2);
 /// So many changes wait at most for whoever keeps them; a clock that jumps about must not fill the memory.
 const WAITING: usize = 64;
 
@@ -49,6 +49,13 @@ pub enum Change {
     },
     /// They agree again.
     Together,
+    /// At the start it was earlier than the last round of the timer had been: a clock was set back while nothing ran.
+    BeforeLastRound {
+        /// When that was.
+        last_round: Time,
+        /// What the time was at the start.
+        now: Time,
+    },
 }
 
 /// A source's time, carried on by the steady clock between two readings.

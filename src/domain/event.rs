@@ -123,6 +123,8 @@ kinds! {
     ClockStepped = "clock.stepped"
     /// A machine's clock is apart from the database's, or agrees with it again.
     ClockApart = "clock.apart"
+    /// At the start it was earlier than the last round of the timer had been.
+    ClockBehind = "clock.behind"
     /// Something due could not be worked on and was moved aside.
     DeadlinePoisoned = "deadline.poisoned"
     /// Somebody sent a text.

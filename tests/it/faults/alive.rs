@@ -134,11 +134,17 @@ async fn systemd_hears_that_it_serves_and_that_it_ends() {
     let mut site = Site::with_overdue(&db, &westshire(QUICK_LADDER), &[]).await;
     let socket = site.folder.path().join("notify");
     let systemd = Systemd::listen(&socket);
-    site.environment = site.environment.with("NOTIFY_SOCKET", socket.display().to_string());
+    site.environment = site
+        .environment
+        .with("NOTIFY_SOCKET", socket.display().to_string())
+        .with("HOMEWARD_METRICS__LISTEN", "127.0.0.1:0");
     let mut process = site.serve(None);
     assert_eq!(systemd.hears().await, "READY=1\n");
     let address = address_of(&process).await;
     assert_eq!(get(format!("{address}/healthz")).await.0, 200);
+    let metrics = process.wait_for_line("metrics are at ").await;
+    let (status, text) = get(metrics.rsplit(' ').next().unwrap().to_owned()).await;
+    assert!(status == 200 && text.as_str().unwrap().contains("homeward_timer_rounds_total"), "{text}");
     process.terminate().await;
     assert_eq!(systemd.hears().await, "STOPPING=1\n", "and no watchdog where none was asked for");
     assert!(process.wait().await.success());

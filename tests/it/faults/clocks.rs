@@ -2,18 +2,19 @@
 //!
 //! Machine and database have clocks in the test's hand: on PostgreSQL a function of the test's own stands before the server's.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use homeward::clock::ManualMachine;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio_util::sync::CancellationToken;
 
 use super::add_workers;
 use crate::support::{
     Engine, TestDb,
     app::{TestApp, WESTSHIRE, noon},
-    on_both,
+    eventually, on_both,
 };
 
 const DATABASE_CLOCK: &str = "
@@ -85,6 +86,9 @@ impl Rig {
         events.iter().filter(|event| event["kind"] == kind).map(|event| event["body"].clone()).collect()
     }
 }
+
+/// The loops themselves notice: the test waits, as long as it may take, and moves nothing.
+const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 
 async fn set_up_clock(url: &str) -> PgConnection {
     let mut conn = PgConnection::connect(url).await.unwrap();
@@ -169,6 +173,36 @@ on_both! {
         }
         assert_eq!(rig.calls().await, calls, "nothing fires twice");
         assert_eq!(rig.logged("clock.stepped").await.len(), 1);
+        rig.records.finish().await;
+    }
+
+    async fn f13_the_loops_notice_within_five_seconds_that_the_machine_was_suspended(db: TestDb) {
+        let mut rig = Rig::start(&db, TimeDelta::zero()).await;
+        rig.app.person("ann").post("/visits", json!({"minutes": 5})).await.is_ok();
+        rig.run(10).await;
+        let (timer, stop) = (Arc::clone(&rig.app.app.timer), CancellationToken::new());
+        let stopped = stop.clone();
+        let running = tokio::spawn(async move { timer.run(stopped).await });
+        rig.jump(TimeDelta::minutes(20)).await;
+        eventually(NOTICED_WITHIN, async || rig.records.open_incidents().await == 1).await;
+        stop.cancel();
+        running.await.unwrap();
+        assert_eq!(rig.logged("incident.opened").await.len(), 1);
+        rig.turn().await;
+        rig.records.finish().await;
+    }
+
+    async fn f13_a_clock_that_was_set_back_while_nothing_ran_is_spoken_of(db: TestDb) {
+        let mut rig = Rig::start(&db, TimeDelta::zero()).await;
+        rig.run(10).await;
+        rig.jump(TimeDelta::hours(-1)).await;
+        rig.app = rig.records.replica_on(&db, &rig.machine).await;
+        rig.turn().await;
+        assert_eq!(
+            rig.logged("clock.behind").await,
+            [json!({"last_round": "2026-01-14T12:10:00.000000Z", "now": "2026-01-14T11:10:00.000000Z"})]
+        );
+        assert_eq!(rig.logged("clock.stepped").await, [] as [Value; 0]);
         rig.records.finish().await;
     }
 
