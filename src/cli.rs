@@ -17,7 +17,7 @@ use homeward::{
         organisation::{self, Defaults, Wanted},
         tokens as token_cases,
     },
-    clock::{Clock, SystemClock},
+    clock::{Clock, SystemClock, ThisMachine, Time},
     config::Config,
     demo,
     domain::{
@@ -31,9 +31,10 @@ use homeward::{
         visit::Risk,
     },
     keys::ServerKey,
+    outward::reach::{Seeker, Wrong},
     providers::Providers,
     shutdown::{Ended, Shutdown, asked_by_signal},
-    startup::App,
+    startup::{self, App},
     store::{Db, Lane, Trace, installation, ladders, people, tokens},
     telemetry,
 };
@@ -164,7 +165,7 @@ pub(crate) async fn run(
     match arguments.command {
         Command::Serve => serve(&config).await,
         Command::Migrate { grant_to } => migrate(&config, grant_to.as_deref()).await,
-        Command::CheckConfig => check_config(&config),
+        Command::CheckConfig => check_config(&config).await,
         Command::Apply { file } => apply(&config, &file).await,
         Command::Token(command) => token(&config, command).await,
         Command::Simulate(SimulateCommand::Ladder { worker, risk, due, rounds, organisation }) => {
@@ -185,12 +186,16 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let key = read_key(config)?;
     let providers = Providers::from_config(config).map_err(|complaint| anyhow::anyhow!("{complaint}"))?;
     let db = Db::open(&config.settings()).await?;
-    let app = App::build(config, db, Arc::new(SystemClock), key, providers).await?;
-    let listener = TcpListener::bind(&config.listen.address)
-        .await
-        .with_context(|| format!("listen.address: cannot listen on {}", config.listen.address))?;
-    say(format!("homeward serves on http://{}", listener.local_addr()?))?;
+    let clock = startup::clock(&db, Arc::new(ThisMachine::new())).await?;
+    let app = App::build(config, db, clock, key, providers).await?;
     let shutdown = Shutdown::default();
+    if let Some(address) = &config.metrics.listen {
+        let listener = listen("metrics.listen", address).await?;
+        say(format!("metrics are at http://{}/metrics", listener.local_addr()?))?;
+        app.serve_metrics(listener, &shutdown);
+    }
+    let listener = listen("listen.address", &config.listen.address).await?;
+    say(format!("homeward serves on http://{}", listener.local_addr()?))?;
     let asked = shutdown.clone();
     tokio::spawn(async move {
         asked_by_signal().await;
@@ -198,6 +203,10 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     });
     let routes = app.routes();
     Ok(exit_code(app.run(listener, routes, shutdown).await))
+}
+
+async fn listen(key: &str, address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}"))
 }
 
 fn exit_code(ended: Ended) -> ExitCode {
@@ -220,10 +229,22 @@ fn read_key(config: &Config) -> anyhow::Result<ServerKey> {
     config.read_server_key().map_err(|complaint| anyhow::anyhow!("{complaint}"))
 }
 
-fn check_config(config: &Config) -> anyhow::Result<ExitCode> {
-    let complaints = config.complaints();
+async fn check_config(config: &Config) -> anyhow::Result<ExitCode> {
+    let mut complaints: Vec<String> = config.complaints().iter().map(ToString::to_string).collect();
+    if complaints.is_empty()
+        && let Some(url) = &config.listen.public_url
+    {
+        match Seeker::new(url, read_key(config)?)?.look().await {
+            Ok(()) => say("listen.public_url leads here")?,
+            // Before the first start nobody can answer there.
+            Err(wrong @ Wrong::NoAnswer(_)) => {
+                say(format!("listen.public_url could not be tried unless it is served now: {wrong}"))?;
+            }
+            Err(wrong @ Wrong::NotUs(..)) => complaints.push(format!("listen.public_url: {wrong}")),
+        }
+    }
     for complaint in &complaints {
-        say(complaint.to_string())?;
+        say(complaint)?;
     }
     if complaints.is_empty() {
         say("nothing is wrong with the configuration")?;
@@ -276,7 +297,7 @@ async fn apply(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
         Err(refused) => return complain(file, &refused),
     };
     let db = open(config).await?;
-    let trace = Trace::machine(Door::CommandLine, SystemClock.now());
+    let trace = Trace::machine(Door::CommandLine, now(&db).await?);
     let key = wanted.key().to_owned();
     match db.write_in(Lane::Patient, async move |tx| organisation::apply(tx, &wanted, trace).await).await? {
         Ok(applied) => {
@@ -317,6 +338,11 @@ async fn open(config: &Config) -> anyhow::Result<Db> {
     Ok(db)
 }
 
+/// The time that the service goes by, whatever this machine's clock shows.
+async fn now(db: &Db) -> anyhow::Result<Time> {
+    Ok(startup::clock(db, Arc::new(ThisMachine::new())).await?.now())
+}
+
 async fn organisation_of(db: &Db, key: Option<&str>) -> anyhow::Result<OrganisationId> {
     let mut tx = db.read().await?;
     let all = people::organisations_any_org(&mut tx).await?;
@@ -334,7 +360,7 @@ async fn organisation_of(db: &Db, key: Option<&str>) -> anyhow::Result<Organisat
 
 async fn token(config: &Config, command: TokenCommand) -> anyhow::Result<ExitCode> {
     let db = open(config).await?;
-    let now = SystemClock.now();
+    let now = now(&db).await?;
     let trace = Trace::machine(Door::CommandLine, now);
     match command {
         TokenCommand::Create { person, label, expires_in, organisation } => {

@@ -1,4 +1,13 @@
 //! The only place that reads a clock. Everything else is told what time it is.
+//!
+//! With PostgreSQL the time is the database's ([`DatabaseClock`]), so that replicas agree on it whatever their machines believe;
+//! with SQLite it is the machine's ([`WallClock`]). Neither ever goes back: what was due stays due. What happened to a clock
+//! waits in [`Clock::take_changes`] for whoever keeps the log.
+
+mod database;
+mod machine;
+mod steady;
+mod wall;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -7,6 +16,14 @@ use std::{
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
+pub(crate) use self::steady::AGREE;
+pub use self::{
+    database::{Asked, DatabaseClock},
+    machine::{Instants, Machine, ManualMachine, ThisMachine},
+    steady::{Change, Source},
+    wall::WallClock,
+};
+
 /// An instant in UTC, kept to the microsecond: what PostgreSQL can hold.
 pub type Time = DateTime<Utc>;
 
@@ -14,23 +31,37 @@ pub type Time = DateTime<Utc>;
 pub trait Clock: Send + Sync + 'static {
     /// The present instant in UTC, in whole microseconds.
     fn now(&self) -> Time;
+
+    /// What has happened to the clocks since this was last asked.
+    fn take_changes(&self) -> Vec<Change> {
+        Vec::new()
+    }
+
+    /// How far the machine's own clock is ahead of this one; less than zero: behind.
+    fn machine_ahead(&self) -> TimeDelta {
+        TimeDelta::zero()
+    }
+
+    /// The clock that has to be told the database's time again and again, if this is one.
+    fn follows_database(&self) -> Option<&DatabaseClock> {
+        None
+    }
 }
 
-/// The machine's clock. A step forward is followed at once; after a step back it goes on at its own pace until the machine
-/// has caught up, so that nothing that is due is put off.
+impl std::fmt::Debug for dyn Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// What the machine says at this moment, steps and all: for commands that look once and end.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     fn now(&self) -> Time {
-        static LAST: Mutex<Option<(Time, Instant)>> = Mutex::new(None);
-        let (wall, tick) = (Utc::now(), Instant::now());
-        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        let steady = last.and_then(|(time, then)| Some(time + TimeDelta::from_std(tick - then).ok()?));
-        let now = steady.map_or(wall, |steady| steady.max(wall));
-        *last = Some((now, tick));
-        whole_microseconds(now)
+        whole_microseconds(Utc::now())
     }
 }
 

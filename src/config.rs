@@ -42,6 +42,8 @@ pub struct Config {
     #[serde(skip)]
     pub email: Vec<ProviderConfig>,
     pub listen: Listen,
+    pub metrics: Metrics,
+    pub heartbeat: Heartbeat,
     pub database: Database,
     pub secrets: Secrets,
     pub outbox: Outbox,
@@ -57,6 +59,26 @@ pub struct Config {
 #[expect(missing_docs, reason = "config/default.toml documents every key")]
 pub struct Listen {
     pub address: String,
+    #[serde(deserialize_with = "empty_is_no_text")]
+    pub public_url: Option<String>,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, Deserialize)]
+#[expect(missing_docs, reason = "config/default.toml documents every key")]
+pub struct Metrics {
+    #[serde(deserialize_with = "empty_is_no_text")]
+    pub listen: Option<String>,
+}
+
+/// `[heartbeat]`
+#[derive(Debug, Clone, Deserialize)]
+#[expect(missing_docs, reason = "config/default.toml documents every key")]
+pub struct Heartbeat {
+    #[serde(deserialize_with = "empty_is_no_secret")]
+    pub url: Option<Secret>,
+    #[serde(deserialize_with = "written::deserialize")]
+    pub interval: Duration,
 }
 
 /// `[database]`
@@ -244,17 +266,37 @@ impl Config {
         let known = ["sqlite:", "postgres:", "postgresql:"].iter().any(|kind| url.starts_with(kind));
         check(known, "database.url", "must begin with sqlite: or postgres:");
         check(self.database.connections > 0, "database.connections", "must be 1 at least");
-        let address = self.listen.address.parse::<SocketAddr>();
-        check(address.is_ok(), "listen.address", "must be an address and a port, such as 127.0.0.1:8080");
+        let served = self.listen.address.parse::<SocketAddr>();
+        check(served.is_ok(), "listen.address", "must be an address and a port, such as 127.0.0.1:8080");
+        if let Some(url) = &self.listen.public_url {
+            check_public_url(url, &mut check);
+        }
+        if let Some(address) = &self.metrics.listen {
+            let fine = address.parse::<SocketAddr>().is_ok_and(|address| {
+                // Port 0 is a free one, each time another.
+                address.port() == 0 || served.as_ref().ok() != Some(&address)
+            });
+            let message = "must be an address and a port of its own, such as 127.0.0.1:9090, or empty";
+            check(fine, "metrics.listen", message);
+        }
+        if let Some(url) = &self.heartbeat.url {
+            let wrong = provider::bad_url(url.reveal());
+            check(wrong.is_none(), "heartbeat.url", wrong.unwrap_or_default());
+        }
+        check(
+            self.heartbeat.interval >= Duration::from_secs(1),
+            "heartbeat.interval",
+            "must be 1s at least, or whoever takes the heartbeats takes it for an attack",
+        );
         check(self.outbox.at_once > 0, "outbox.at_once", "must be 1 at least, or nothing is ever sent");
         let slowest = self.providers().map(|(_, provider)| provider.timeout).max().unwrap_or_default();
         let shortest = slowest + Duration::from_secs(5);
         let lease = format!("must be longer than {}: the longest time-out and 5s", written::format(shortest));
         check(self.outbox.lease > shortest, "outbox.lease", &lease);
         check(
-            !self.timer.longest_sleep.is_zero(),
+            !self.timer.longest_sleep.is_zero() && self.timer.longest_sleep <= Duration::from_secs(2),
             "timer.longest_sleep",
-            "must be longer than 0, or the timer never rests",
+            "must be longer than 0, or the timer never rests, and 2s at most, or it is late after a suspension",
         );
         check(
             self.providers().next().is_some(),
@@ -282,6 +324,23 @@ impl Config {
             list.iter().enumerate().map(move |(at, one)| (format!("{}[{at}]", channel.as_str()), one))
         })
     }
+}
+
+/// What is wrong with the address that people are told.
+fn check_public_url(url: &str, check: &mut impl FnMut(bool, &str, &str)) {
+    let key = "listen.public_url";
+    let parsed = reqwest::Url::parse(url).ok().filter(|url| {
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.has_host()
+    });
+    let Some(parsed) = parsed else {
+        return check(false, key, "is not an address: write it like https://homeward.example.org");
+    };
+    let fine = match parsed.scheme() {
+        "https" => true,
+        "http" => parsed.host_str().is_some_and(provider::is_loopback),
+        _ => false,
+    };
+    check(fine, key, "must begin with https://: tokens and PINs go there");
 }
 
 fn parse(file: &str, text: &str) -> Result<Table, ConfigError> {
@@ -348,4 +407,14 @@ fn empty_is_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Ema
         return Ok(None);
     }
     Email::parse(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+fn empty_is_no_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    Ok(if text.is_empty() { None } else { Some(text) })
+}
+
+fn empty_is_no_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+    let secret = Secret::deserialize(from)?;
+    Ok(if secret.reveal().is_empty() { None } else { Some(secret) })
 }

@@ -27,7 +27,7 @@ use crate::{
         organisation::{self, Defaults, Wanted},
         pins as pin_cases, tokens,
     },
-    clock::{Clock, SystemClock},
+    clock::{Clock, ThisMachine, WallClock},
     config::{Config, Secret},
     domain::{
         event::Door,
@@ -84,7 +84,7 @@ pub async fn run(options: &Options, out: &mut (dyn Write + Send)) -> anyhow::Res
         format!("cannot listen on {}: choose another with --listen 127.0.0.1:0", options.listen)
     })?;
     let folder = Folder::open(options.data.as_deref())?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(WallClock::new(Arc::new(ThisMachine::new())));
     let demo = prepare(&folder.path, options.speed, clock).await?;
     if demo.new {
         acts::first_visit(&demo.stage).await?;

@@ -46,6 +46,11 @@ impl ServerKey {
         self.mac(b"check", &[]).to_vec()
     }
 
+    /// What only this installation can answer to `nonce`: all its replicas have this key, and nobody else.
+    pub fn proof(&self, nonce: &str) -> String {
+        crate::domain::event::hex(&self.mac(b"proof", &[nonce.as_bytes()]))
+    }
+
     fn mac(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         // HMAC takes keys of any length: this cannot fail, and if it did no PIN would be right.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 32] };

@@ -1,9 +1,11 @@
 //! Places at which a test can have the process killed. They exist only in builds with debug assertions.
 
-/// Stops here for ever, saying so on standard error, if this is the point that `HOMEWARD_KILL_POINT` names.
+/// Stops here for ever, saying so on standard error, if this is the point that `HOMEWARD_KILL_POINT` names; where it names a
+/// file too, as `point@/path`, from when that exists.
 #[cfg(debug_assertions)]
 pub async fn kill_point(name: &'static str) {
-    if CHOSEN.get().is_some_and(|chosen| chosen == name) {
+    let chosen = CHOSEN.get().map(|chosen| chosen.split_once('@').unwrap_or((chosen, "/")));
+    if chosen.is_some_and(|(point, file)| point == name && std::path::Path::new(file).exists()) {
         eprintln!("kill point: {name}");
         std::future::pending::<()>().await;
     }

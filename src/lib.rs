@@ -30,10 +30,14 @@ pub mod providers;
 pub mod http;
 pub mod demo;
 
+pub mod outward;
+
 pub mod startup;
 pub mod shutdown;
 pub mod config;
 pub mod keys;
 pub mod clock;
 pub mod telemetry;
+pub mod vitals;
+pub mod systemd;
 pub mod kill_points;

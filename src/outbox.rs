@@ -18,6 +18,7 @@ use crate::{
     clock::{Clock, Time},
     domain::{
         event::Door,
+        notice::Purpose,
         policy::delta,
         retry::{Handed, provider_for, wait_after},
     },
@@ -27,6 +28,7 @@ use crate::{
         self, Db, Lane, Trace, Tx,
         outbox::{self, Claimed},
     },
+    telemetry::metrics::Metrics,
 };
 
 /// A look at the outbox that found nothing is repeated after so long at the latest.
@@ -146,7 +148,9 @@ impl Outbox {
     /// Hands one message to the provider whose turn it is.
     async fn send(&self, claimed: Claimed) -> Sent {
         let mark = self.hand_over(&claimed).await;
-        Sent { claimed, mark }
+        let sent = Sent { claimed, mark };
+        sent.count(self.db.metrics(), self.clock.now());
+        sent
     }
 
     async fn hand_over(&self, claimed: &Claimed) -> Mark {
@@ -259,6 +263,20 @@ struct Sent {
 }
 
 impl Sent {
+    fn count(&self, metrics: &Metrics, now: Time) {
+        let message = &self.claimed.message;
+        let (provider, outcome) = match &self.mark {
+            Mark::Accepted { provider, .. } => (provider.as_str(), "accepted"),
+            Mark::Again { provider, .. } => (provider.as_str(), "again"),
+            Mark::Refused { provider, .. } => (provider.as_str(), "refused"),
+            Mark::Poisoned => ("none", "poisoned"),
+        };
+        metrics.message(message.channel.as_str(), provider, outcome);
+        if outcome == "accepted" && message.purpose == Purpose::FirstAlarm {
+            metrics.first_alarm((now - self.claimed.first_due_at).as_seconds_f64());
+        }
+    }
+
     fn log(&self) {
         let id = self.claimed.message.id;
         match &self.mark {

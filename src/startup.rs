@@ -6,17 +6,20 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::{
-    app::House,
-    clock::Clock,
+    app::{House, clocks},
+    clock::{Asked, Clock, DatabaseClock, Machine, WallClock},
     config::Config,
     domain::notice::Answering,
     http::{self, Site},
     keys::ServerKey,
     outbox::Outbox,
+    outward::{NoTls, heartbeat::Heartbeat, reach::Seeker},
     providers::Providers,
     shutdown::{Ended, Shutdown},
     store::{self, Db, installation},
+    systemd,
     timer::Timer,
+    vitals::{Reach, Vitals},
 };
 
 /// Why the service does not start.
@@ -34,10 +37,28 @@ pub enum StartError {
          every PIN would be wrong. Put the right key there"
     )]
     WrongKey,
+    /// Nothing encrypted can be spoken to.
+    #[error(transparent)]
+    Tls(#[from] NoTls),
+}
+
+/// The clock to go by: with PostgreSQL the database's, which is asked here for the first time, with SQLite this machine's.
+pub async fn clock(db: &Db, machine: Arc<dyn Machine>) -> store::Result<Arc<dyn Clock>> {
+    match db {
+        Db::Sqlite(_) => Ok(Arc::new(WallClock::new(machine))),
+        Db::Postgres(_) => {
+            let look = async |tx: &mut store::Tx| {
+                let asked = Asked::now(&*machine);
+                Ok((asked, installation::time(tx).await?))
+            };
+            let (asked, answer) = db.look(look).await?;
+            Ok(Arc::new(DatabaseClock::new(machine, asked, answer)))
+        }
+    }
 }
 
 /// The service, ready to run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct App {
     /// What the doors work with.
     pub site: Site,
@@ -45,6 +66,8 @@ pub struct App {
     pub timer: Arc<Timer>,
     /// The outbox.
     pub outbox: Arc<Outbox>,
+    heartbeat: Option<Heartbeat>,
+    seeker: Option<Seeker>,
 }
 
 impl App {
@@ -67,13 +90,28 @@ impl App {
             answering: if config.answering.by_text { Answering::ByText } else { Answering::InHomeward },
             operator: config.operator.email.clone(),
         });
+        let seeker =
+            config.listen.public_url.as_ref().map(|url| Seeker::new(url, key.clone())).transpose()?;
+        let nobody_has_looked = || Reach::Wrong("nobody has looked yet whether it leads here".into());
+        let reach = if seeker.is_some() { nobody_has_looked() } else { Reach::NotSaid };
+        let vitals = Arc::new(Vitals::new(reach));
+        let heartbeat = (config.heartbeat.url.clone()).map(|url| {
+            let (interval, clock) = (config.heartbeat.interval, Arc::clone(&clock));
+            Heartbeat::new(url, interval, db.clone(), clock, Arc::clone(&vitals))
+        });
+        let heartbeat = heartbeat.transpose()?;
         let timer = Arc::new(Timer::new(
             db.clone(),
             Arc::clone(&clock),
             Arc::clone(&house),
             config.policy.outage,
             config.timer.longest_sleep,
+            Arc::clone(&vitals),
         ));
+        let now = clock.now();
+        if let Some(change) = db.look(async |tx: &mut _| clocks::at_start(tx, now).await).await? {
+            timer.note(change);
+        }
         let outbox = Arc::new(Outbox::new(
             db.clone(),
             Arc::clone(&clock),
@@ -82,7 +120,8 @@ impl App {
             config.outbox.lease,
             config.outbox.at_once,
         ));
-        Ok(Self { site: Site { db, clock, house, key, unknown_caller: Arc::default() }, timer, outbox })
+        let site = Site { db, clock, house, key, vitals, unknown_caller: Arc::default() };
+        Ok(Self { site, timer, outbox, heartbeat, seeker })
     }
 
     /// Everything that this service serves.
@@ -90,21 +129,41 @@ impl App {
         http::router(self.site.clone())
     }
 
+    /// Serves what is counted and measured, apart from everything else.
+    pub fn serve_metrics(&self, listener: TcpListener, shutdown: &Shutdown) {
+        let routes = http::metrics::router(self.site.clone());
+        serve("metrics", listener, routes, shutdown);
+    }
+
     /// Serves and works until the end is asked for: then takes nothing new, finishes what is under way, and closes.
     pub async fn run(self, listener: TcpListener, routes: Router, shutdown: Shutdown) -> Ended {
-        let stop = shutdown.token();
-        shutdown.role("http", async move {
-            let stopped = stop.clone().cancelled_owned();
-            if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "HTTP is no longer served");
-            }
-        });
+        serve("http", listener, routes, &shutdown);
+        // It listens and knows the time; the watchdog is fed from here on.
+        systemd::ready();
         let (timer, stop) = (Arc::clone(&self.timer), shutdown.token());
         shutdown.role("timer", async move { timer.run(stop).await });
         let (outbox, stop) = (Arc::clone(&self.outbox), shutdown.token());
         shutdown.role("outbox", async move { outbox.run(stop).await });
+        if let Some(heartbeat) = self.heartbeat {
+            shutdown.role("heartbeat", heartbeat.run(shutdown.token()));
+        }
+        if let Some(seeker) = self.seeker {
+            shutdown.role("reach", seeker.run(Arc::clone(&self.site.vitals), shutdown.token()));
+        }
+        shutdown.token().cancelled().await;
+        systemd::ending();
         let ended = shutdown.finish().await;
         self.site.db.close().await;
         ended
     }
+}
+
+fn serve(role: &'static str, listener: TcpListener, routes: Router, shutdown: &Shutdown) {
+    let stop = shutdown.token();
+    shutdown.role(role, async move {
+        let stopped = stop.clone().cancelled_owned();
+        if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stopped).await {
+            tracing::error!(%error, role, "HTTP is no longer served");
+        }
+    });
 }

@@ -1,5 +1,7 @@
-//! The log of the process. No phone number, name, PIN or message text ever goes into it: what happened to people stands in
-//! the event log, which has an access rule.
+//! The log of the process, and what it counts ([`metrics`]). No phone number, name, PIN or message text ever goes into either:
+//! what happened to people stands in the event log, which has an access rule.
+
+pub mod metrics;
 
 use tracing_subscriber::EnvFilter;
 

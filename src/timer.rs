@@ -11,17 +11,21 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{House, tick},
-    clock::{Clock, Time},
+    app::{House, clocks, tick},
+    clock::{Change, Clock, Time},
     domain::policy::delta,
     kill_points::kill_point,
     store::{self, Db, Error, Lane},
+    systemd::Watchdog,
+    vitals::Vitals,
 };
 
 /// So many deadlines are worked on in one transaction.
 const AT_ONCE: i64 = 500;
 /// A round is marked at least so often, and at least four times in what counts as an outage.
 const MARK_EVERY: Duration = Duration::from_secs(15);
+/// So much of what happened to the clocks waits at most for a database that answers.
+const MOST_UNKEPT: usize = 64;
 
 /// What the timer works with.
 #[derive(Debug)]
@@ -34,12 +38,10 @@ pub struct Timer {
     /// How many deadlines go into one transaction: fewer after one that was too much, then more again.
     limit: AtomicI64,
     marked: Mutex<Option<Time>>,
-}
-
-impl std::fmt::Debug for dyn Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
-    }
+    /// What happened to the clocks and is not in the log yet.
+    unkept: Mutex<Vec<Change>>,
+    vitals: Arc<Vitals>,
+    watchdog: Watchdog,
 }
 
 impl Timer {
@@ -51,6 +53,7 @@ impl Timer {
         house: Arc<House>,
         outage: Duration,
         longest_sleep: Duration,
+        vitals: Arc<Vitals>,
     ) -> Self {
         Self {
             db,
@@ -60,6 +63,9 @@ impl Timer {
             longest_sleep,
             limit: AtomicI64::new(AT_ONCE),
             marked: Mutex::new(None),
+            unkept: Mutex::default(),
+            vitals,
+            watchdog: Watchdog::from_environment(),
         }
     }
 
@@ -76,7 +82,9 @@ impl Timer {
                 }
                 Ok(ticked)
             };
-            match self.db.write_in(Lane::Timer, case).await {
+            let done = self.db.write_in(Lane::Timer, case).await;
+            self.turned();
+            match done {
                 Ok(ticked) => {
                     worked += ticked.worked;
                     self.limit.store((limit * 2).min(AT_ONCE), Ordering::Relaxed);
@@ -92,7 +100,68 @@ impl Timer {
             }
         }
         self.mark(now).await?;
+        self.vitals.clean_round();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge: milliseconds in this millennium are exact")]
+        self.db.metrics().last_clean_round.set(now.timestamp_millis() as f64 / 1000.0);
         Ok(worked)
+    }
+
+    /// One round, as time is now; what there is to know about the time is learned at its end, so that no alarm waits for that.
+    /// Returns how long to sleep.
+    pub async fn round(&self) -> Duration {
+        let ticked = self.tick(self.clock.now()).await;
+        let sleep = self.look_ahead().await;
+        self.keep_clock_changes().await;
+        self.turned();
+        match ticked {
+            Ok(_) => {
+                self.db.metrics().round("clean");
+                sleep
+            }
+            Err(error) => {
+                self.db.metrics().round("failed");
+                tracing::error!(%error, "a round of the timer failed; the next follows");
+                self.longest_sleep
+            }
+        }
+    }
+
+    /// The loop goes on. A round that hangs does not say so, and is noticed by that.
+    fn turned(&self) {
+        self.vitals.turned();
+        self.watchdog.feed();
+    }
+
+    /// Goes into the log with the next round, beside what the clock itself has to say.
+    pub fn note(&self, change: Change) {
+        tracing::warn!(?change, "a clock is not what it was");
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+    }
+
+    async fn look_ahead(&self) -> Duration {
+        let look = async |tx: &mut store::Tx| {
+            clocks::follow(tx, &*self.clock).await?;
+            tick::next_due(tx).await
+        };
+        match self.db.look(look).await {
+            Ok(Some(due)) => (due - self.clock.now()).to_std().unwrap_or_default().min(self.longest_sleep),
+            _ => self.longest_sleep,
+        }
+    }
+
+    async fn keep_clock_changes(&self) {
+        self.clock.take_changes().into_iter().for_each(|change| self.note(change));
+        let mut changes = std::mem::take(&mut *self.unkept.lock().unwrap_or_else(PoisonError::into_inner));
+        if changes.is_empty() {
+            return;
+        }
+        let (now, keep) = (self.clock.now(), changes.clone());
+        let kept = self.db.write_in(Lane::Timer, async move |tx| clocks::changed(tx, &keep, now).await).await;
+        if let Err(error) = kept {
+            tracing::warn!(%error, "what happened to the clocks was not kept; tried again with the next round");
+            changes.truncate(MOST_UNKEPT);
+            *self.unkept.lock().unwrap_or_else(PoisonError::into_inner) = changes;
+        }
     }
 
     async fn mark(&self, now: Time) -> store::Result<()> {
@@ -119,13 +188,8 @@ impl Timer {
             tokio::pin!(rung);
             rung.as_mut().enable();
             self.db.bell().timer_sleeps_until(None);
-            let sleep = match self.tick(self.clock.now()).await {
-                Ok(_) => self.sleep_for().await,
-                Err(error) => {
-                    tracing::error!(%error, "a round of the timer failed; the next follows");
-                    self.longest_sleep
-                }
-            };
+            kill_point("timer.turns").await;
+            let sleep = self.round().await;
             kill_point("timer.ticked").await;
             self.db.bell().timer_sleeps_until(Some(self.clock.now() + delta(sleep)));
             tokio::select! {
@@ -133,13 +197,6 @@ impl Timer {
                 () = &mut rung => {}
                 () = tokio::time::sleep(sleep) => {}
             }
-        }
-    }
-
-    async fn sleep_for(&self) -> Duration {
-        match self.db.look(tick::next_due).await {
-            Ok(Some(due)) => (due - self.clock.now()).to_std().unwrap_or_default().min(self.longest_sleep),
-            _ => self.longest_sleep,
         }
     }
 }

@@ -6,7 +6,6 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use homeward::{
     clock::{Stopwatch, stopwatch},
     shutdown::Shutdown,
-    startup::App,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -33,8 +32,7 @@ pub async fn measure(engine: Engine, size: Size) {
     let shutdown = Shutdown::default();
     let app = &service.app;
     let routes = app.routes();
-    let running =
-        App { site: app.site.clone(), timer: Arc::clone(&app.timer), outbox: Arc::clone(&app.outbox) };
+    let running = app.clone();
     let serving = tokio::spawn(running.run(listener, routes, shutdown.clone()));
 
     progress("http: warming up");

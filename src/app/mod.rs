@@ -3,12 +3,14 @@
 
 pub mod access;
 mod chases;
+pub mod clocks;
 pub mod delivery;
 pub mod follow_ups;
 pub mod incidents;
 pub mod organisation;
 pub mod past_visits;
 pub mod pins;
+pub mod readiness;
 pub mod sos;
 pub mod text;
 mod telling;

@@ -364,6 +364,7 @@ pub(super) async fn tell_operator(
     undeliverable: MessageId,
     now: Time,
 ) -> store::Result<()> {
+    tx.count_operator_told();
     let Some(operator) = &house.operator else { return Ok(()) };
     let occasion = Occasion::new(format!("message/{undeliverable}/operator"));
     let notice = Notice::Undeliverable { message: undeliverable.0 };
@@ -380,6 +381,7 @@ pub(super) async fn tell_of_stuck_deadline(
     what: &str,
     now: Time,
 ) -> store::Result<()> {
+    tx.count_operator_told();
     let last_resort = people::last_resort(tx, organisation).await?;
     let to: Vec<_> = (house.operator.iter().map(|operator| (Channel::Email, operator.as_str())))
         .chain(last_resort.iter().map(|phone| (Channel::Sms, phone.as_str())))

@@ -185,20 +185,20 @@ impl ProviderConfig {
     }
 }
 
-/// What is wrong with a gateway's address. It is not quoted: some hold a token.
-fn bad_url(url: &str) -> Option<&'static str> {
+/// What is wrong with the address of a gateway, or of whoever takes heartbeats. It is not quoted: some hold a token.
+pub(super) fn bad_url(url: &str) -> Option<&'static str> {
     let Ok(url) = reqwest::Url::parse(url) else {
-        return Some("is not an address: write it like https://sms.example.org/send");
+        return Some("is not an address: write it like https://example.org/path");
     };
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => None,
         ("http", Some(host)) if is_loopback(host) => None,
-        ("http", Some(_)) => Some("sends names and numbers in the clear: use https"),
+        ("http", Some(_)) => Some("goes in the clear: use https"),
         _ => Some("must begin with https://"),
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

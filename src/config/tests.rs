@@ -175,9 +175,30 @@ fn risky_settings_are_complained_of() {
         ("[outbox]\nlease = \"13s\"", "outbox.lease"),
         ("[outbox]\nat_once = 0", "outbox.at_once"),
         ("[timer]\nlongest_sleep = \"0s\"", "timer.longest_sleep"),
+        ("[timer]\nlongest_sleep = \"1m\"", "timer.longest_sleep"),
+        ("[listen]\npublic_url = \"homeward.example.org\"", "listen.public_url"),
+        ("[listen]\npublic_url = \"http://homeward.example.org\"", "listen.public_url"),
+        ("[listen]\npublic_url = \"ftp://homeward.example.org\"", "listen.public_url"),
+        ("[listen]\npublic_url = \"https://a:b@homeward.example.org\"", "listen.public_url"),
+        ("[listen]\npublic_url = \"https://homeward.example.org/?x\"", "listen.public_url"),
+        ("[metrics]\nlisten = \"9090\"", "metrics.listen"),
+        ("[metrics]\nlisten = \"127.0.0.1:8080\"", "metrics.listen"),
+        ("[heartbeat]\nurl = \"hc-ping.example.org/4f2a\"", "heartbeat.url"),
+        ("[heartbeat]\nurl = \"http://hc-ping.example.org/4f2a\"", "heartbeat.url"),
+        ("[heartbeat]\ninterval = \"0s\"", "heartbeat.interval"),
         ("[policy]\nownership = \"1m\"", "policy"),
     ] {
         assert_eq!(complaints(&format!("{section}\n{GATEWAY}{SMTP}")), [key], "{section}");
+    }
+    for fine in [
+        "[listen]\npublic_url = \"https://homeward.example.org/\"",
+        "[listen]\npublic_url = \"http://127.0.0.1:8080\"",
+        "[metrics]\nlisten = \"127.0.0.1:9090\"",
+        "[heartbeat]\nurl = \"https://hc-ping.example.org/4f2a\"",
+    ] {
+        let text = format!("{fine}\n{GATEWAY}{SMTP}");
+        assert_eq!(complaints(&text), Vec::<String>::new(), "{fine}");
+        assert!(!format!("{:?}", load_with(&text, &[]).unwrap()).contains("4f2a"));
     }
     for host in ["localhost", "127.0.0.1", "[::1]"] {
         let text = GATEWAY.replace("https://sms.example.org", &format!("http://{host}:9000"));

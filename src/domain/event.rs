@@ -119,6 +119,12 @@ kinds! {
     MessagePoisoned = "message.poisoned"
     /// The rounds had stopped for longer than the policy allows.
     ServiceWasDown = "service.was_down"
+    /// A clock jumped, or the machine was suspended.
+    ClockStepped = "clock.stepped"
+    /// A machine's clock is apart from the database's, or agrees with it again.
+    ClockApart = "clock.apart"
+    /// At the start it was earlier than the last round of the timer had been.
+    ClockBehind = "clock.behind"
     /// Something due could not be worked on and was moved aside.
     DeadlinePoisoned = "deadline.poisoned"
     /// Somebody sent a text.

@@ -1,75 +1,106 @@
-//! Alive: the process answers. Ready: it can do its work, and does: the database answers, nothing due is left lying.
+//! Alive: the process answers. Ready: it can do its work, and does: the database answers, this process's timer turns, nothing due
+//! is left lying on any replica, and people reach it where they were told to.
 
 use std::time::Duration;
 
-use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
-use chrono::TimeDelta;
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 
-use super::Site;
+use super::{Site, problem};
 use crate::{
-    app::tick,
-    clock::Time,
-    store::{self, installation, outbox},
+    app::readiness::Lags,
+    store,
+    vitals::{Reach, Vitals},
 };
 
-/// A deadline that has been due for longer means that no timer works.
-const TIMER_LAG: TimeDelta = TimeDelta::seconds(10);
-/// A message that has been due for longer means that no outbox works.
-const OUTBOX_LAG: TimeDelta = TimeDelta::seconds(60);
-/// Rounds of the timer are marked more often than this, on some replica, even when nothing is due.
-const ROUND_LAG: TimeDelta = TimeDelta::seconds(60);
 /// The database has so long to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// What was found.
-#[derive(Debug, Serialize)]
-struct Readiness {
-    ready: bool,
-    database: &'static str,
-    timer_lag_seconds: Option<i64>,
-    outbox_lag_seconds: Option<i64>,
-}
+/// A nonce is no shorter and no longer.
+const NONCE: std::ops::RangeInclusive<usize> = 16..=64;
 
 pub(super) async fn alive() -> &'static str {
     "alive\n"
 }
 
-pub(super) async fn ready(State(site): State<Site>) -> impl IntoResponse {
-    let looked = tokio::time::timeout(PATIENCE, look(&site)).await;
-    let readiness = match looked {
-        Ok(Ok(readiness)) => readiness,
-        Ok(Err(_)) | Err(_) => Readiness {
-            ready: false,
-            database: "does not answer",
-            timer_lag_seconds: None,
-            outbox_lag_seconds: None,
-        },
-    };
-    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(readiness))
+/// Shows that whoever answers here is this installation, and nobody else: see [`crate::keys::ServerKey::proof`].
+pub(super) async fn prove(State(site): State<Site>, Path(nonce): Path<String>) -> Response {
+    if NONCE.contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        site.key.proof(&nonce).into_response()
+    } else {
+        problem::Problem::of(problem::Kind::NotFound).into_response()
+    }
 }
 
-async fn look(site: &Site) -> store::Result<Readiness> {
+/// How this process is, and the installation as far as it can see.
+pub(super) struct Health {
+    database: &'static str,
+    pub(super) lags: Option<Lags>,
+    timer_hangs: Option<Duration>,
+    reach: Reach,
+}
+
+impl Health {
+    pub(super) async fn of(site: &Site) -> Self {
+        let looked = tokio::time::timeout(PATIENCE, look(site)).await;
+        let (database, lags) = match looked {
+            Ok(Ok(Some(lags))) => ("answers", Some(lags)),
+            Ok(Ok(None)) => ("is not migrated: run `homeward migrate`", None),
+            Ok(Err(_)) | Err(_) => ("does not answer", None),
+        };
+        let vitals: &Vitals = &site.vitals;
+        Self { database, lags, timer_hangs: vitals.timer_hangs(), reach: vitals.reach() }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.lags.is_some_and(|lags| lags.are_fine())
+            && self.timer_hangs.is_none()
+            && !matches!(self.reach, Reach::Wrong(_))
+    }
+}
+
+async fn look(site: &Site) -> store::Result<Option<Lags>> {
     if !site.db.is_migrated().await? {
-        return Ok(Readiness {
-            ready: false,
-            database: "is not migrated: run `homeward migrate`",
-            timer_lag_seconds: None,
-            outbox_lag_seconds: None,
-        });
+        return Ok(None);
     }
     let mut tx = site.db.read().await?;
-    let now = site.clock.now();
-    let lag = |due: Option<Time>| due.map_or(TimeDelta::zero(), |due| (now - due).max(TimeDelta::zero()));
-    let last_round = installation::last_round(&mut tx).await?;
-    let round = last_round.map_or(TimeDelta::MAX, |last| now - last);
-    let timer = lag(tick::next_due(&mut tx).await?);
-    let outbox = lag(outbox::next_due_any_org(&mut tx).await?);
-    Ok(Readiness {
-        ready: timer <= TIMER_LAG && outbox <= OUTBOX_LAG && round <= ROUND_LAG,
-        database: "answers",
-        timer_lag_seconds: Some(timer.num_seconds()),
-        outbox_lag_seconds: Some(outbox.num_seconds()),
-    })
+    Lags::read(&mut tx, site.clock.now()).await.map(Some)
+}
+
+/// What is said of it.
+#[derive(Debug, Serialize)]
+struct Readiness {
+    ready: bool,
+    database: &'static str,
+    timer: String,
+    timer_lag_seconds: Option<i64>,
+    outbox_lag_seconds: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_url: Option<String>,
+}
+
+pub(super) async fn ready(State(site): State<Site>) -> impl IntoResponse {
+    let health = Health::of(&site).await;
+    let ready = health.is_ready();
+    let readiness = Readiness {
+        ready,
+        database: health.database,
+        timer: health.timer_hangs.map_or_else(
+            || "turns".into(),
+            |since| format!("hangs: it has not turned for {} s", since.as_secs()),
+        ),
+        timer_lag_seconds: health.lags.map(|lags| lags.timer.num_seconds()),
+        outbox_lag_seconds: health.lags.map(|lags| lags.outbox.num_seconds()),
+        public_url: match health.reach {
+            Reach::NotSaid => None,
+            Reach::Answers => Some("answers".into()),
+            Reach::Wrong(wrong) => Some(wrong),
+        },
+    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
 }

@@ -4,6 +4,7 @@ pub mod api;
 mod auth;
 mod body;
 mod health;
+pub mod metrics;
 pub mod problem;
 
 use std::sync::{Arc, Mutex};
@@ -24,6 +25,7 @@ use crate::{
     http::problem::{Kind, Problem},
     keys::ServerKey,
     store::Db,
+    vitals::Vitals,
 };
 
 /// What every handler works with.
@@ -39,6 +41,8 @@ pub struct Site {
     pub key: ServerKey,
     /// When a call for help by an unknown token was last logged: whoever sends many fills no log.
     pub unknown_caller: Arc<Mutex<Option<Time>>>,
+    /// How this process is.
+    pub vitals: Arc<Vitals>,
 }
 
 /// Everything that is served.
@@ -54,8 +58,10 @@ pub fn router(site: Site) -> Router {
         )
         .route("/problems/{slug}", get(explain))
         .route("/healthz", get(health::alive))
+        .route("/healthz/{nonce}", get(health::prove))
         .route("/readyz", get(health::ready))
         .layer(middleware::from_fn(finish_what_was_begun))
+        .route_layer(middleware::from_fn_with_state(site.clone(), metrics::count))
         .fallback(nothing_here)
         .method_not_allowed_fallback(async || Problem::of(Kind::Method))
         .layer(SetResponseHeaderLayer::if_not_present(

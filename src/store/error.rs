@@ -47,6 +47,20 @@ impl Error {
         Self::Inconsistent { table, column, id: id.to_string() }
     }
 
+    /// Its kind, as it is counted.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Busy => "busy",
+            Self::Retry => "retry",
+            Self::CommitUnknown => "commit_unknown",
+            Self::Unavailable(_) => "unavailable",
+            Self::Inconsistent { .. } | Self::Unreadable(_) => "unreadable",
+            Self::Panicked => "panicked",
+            Self::Closed => "closed",
+        }
+    }
+
     /// Whether what is kept is at fault, and trying again helps nothing.
     pub fn is_about_a_row(&self) -> bool {
         matches!(self, Self::Inconsistent { .. } | Self::Unreadable(_))

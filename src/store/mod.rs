@@ -39,6 +39,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool
 use crate::{
     clock::Time,
     domain::{event::Door, ids::PersonId},
+    telemetry::metrics::Metrics,
 };
 
 /// What a store function or a use case gives.
@@ -89,12 +90,14 @@ pub struct Rung {
     pub timer: Option<Time>,
     /// Something is to be sent.
     pub outbox: bool,
+    /// So often something was found that only whoever runs the service can mend.
+    pub operator: u32,
 }
 
 impl Rung {
     fn and(self, other: Self) -> Self {
         let timer = self.timer.into_iter().chain(other.timer).min();
-        Self { timer, outbox: self.outbox || other.outbox }
+        Self { timer, outbox: self.outbox || other.outbox, operator: self.operator + other.operator }
     }
 }
 
@@ -232,10 +235,11 @@ impl Db {
         lane: Lane,
         case: impl AsyncFn(&mut Tx) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
-        match self {
+        let done = match self {
             Self::Sqlite(db) => db.write(lane, case).await,
             Self::Postgres(db) => db.write(lane, case).await,
-        }
+        };
+        self.counted(done)
     }
 
     /// A short look on the timer's or the outbox's behalf: by their own connections, and never waited for longer than a use
@@ -248,7 +252,7 @@ impl Db {
             };
             case(&mut Tx::new(conn)).await
         };
-        tokio::time::timeout(LONGEST_USE_CASE, look).await.unwrap_or(Err(Error::Busy))
+        self.counted(tokio::time::timeout(LONGEST_USE_CASE, look).await.unwrap_or(Err(Error::Busy)))
     }
 
     /// A connection for reading only.
@@ -266,6 +270,15 @@ impl Db {
             Self::Sqlite(db) => db.bell(),
             Self::Postgres(db) => db.bell(),
         }
+    }
+
+    /// What this process counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.bell().metrics
+    }
+
+    fn counted<T>(&self, done: Result<T>) -> Result<T> {
+        done.inspect_err(|error| self.metrics().store_error(error.kind()))
     }
 
     /// `sqlite` or `postgres`.
@@ -311,6 +324,7 @@ pub struct Bell {
     pub outbox: std::sync::Arc<tokio::sync::Notify>,
     /// Until when the timer sleeps, in microseconds: what is due later does not wake it.
     sleeps_until: std::sync::Arc<AtomicI64>,
+    metrics: Metrics,
 }
 
 impl Bell {
@@ -327,6 +341,7 @@ impl Bell {
         if rung.outbox {
             self.outbox.notify_one();
         }
+        self.metrics.operator_told(rung.operator);
     }
 }
 
@@ -372,12 +387,17 @@ impl Tx {
 
     /// Wakes the timer after the commit, if it would sleep for longer.
     pub(crate) fn ring_timer(&mut self, due: Time) {
-        self.rung = self.rung.and(Rung { timer: Some(due), outbox: false });
+        self.rung = self.rung.and(Rung { timer: Some(due), ..Rung::default() });
     }
 
     /// Wakes the outbox after the commit.
     pub(crate) fn ring_outbox(&mut self) {
         self.rung.outbox = true;
+    }
+
+    /// Counts, after the commit, that whoever runs the service was to be told of something.
+    pub(crate) fn count_operator_told(&mut self) {
+        self.rung.operator += 1;
     }
 
     async fn run(&mut self, text: &'static str) -> Result<()> {

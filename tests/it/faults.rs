@@ -2,6 +2,8 @@
 //!
 //! Where a clock has to move the service runs in the test's own process; where a process has to die it is a real one.
 
+mod alive;
+mod clocks;
 mod database;
 mod processes;
 mod providers;

@@ -17,6 +17,7 @@ mod faults;
 mod grammar;
 mod late;
 mod ownership;
+mod operating;
 mod properties;
 mod sos;
 mod store;

@@ -501,6 +501,8 @@ async fn what_is_asked_often_goes_by_its_own_index() {
         ("visits::NEXT_DUE_ANY_ORG", "visit_deadline_due"),
         ("outbox::NEXT_DUE_ANY_ORG", "outbox_due"),
         ("outbox::CLAIM_ANY_ORG", "outbox_due"),
+        ("installation::COUNTS_ANY_ORG", "visit_running"),
+        ("installation::COUNTS_ANY_ORG", "incident_open"),
     ] {
         let text = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", texts[name].0));
         let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(text).fetch_all(&mut conn).await.unwrap();

@@ -30,7 +30,8 @@ fn room(path: &Path) -> String {
     Path::new(first.as_os_str()).file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// Which rooms each room may use. Everybody may use the clock, the configuration, keys, shutdown and telemetry.
+/// Which rooms each room may use. Everybody may use the clock, the configuration, keys, shutdown, telemetry
+/// and what a process knows of itself.
 fn arrows() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("domain", &[][..]),
@@ -40,20 +41,28 @@ fn arrows() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("timer", &["app", "store", "domain"][..]),
         ("outbox", &["app", "store", "providers", "domain"][..]),
         ("http", &["app", "store", "domain"][..]),
+        ("outward", &["app", "store", "domain", "providers"][..]),
         ("demo", &["app", "store", "domain", "http", "providers", "startup"][..]),
-        ("startup", &["app", "store", "domain", "http", "timer", "outbox", "providers"][..]),
-        ("cli", &["app", "store", "domain", "http", "timer", "outbox", "providers", "startup", "demo"][..]),
+        ("startup", &["app", "store", "domain", "http", "timer", "outbox", "outward", "providers"][..]),
+        (
+            "cli",
+            &["app", "store", "domain", "http", "timer", "outbox", "outward", "providers", "startup", "demo"]
+                [..],
+        ),
         // What everybody may use, and what that needs itself.
         ("clock", &[][..]),
         ("config", &["domain", "store"][..]),
         ("keys", &["domain"][..]),
         ("kill_points", &[][..]),
         ("shutdown", &[][..]),
+        ("systemd", &[][..]),
         ("telemetry", &[][..]),
+        ("vitals", &[][..]),
     ])
 }
 
-const FOR_EVERYBODY: [&str; 6] = ["clock", "config", "keys", "kill_points", "shutdown", "telemetry"];
+const FOR_EVERYBODY: [&str; 8] =
+    ["clock", "config", "keys", "kill_points", "shutdown", "systemd", "telemetry", "vitals"];
 
 #[test]
 fn data_goes_one_way() {
@@ -147,6 +156,7 @@ fn every_function_of_the_store_knows_its_organisation_or_says_that_it_does_not()
         "installation::key_is_ours",
         "installation::last_round",
         "installation::round_done",
+        "installation::time",
         "idempotency::claim",
         "idempotency::keep",
         "migrate::migrate",

@@ -6,14 +6,14 @@ use std::{collections::BTreeMap, sync::Arc, sync::OnceLock};
 use chrono::TimeDelta;
 use homeward::{
     app::organisation::{self, Defaults, Wanted},
-    clock::{Clock, ManualClock, Time},
+    clock::{Clock, ManualClock, ManualMachine, Time},
     config::Config,
     domain::{
         contact::Channel, event::Door, ids::OrganisationId, ladder::Ladder, notice::Purpose, policy::Policy,
     },
     keys::ServerKey,
     providers::Providers,
-    startup::App,
+    startup::{self, App},
     store::{Db, Trace, events, messages, outbox, people},
 };
 use serde_json::{Value, json};
@@ -104,15 +104,31 @@ impl TestApp {
         let (organisation, tokens) = apply(&db, organisation, config.policy.clone(), clock.now()).await;
         let key = ServerKey::parse(SERVER_KEY).unwrap();
         let app = App::build(config, db, Arc::new(clock.clone()), key, providers).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let routes = app.routes();
-        tokio::spawn(async move { axum::serve(listener, routes).await });
-        homeward::providers::install_crypto();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let this = Self { app, clock, organisation, tokens, url, http };
+        let this = Self::serve(app, clock, organisation, tokens).await;
         this.work().await;
         this
+    }
+
+    async fn serve(
+        app: App,
+        clock: ManualClock,
+        organisation: OrganisationId,
+        tokens: BTreeMap<String, String>,
+    ) -> Self {
+        let url = serve(app.routes()).await;
+        homeward::providers::install_crypto();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { app, clock, organisation, tokens, url, http }
+    }
+
+    /// Another server of the same installation, which goes by the clocks of this machine as the real one does.
+    pub async fn replica_on(&self, db: &TestDb, machine: &ManualMachine) -> Self {
+        let config = Config::load(None, &BTreeMap::new()).unwrap();
+        let db = db.open().await;
+        let clock = startup::clock(&db, Arc::new(machine.clone())).await.unwrap();
+        let key = ServerKey::parse(SERVER_KEY).unwrap();
+        let app = App::build(&config, db, clock, key, Providers::captured()).await.unwrap();
+        Self::serve(app, self.clock.clone(), self.organisation, self.tokens.clone()).await
     }
 
     pub fn db(&self) -> &Db {
@@ -120,7 +136,7 @@ impl TestApp {
     }
 
     pub fn now(&self) -> Time {
-        self.clock.now()
+        self.app.site.clock.now()
     }
 
     /// `12:34` of the day that the clock shows.
@@ -271,6 +287,14 @@ impl TestApp {
             events::verify_any_org(&mut tx, chain, organisation).await.unwrap().unwrap();
         }
     }
+}
+
+/// Serves this on a port of its own; where.
+pub async fn serve(routes: axum::Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    url
 }
 
 /// Applies an organisation's file; its id and everybody's token.

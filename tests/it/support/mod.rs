@@ -3,6 +3,7 @@
 pub mod app;
 pub mod fake_sms;
 pub mod fake_smtp;
+pub mod outside;
 pub mod postgres;
 pub mod process;
 pub mod tcp_proxy;

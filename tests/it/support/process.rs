@@ -55,6 +55,11 @@ impl Process {
         self.output.now().lines
     }
 
+    /// Waits until it can say no more.
+    pub async fn all_said(&self) {
+        self.output.wait_for(|output| output.closed == 2).await;
+    }
+
     /// Waits for a line with this in it, and gives the whole line.
     #[track_caller]
     pub fn wait_for_line(&self, part: &str) -> impl Future<Output = String> {
