@@ -204,6 +204,8 @@ pub struct Settings {
     pub connections: u32,
     /// How long to wait for a connection.
     pub acquire_timeout: Duration,
+    /// Whether SQLite's writer, two threads that wait for each other, stays on one CPU.
+    pub writer_on_one_cpu: bool,
 }
 
 impl Db {
