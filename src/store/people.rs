@@ -26,7 +26,6 @@ const NAME: &str = "SELECT name FROM person WHERE id = $1 AND organisation_id = 
 const CONTACTS: &str =
     "SELECT c.person_id, c.contact_id FROM emergency_contact c JOIN person p ON p.id = c.person_id
      WHERE p.organisation_id = $1 ORDER BY c.person_id, c.position";
-const TEAM_POLICY: &str = "SELECT policy FROM team WHERE id = $1 AND organisation_id = $2";
 const IN_REACH: &str = "WITH RECURSIVE below (id) AS (
        SELECT id FROM team WHERE id = $1 AND organisation_id = $2
        UNION SELECT t.id FROM team t JOIN below ON t.parent_id = below.id)
@@ -152,13 +151,6 @@ pub async fn last_resort(tx: &mut Tx, organisation: OrganisationId) -> Result<Ve
 /// Somebody's name.
 pub async fn name(tx: &mut Tx, organisation: OrganisationId, person: PersonId) -> Result<Option<String>> {
     Ok(both!(tx, |c| sqlx::query_scalar(NAME).bind(person).bind(organisation).fetch_optional(c).await?))
-}
-
-/// What a team works by.
-pub async fn policy(tx: &mut Tx, organisation: OrganisationId, team: TeamId) -> Result<Policy> {
-    let policy: Json<Policy> =
-        both!(tx, |c| sqlx::query_scalar(TEAM_POLICY).bind(team).bind(organisation).fetch_one(c).await?);
-    Ok(policy.0)
 }
 
 /// A team and all below it: how far somebody of that team reaches.

@@ -117,7 +117,12 @@ impl Database {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |tx| {
             Box::pin(async move {
-                let done = run(&case, tx, lane.longest()).await;
+                let mut done = run(&case, tx, lane.longest()).await;
+                if done.is_ok()
+                    && let Err(error) = tx.send_and_run("RELEASE job; SAVEPOINT job").await
+                {
+                    done = Err(error);
+                }
                 let keep = done.is_ok();
                 let answer: Answer = Box::new(move |commit| {
                     // A caller who has gone away does not change what was committed.
@@ -233,14 +238,15 @@ impl WriterLoop {
             if state.is_err() {
                 break;
             }
-            self.tx.pending = super::events::Pending::default();
-            self.tx.rung = Rung::default();
+            self.tx.forget();
             let (keep, answer) = job(&mut self.tx).await;
             answers.push(answer);
             if keep {
                 rung = rung.and(self.tx.rung);
+            } else {
+                self.tx.forget();
+                state = self.tx.run("ROLLBACK TO job").await;
             }
-            state = self.tx.run(if keep { "RELEASE job; SAVEPOINT job" } else { "ROLLBACK TO job" }).await;
         }
         if state.is_ok() {
             state = self.tx.run("COMMIT").await;
