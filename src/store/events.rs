@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// So many events go into one INSERT.
-const ROWS: usize = 50;
+/// So many events go into one INSERT: SQLite takes longer for each numbered parameter the more there are.
+const ROWS: usize = 10;
 
 const LIST: Sql = Sql::pair(
     "SELECT e.*, p.words FROM event e LEFT JOIN event_private p ON p.chain = e.chain AND p.number = e.number

@@ -80,6 +80,7 @@ pub enum Db {
 pub struct Tx {
     conn: Conn,
     pending: events::Pending,
+    messages: messages::Pending,
     waiting: later::Waiting,
     rung: Rung,
 }
@@ -338,7 +339,13 @@ impl Bell {
 impl Tx {
     fn new(conn: Conn) -> Self {
         let waiting = later::Waiting::new(&conn);
-        Self { conn, pending: events::Pending::default(), waiting, rung: Rung::default() }
+        Self {
+            conn,
+            pending: events::Pending::default(),
+            messages: Vec::new(),
+            waiting,
+            rung: Rung::default(),
+        }
     }
 
     pub(crate) fn engine_mut(&mut self) -> EngineMut<'_> {
@@ -358,15 +365,18 @@ impl Tx {
 
     /// Runs a part of a use case so that its failure, even a panic, undoes that part alone.
     pub async fn part<T>(&mut self, part: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        messages::flush(self).await?;
         let (pending, rung) = (self.pending.mark(), self.rung);
         self.run("SAVEPOINT part").await?;
         let part = async {
             let done = part(self).await?;
+            messages::flush(self).await?;
             self.send_and_run("RELEASE SAVEPOINT part").await?;
             Ok(done)
         };
         let done = AssertUnwindSafe(part).catch_unwind().await.unwrap_or(Err(Error::Panicked));
         if done.is_err() {
+            self.messages.clear();
             drop(self.take_waiting());
             self.run("ROLLBACK TO SAVEPOINT part").await?;
             self.run("RELEASE SAVEPOINT part").await?;
@@ -393,12 +403,14 @@ impl Tx {
 
     /// Lets what has been collected wait for the end of the use case, which sends it.
     async fn flush(&mut self) -> Result<()> {
+        messages::flush(self).await?;
         events::flush(self).await
     }
 
     /// Forgets what a use case has left, so that the next can begin.
     fn forget(&mut self) {
         self.pending = events::Pending::default();
+        self.messages.clear();
         drop(self.take_waiting());
         self.rung = Rung::default();
     }
