@@ -89,6 +89,7 @@ pub struct Database {
     pub connections: u32,
     #[serde(deserialize_with = "written::deserialize")]
     pub acquire_timeout: Duration,
+    pub writer_on_one_cpu: bool,
 }
 
 /// `[secrets]`
@@ -242,6 +243,7 @@ impl Config {
             url: self.database.url.reveal().into(),
             connections: self.database.connections,
             acquire_timeout: self.database.acquire_timeout,
+            writer_on_one_cpu: self.database.writer_on_one_cpu,
         }
     }
 

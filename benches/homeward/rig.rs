@@ -211,8 +211,12 @@ async fn setting(conn: &mut PgConnection, text: &'static str) -> String {
 }
 
 async fn open(url: &str) -> Db {
-    let settings =
-        Settings { url: url.into(), connections: CONNECTIONS, acquire_timeout: Duration::from_secs(5) };
+    let settings = Settings {
+        url: url.into(),
+        connections: CONNECTIONS,
+        acquire_timeout: Duration::from_secs(5),
+        writer_on_one_cpu: environment("HOMEWARD_DATABASE__WRITER_ON_ONE_CPU").is_some_and(|on| on == "true"),
+    };
     Db::open(&settings).await.unwrap()
 }
 

@@ -467,13 +467,17 @@ async fn code_for(
     person: PersonId,
     now: Time,
 ) -> store::Result<(String, bool)> {
-    if let Some(code) = people::code_of(tx, incident, person).await? {
-        return Ok((code, false));
-    }
     // 390,000 codes for a person who is called a few times a month: the second draw all but always does it.
     for _ in 0..20 {
         let code = draw_code()?;
-        if people::keep_code(tx, (incident, person), &code, (now, now - CODE_RESTS)).await? {
+        if people::keep_code(tx, (incident, person), &code, now).await? {
+            return Ok((code, true));
+        }
+        if let Some(code) = people::code_of(tx, incident, person).await? {
+            return Ok((code, false));
+        }
+        people::free_code(tx, person, &code, now - CODE_RESTS).await?;
+        if people::keep_code(tx, (incident, person), &code, now).await? {
             return Ok((code, true));
         }
     }

@@ -71,19 +71,33 @@ pub async fn tick(
     let due = visits::due_any_org(tx, now, limit).await?;
     let opened = if due.is_empty() { Opened::InTime } else { how_opened(tx, outage, now).await? };
     ticked.more |= i64::try_from(due.len()).is_ok_and(|due| due >= limit);
-    for (id, organisation) in due {
-        ticked.worked += 1;
-        let marked = lists.clone();
-        let done = tx
-            .part(async |tx| {
-                let known = know(tx, &mut known, organisation).await?;
-                visit_is_due(tx, house, known, (organisation, id), opened, &mut lists, trace).await
-            })
-            .await;
-        if let Err(error) = done {
-            lists = marked;
-            pass_on_or_move_aside(tx, house, Aside::Visit(id), organisation, error, trace).await?;
-            ticked.moved_aside += 1;
+    ticked.worked += due.len();
+    let marked = lists.clone();
+    // All in one part of the transaction; where one of them fails, each in a part of its own.
+    let together = tx
+        .part(async |tx| {
+            for (id, organisation) in &due {
+                let known = know(tx, &mut known, *organisation).await?;
+                visit_is_due(tx, house, known, (*organisation, *id), opened, &mut lists, trace).await?;
+            }
+            Ok(())
+        })
+        .await;
+    if together.is_err() {
+        lists = marked;
+        for (id, organisation) in due {
+            let marked = lists.clone();
+            let done = tx
+                .part(async |tx| {
+                    let known = know(tx, &mut known, organisation).await?;
+                    visit_is_due(tx, house, known, (organisation, id), opened, &mut lists, trace).await
+                })
+                .await;
+            if let Err(error) = done {
+                lists = marked;
+                pass_on_or_move_aside(tx, house, Aside::Visit(id), organisation, error, trace).await?;
+                ticked.moved_aside += 1;
+            }
         }
     }
     let directories = known.iter().map(|(id, known)| (*id, &known.directory)).collect();

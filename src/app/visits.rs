@@ -92,8 +92,7 @@ pub async fn start(
         }
     };
     // The worker's PIN row serialises their starts: two that come at once must see each other.
-    let pin = pins::load(tx, worker).await?;
-    let policy = people::policy(tx, actor.organisation, team).await?;
+    let (pin, policy) = pins::load_with_policy(tx, actor.organisation, (worker, team)).await?;
     let whose = Whose { organisation: actor.organisation, team, worker, by: actor.person };
     if start.is_plan(now) {
         let (Decision { mut visit, events, .. }, warnings) = allowed!(start.plan(id, whose, now, &policy));

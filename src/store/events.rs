@@ -1,9 +1,12 @@
 //! The log. Events are chained as they are decided, collected in the transaction, and leave as few inserts before its commit.
 
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Error, Result, Sql, Trace, Tx, both, execute};
+use super::{
+    Error, Result, Sql, Trace, Tx, both, execute,
+    later::{Hits, later, rows_of},
+};
 use crate::{
     clock::Time,
     domain::{
@@ -12,8 +15,8 @@ use crate::{
     },
 };
 
-/// So many events go into one INSERT.
-const ROWS: usize = 50;
+/// So many events go into one INSERT: SQLite takes longer for each numbered parameter the more there are.
+const ROWS: usize = 10;
 
 const LIST: Sql = Sql::pair(
     "SELECT e.*, p.words FROM event e LEFT JOIN event_private p ON p.chain = e.chain AND p.number = e.number
@@ -33,6 +36,11 @@ const ORGANISATION_HEAD: Sql = Sql::pair(
 );
 const MOVE_ORGANISATION_HEAD: &str =
     "UPDATE organisation SET chain_number = $2, chain_hash = $3 WHERE id = $1";
+const INSERT: &str =
+    "INSERT INTO event (organisation_id, chain, chain_kind, number, team_id, subject_id, kind, happened_at,
+       learned_at, door, actor_id, body, private_hash, hash)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+const INSERT_WORDS: &str = "INSERT INTO event_private (chain, number, salt, words) VALUES ($1, $2, $3, $4)";
 const ERASE_WORDS: &str = "DELETE FROM event_private WHERE chain = $1";
 const ALL_CHAINS_ANY_ORG: &str = "SELECT DISTINCT chain, organisation_id FROM event ORDER BY chain";
 
@@ -161,48 +169,37 @@ pub async fn log_for_organisation(
     let mut head = ChainHead { number, hash: hash_of(&hash, "organisation", organisation)? };
     let about = About { organisation, team, subject, chain: ChainOf::Organisation };
     append(tx, &mut head, about, trace, [event])?;
-    execute!(tx, MOVE_ORGANISATION_HEAD, organisation, head.number, &head.hash[..]);
+    later!(tx, Any, MOVE_ORGANISATION_HEAD, organisation, head.number, &head.hash[..]);
     Ok(())
 }
 
 pub(super) async fn flush(tx: &mut Tx) -> Result<()> {
     let Pending { events, words } = std::mem::take(&mut tx.pending);
     for rows in events.chunks(ROWS) {
-        both!(tx, |c| {
-            let mut insert = QueryBuilder::new(
-                "INSERT INTO event (organisation_id, chain, chain_kind, number, team_id, subject_id, kind, happened_at, \
-                 learned_at, door, actor_id, body, private_hash, hash) ",
-            );
-            insert.push_values(rows, |mut row, PendingEvent { about, event, hash }| {
-                row.push_bind(about.organisation)
-                    .push_bind(event.chain)
-                    .push_bind(about.chain.kind())
-                    .push_bind(event.number)
-                    .push_bind(about.team)
-                    .push_bind(about.subject)
-                    .push_bind(&event.kind)
-                    .push_bind(event.happened_at)
-                    .push_bind(event.learned_at)
-                    .push_bind(event.door)
-                    .push_bind(event.actor)
-                    .push_bind(&event.body)
-                    .push_bind(event.private_hash.as_ref().map(|hash| &hash[..]))
-                    .push_bind(&hash[..]);
-            });
-            insert.build().execute(c).await?;
-        });
+        let waiting = tx.later(rows_of(INSERT, 14, rows.len()), Hits::Any).await?;
+        for PendingEvent { about, event, hash } in rows {
+            waiting
+                .bind(about.organisation)?
+                .bind(event.chain)?
+                .bind(about.chain.kind())?
+                .bind(event.number)?
+                .bind(about.team)?
+                .bind(about.subject)?
+                .bind(&event.kind)?
+                .bind(event.happened_at)?
+                .bind(event.learned_at)?
+                .bind(event.door)?
+                .bind(event.actor)?
+                .bind(&event.body)?
+                .bind(event.private_hash.as_ref().map(|hash| &hash[..]))?
+                .bind(&hash[..])?;
+        }
     }
     for rows in words.chunks(ROWS) {
-        both!(tx, |c| {
-            let mut insert = QueryBuilder::new("INSERT INTO event_private (chain, number, salt, words) ");
-            insert.push_values(rows, |mut row, words| {
-                row.push_bind(words.chain)
-                    .push_bind(words.number)
-                    .push_bind(&words.salt[..])
-                    .push_bind(&words.words);
-            });
-            insert.build().execute(c).await?;
-        });
+        let waiting = tx.later(rows_of(INSERT_WORDS, 4, rows.len()), Hits::Any).await?;
+        for PendingWords { chain, number, salt, words } in rows {
+            waiting.bind(*chain)?.bind(*number)?.bind(&salt[..])?.bind(words)?;
+        }
     }
     Ok(())
 }

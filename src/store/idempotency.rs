@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Error, Result, Tx, both, execute, one_row};
+use super::{Error, Result, Tx, both, execute, later::later};
 use crate::{clock::Time, domain::ids::PersonId};
 
 const CLAIM: &str =
@@ -75,7 +75,8 @@ pub async fn claim(tx: &mut Tx, key: &Key, now: Time) -> Result<Claimed> {
 
 /// Keeps the answer with the key.
 pub async fn keep(tx: &mut Tx, key: &Key, status: u16, reply: &str) -> Result<()> {
-    one_row(execute!(tx, KEEP, key.person, &key.route, &key.key, i32::from(status), reply))
+    later!(tx, One, KEEP, key.person, &key.route, &key.key, i32::from(status), reply);
+    Ok(())
 }
 
 /// Forgets up to 500 keys older than `before`.

@@ -5,7 +5,7 @@ use sqlx::{FromRow, types::Json};
 use super::{
     Error, Result, Sql, Trace, Tx, both,
     events::{self, About, ChainOf},
-    execute, one_row,
+    later::later,
 };
 use crate::{
     clock::Time,
@@ -301,8 +301,9 @@ pub async fn insert(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
     events::append(tx, &mut incident.chain, about, trace, events)?;
     incident.version = 1;
     let columns = Columns::of(incident);
-    execute!(
+    later!(
         tx,
+        Any,
         INSERT,
         incident.id,
         incident.organisation,
@@ -341,8 +342,9 @@ pub async fn update(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
     events::append(tx, &mut incident.chain, about, trace, events)?;
     let columns = Columns::of(incident);
     let (closing, review) = (columns.closing, columns.review);
-    one_row(execute!(
+    later!(
         tx,
+        One,
         UPDATE,
         incident.id,
         incident.organisation,
@@ -379,7 +381,7 @@ pub async fn update(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
         incident.police.as_ref().map(Json),
         columns.with_police.is_some(),
         columns.with_police.unwrap_or_default()
-    ))?;
+    );
     incident.version += 1;
     Ok(())
 }
@@ -388,25 +390,27 @@ pub async fn update(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
 pub async fn log(tx: &mut Tx, incident: &mut Incident, event: NewEvent, trace: Trace) -> Result<()> {
     let about = about(incident);
     events::append(tx, &mut incident.chain, about, trace, [event])?;
-    one_row(execute!(
+    later!(
         tx,
+        One,
         LOG_HEAD,
         incident.id,
         incident.organisation,
         incident.chain.number,
         &incident.chain.hash[..]
-    ))
+    );
+    Ok(())
 }
 
 /// Sets when an incident next needs the timer; `None`: it is closed.
 pub async fn set_due(tx: &mut Tx, id: IncidentId, due: Option<Time>) -> Result<()> {
     match due {
         Some(due) => {
-            execute!(tx, SET_DUE, id, due);
+            later!(tx, Any, SET_DUE, id, due);
             tx.ring_timer(due);
         }
         None => {
-            execute!(tx, CLEAR_DUE, id);
+            later!(tx, Any, CLEAR_DUE, id);
         }
     }
     Ok(())

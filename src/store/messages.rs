@@ -1,5 +1,7 @@
 //! Messages: what was said to whom. What is still to be sent stands in the outbox beside it.
 
+use std::collections::HashSet;
+
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 
@@ -61,6 +63,12 @@ pub struct NewMessage {
     pub address: String,
     /// What it says, in the words of every channel: the next one may be needed.
     pub text: Text,
+}
+
+impl NewMessage {
+    fn id(&self) -> MessageId {
+        MessageId::of(self.occasion, self.channel)
+    }
 }
 
 /// Where a message stands.
@@ -144,6 +152,9 @@ impl Message {
     }
 }
 
+/// Messages that wait for the end of the use case, or of its part, so that they leave in as few texts as possible.
+pub(super) type Pending = Vec<(OrganisationId, NewMessage, Time)>;
+
 /// Keeps messages and puts them into the outbox. One that is already there, for the same occasion and channel, stays as
 /// it is: a tick that is done twice sends once.
 pub async fn queue(
@@ -152,15 +163,22 @@ pub async fn queue(
     messages: &[NewMessage],
     now: Time,
 ) -> Result<()> {
-    for rows in messages.chunks(ROWS) {
-        let new: Vec<MessageId> = both!(tx, |c| {
+    tx.messages.extend(messages.iter().map(|message| (organisation, message.clone(), now)));
+    if tx.messages.len() >= ROWS { flush(tx).await } else { Ok(()) }
+}
+
+/// Writes what has been queued: before anything here looks at the messages, and before the end.
+pub(super) async fn flush(tx: &mut Tx) -> Result<()> {
+    let queued = std::mem::take(&mut tx.messages);
+    for rows in queued.chunks(ROWS) {
+        let new: HashSet<MessageId> = both!(tx, |c| {
             let mut insert = QueryBuilder::new(
                 "INSERT INTO message (id, organisation_id, recipient_id, visit_id, incident_id, raise, step, round, \
                  occasion, purpose, channel, address, short_text, subject, body, state, created_at) ",
             );
-            insert.push_values(rows, |mut row, message| {
-                row.push_bind(MessageId::of(message.occasion, message.channel))
-                    .push_bind(organisation)
+            insert.push_values(rows, |mut row, (organisation, message, now)| {
+                row.push_bind(message.id())
+                    .push_bind(*organisation)
                     .push_bind(message.recipient)
                     .push_bind(message.visit)
                     .push_bind(message.incident)
@@ -175,28 +193,27 @@ pub async fn queue(
                     .push_bind(&message.text.subject)
                     .push_bind(&message.text.mail)
                     .push_bind(MessageState::Pending)
-                    .push_bind(now);
+                    .push_bind(*now);
             });
             insert.push(" ON CONFLICT (id) DO NOTHING RETURNING id");
-            insert.build_query_scalar().fetch_all(c).await?
+            insert.build_query_scalar().fetch_all(c).await?.into_iter().collect()
         });
-        if new.is_empty() {
+        let mut to_send: Vec<_> = rows.iter().filter(|(_, message, _)| new.contains(&message.id())).collect();
+        // The same message twice in one use case is one.
+        to_send.sort_by_key(|(_, message, _)| message.id());
+        to_send.dedup_by_key(|(_, message, _)| message.id());
+        if to_send.is_empty() {
             continue;
         }
-        let rows: Vec<(MessageId, i32)> = rows
-            .iter()
-            .map(|message| (MessageId::of(message.occasion, message.channel), message.purpose.rank()))
-            .filter(|(id, _)| new.contains(id))
-            .collect();
         both!(tx, |c| {
             let mut insert = QueryBuilder::new(
                 "INSERT INTO outbox (message_id, rank, due_at, first_due_at, epoch, tries) ",
             );
-            insert.push_values(rows, |mut row, (id, rank)| {
-                row.push_bind(id)
-                    .push_bind(rank)
-                    .push_bind(now)
-                    .push_bind(now)
+            insert.push_values(to_send, |mut row, (_, message, now)| {
+                row.push_bind(message.id())
+                    .push_bind(message.purpose.rank())
+                    .push_bind(*now)
+                    .push_bind(*now)
                     .push_bind(0_i64)
                     .push_bind(0_i32);
             });
@@ -209,6 +226,7 @@ pub async fn queue(
 
 /// Messages by their ids.
 pub(super) async fn by_ids_any_org(tx: &mut Tx, ids: &[MessageId]) -> Result<Vec<Message>> {
+    flush(tx).await?;
     let text = tx.text(BY_IDS_ANY_ORG);
     Ok(match tx.engine_mut() {
         super::EngineMut::Sqlite(c) => {
@@ -224,16 +242,19 @@ pub(super) async fn by_ids_any_org(tx: &mut Tx, ids: &[MessageId]) -> Result<Vec
 
 /// One message, to be shown.
 pub async fn find(tx: &mut Tx, organisation: OrganisationId, id: MessageId) -> Result<Option<Message>> {
+    flush(tx).await?;
     Ok(both!(tx, |c| sqlx::query_as(FIND).bind(id).bind(organisation).fetch_optional(c).await?))
 }
 
 /// The newest messages of an organisation.
 pub async fn list(tx: &mut Tx, organisation: OrganisationId, limit: i64) -> Result<Vec<Message>> {
+    flush(tx).await?;
     Ok(both!(tx, |c| sqlx::query_as(LIST).bind(organisation).bind(limit).fetch_all(c).await?))
 }
 
 /// Where a message stands now.
 pub async fn state(tx: &mut Tx, organisation: OrganisationId, id: MessageId) -> Result<Option<MessageState>> {
+    flush(tx).await?;
     Ok(both!(tx, |c| sqlx::query_scalar(STATE).bind(id).bind(organisation).fetch_optional(c).await?))
 }
 
@@ -243,11 +264,13 @@ pub async fn waiting_calls(
     organisation: OrganisationId,
     incident: IncidentId,
 ) -> Result<Vec<(PersonId, Channel)>> {
+    flush(tx).await?;
     Ok(both!(tx, |c| sqlx::query_as(WAITING_CALLS).bind(incident).bind(organisation).fetch_all(c).await?))
 }
 
 /// By which channels an occasion has been tried.
 pub async fn channels_of(tx: &mut Tx, organisation: OrganisationId, occasion: Uuid) -> Result<Vec<Channel>> {
+    flush(tx).await?;
     Ok(both!(tx, |c| sqlx::query_scalar(OF_OCCASION).bind(occasion).bind(organisation).fetch_all(c).await?))
 }
 
@@ -258,6 +281,7 @@ pub async fn standing_in_round(
     incident: IncidentId,
     rung: Rung,
 ) -> Result<i64> {
+    flush(tx).await?;
     Ok(both!(tx, |c| sqlx::query_scalar(STANDING_IN_ROUND)
         .bind(incident)
         .bind(organisation)
@@ -275,6 +299,7 @@ pub async fn take_back_calls(
     incident: IncidentId,
     now: Time,
 ) -> Result<()> {
+    flush(tx).await?;
     execute!(tx, DROP_CALLS, incident, organisation);
     execute!(tx, TAKE_BACK_CALLS, incident, organisation, now);
     Ok(())
@@ -287,6 +312,7 @@ pub async fn take_back_reminders(
     visit: VisitId,
     now: Time,
 ) -> Result<()> {
+    flush(tx).await?;
     execute!(tx, DROP_REMINDERS, visit, organisation);
     execute!(tx, TAKE_BACK_REMINDERS, visit, organisation, now);
     Ok(())

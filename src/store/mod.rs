@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod incidents;
 pub mod installation;
 pub mod ladders;
+mod later;
 pub mod messages;
 mod migrate;
 pub mod outbox;
@@ -80,6 +81,8 @@ pub enum Db {
 pub struct Tx {
     conn: Conn,
     pending: events::Pending,
+    messages: messages::Pending,
+    waiting: later::Waiting,
     rung: Rung,
 }
 
@@ -110,7 +113,8 @@ enum Conn {
 
 /// Repeats one expression for both engines: `$c` is the connection, of the engine's own type.
 macro_rules! both {
-    ($tx:expr, |$c:ident| $e:expr) => {
+    ($tx:expr, |$c:ident| $e:expr) => {{
+        $crate::store::Tx::send($tx).await?;
         match $crate::store::Tx::engine_mut($tx) {
             $crate::store::EngineMut::Sqlite($c) => $e,
             // A server that hangs is not waited for, by readers neither: they have no other limit.
@@ -121,7 +125,7 @@ macro_rules! both {
                     .unwrap_or(Err($crate::store::Error::Busy))?
             }
         }
-    };
+    }};
 }
 pub(crate) use both;
 
@@ -207,6 +211,8 @@ pub struct Settings {
     pub connections: u32,
     /// How long to wait for a connection.
     pub acquire_timeout: Duration,
+    /// Whether SQLite's writer, two threads that wait for each other, stays on one CPU.
+    pub writer_on_one_cpu: bool,
 }
 
 impl Db {
@@ -347,7 +353,14 @@ impl Bell {
 
 impl Tx {
     fn new(conn: Conn) -> Self {
-        Self { conn, pending: events::Pending::default(), rung: Rung::default() }
+        let waiting = later::Waiting::new(&conn);
+        Self {
+            conn,
+            pending: events::Pending::default(),
+            messages: Vec::new(),
+            waiting,
+            rung: Rung::default(),
+        }
     }
 
     pub(crate) fn engine_mut(&mut self) -> EngineMut<'_> {
@@ -367,22 +380,25 @@ impl Tx {
 
     /// Runs a part of a use case so that its failure, even a panic, undoes that part alone.
     pub async fn part<T>(&mut self, part: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        messages::flush(self).await?;
         let (pending, rung) = (self.pending.mark(), self.rung);
         self.run("SAVEPOINT part").await?;
-        let done = AssertUnwindSafe(part(self)).catch_unwind().await.unwrap_or(Err(Error::Panicked));
-        match done {
-            Ok(done) => {
-                self.run("RELEASE SAVEPOINT part").await?;
-                Ok(done)
-            }
-            Err(error) => {
-                self.run("ROLLBACK TO SAVEPOINT part").await?;
-                self.run("RELEASE SAVEPOINT part").await?;
-                self.pending.back_to(pending);
-                self.rung = rung;
-                Err(error)
-            }
+        let part = async {
+            let done = part(self).await?;
+            messages::flush(self).await?;
+            self.send_and_run("RELEASE SAVEPOINT part").await?;
+            Ok(done)
+        };
+        let done = AssertUnwindSafe(part).catch_unwind().await.unwrap_or(Err(Error::Panicked));
+        if done.is_err() {
+            self.messages.clear();
+            drop(self.take_waiting());
+            self.run("ROLLBACK TO SAVEPOINT part").await?;
+            self.run("RELEASE SAVEPOINT part").await?;
+            self.pending.back_to(pending);
+            self.rung = rung;
         }
+        done
     }
 
     /// Wakes the timer after the commit, if it would sleep for longer.
@@ -405,9 +421,18 @@ impl Tx {
         Ok(())
     }
 
-    /// Writes what has been collected; the last thing before a commit.
+    /// Lets what has been collected wait for the end of the use case, which sends it.
     async fn flush(&mut self) -> Result<()> {
+        messages::flush(self).await?;
         events::flush(self).await
+    }
+
+    /// Forgets what a use case has left, so that the next can begin.
+    fn forget(&mut self) {
+        self.pending = events::Pending::default();
+        self.messages.clear();
+        drop(self.take_waiting());
+        self.rung = Rung::default();
     }
 }
 

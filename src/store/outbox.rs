@@ -4,7 +4,7 @@ use sqlx::FromRow;
 
 use super::{
     Result, Sql, Tx, both, execute,
-    messages::{Message, MessageState, by_ids_any_org},
+    messages::{self, Message, MessageState, by_ids_any_org},
 };
 use crate::{clock::Time, domain::ids::MessageId};
 
@@ -56,6 +56,7 @@ struct Row {
 
 /// Claims up to `limit` messages that are due, the most urgent and the oldest first.
 pub async fn claim_any_org(tx: &mut Tx, now: Time, lease_ends: Time, limit: usize) -> Result<Vec<Claimed>> {
+    messages::flush(tx).await?;
     let text = tx.text(CLAIM_ANY_ORG);
     let mut rows: Vec<Row> = Vec::new();
     for rank in RANKS {
@@ -93,11 +94,13 @@ pub async fn claim_any_org(tx: &mut Tx, now: Time, lease_ends: Time, limit: usiz
 
 /// When the next message is due.
 pub async fn next_due_any_org(tx: &mut Tx) -> Result<Option<Time>> {
+    messages::flush(tx).await?;
     Ok(both!(tx, |c| sqlx::query_scalar(NEXT_DUE_ANY_ORG).fetch_one(c).await?))
 }
 
 /// Takes a message out of the outbox; false if it is no longer ours.
 pub async fn done_any_org(tx: &mut Tx, message: MessageId, epoch: i64) -> Result<bool> {
+    messages::flush(tx).await?;
     let gone = execute!(tx, DONE_ANY_ORG, message, epoch);
     Ok(gone == 1)
 }
@@ -110,6 +113,7 @@ pub async fn again_any_org(
     due: Time,
     tries: u32,
 ) -> Result<bool> {
+    messages::flush(tx).await?;
     let kept = execute!(tx, AGAIN_ANY_ORG, message, epoch, due, i32::try_from(tries).unwrap_or(i32::MAX));
     tx.ring_outbox();
     Ok(kept == 1)
@@ -123,6 +127,7 @@ pub async fn finish_any_org(
     (provider, reference): (&str, Option<&str>),
     now: Time,
 ) -> Result<()> {
+    messages::flush(tx).await?;
     execute!(tx, FINISH, message, state, provider, reference, now);
     Ok(())
 }

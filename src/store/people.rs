@@ -53,7 +53,8 @@ const SAVE_CONTACT: &str =
 
 const CODE_OF: &str = "SELECT code FROM alarm_code WHERE incident_id = $1 AND person_id = $2";
 const KEEP_CODE: &str =
-    "INSERT INTO alarm_code (person_id, code, incident_id, created_at) VALUES ($1, $2, $3, $4)
+    "INSERT INTO alarm_code (person_id, code, incident_id, created_at)
+     SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM alarm_code WHERE incident_id = $3 AND person_id = $1)
      ON CONFLICT (person_id, code) DO NOTHING";
 const DROP_OLD_CODE: &str = "DELETE FROM alarm_code WHERE person_id = $1 AND code = $2 AND created_at < $3
      AND incident_id NOT IN (SELECT id FROM incident WHERE state = 'open')";
@@ -241,19 +242,20 @@ pub async fn code_of(tx: &mut Tx, incident: IncidentId, person: PersonId) -> Res
     Ok(both!(tx, |c| sqlx::query_scalar(CODE_OF).bind(incident).bind(person).fetch_optional(c).await?))
 }
 
-/// Keeps a code for a person who is called; says whether it was free. One that was last used before `unused_since` for an
-/// incident that is closed is free again.
+/// Keeps a code for a person who is called, if they have none for this incident and it is free; says whether it did.
 pub async fn keep_code(
     tx: &mut Tx,
     (incident, person): (IncidentId, PersonId),
     code: &str,
-    (now, unused_since): (Time, Time),
+    now: Time,
 ) -> Result<bool> {
-    if execute!(tx, KEEP_CODE, person, code, incident, now) == 1 {
-        return Ok(true);
-    }
-    execute!(tx, DROP_OLD_CODE, person, code, unused_since);
     Ok(execute!(tx, KEEP_CODE, person, code, incident, now) == 1)
+}
+
+/// Frees a code that was last used before `unused_since` for an incident that is closed.
+pub async fn free_code(tx: &mut Tx, person: PersonId, code: &str, unused_since: Time) -> Result<()> {
+    execute!(tx, DROP_OLD_CODE, person, code, unused_since);
+    Ok(())
 }
 
 /// The incident that a person means by a code.

@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, panic::AssertUnwindSafe, str::FromStr, time::Duratio
 
 use futures::FutureExt;
 use sqlx::{
-    PgPool,
+    Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -15,6 +15,9 @@ const TRIES: u32 = 4;
 
 /// So many connections more, for what is urgent.
 const URGENT: u32 = 4;
+
+/// A connection that nobody has used for so long is asked whether it still works.
+const ASKED_AFTER: Duration = Duration::from_secs(1);
 
 /// Pools of connections: one for the doors, a small one for what is urgent.
 #[derive(Debug, Clone)]
@@ -37,6 +40,16 @@ impl Database {
             PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(settings.acquire_timeout)
+                // Each was asked whether it still works when it came back; soon after that it need not be asked again.
+                .test_before_acquire(false)
+                .before_acquire(|conn, about| {
+                    Box::pin(async move {
+                        if about.idle_for > ASKED_AFTER {
+                            conn.ping().await?;
+                        }
+                        Ok(true)
+                    })
+                })
                 .connect_lazy_with(options.clone())
         };
         Ok(Self { pool: pool(settings.connections), urgent: pool(URGENT), bell: Bell::default() })
@@ -91,12 +104,15 @@ impl Database {
         let limit = LONGEST_USE_CASE;
         let mut tx = match tokio::time::timeout(limit, pool.begin()).await {
             Ok(Ok(transaction)) => Tx::new(Conn::Postgres(transaction)),
+            // The server has gone, or was started anew: nothing was done yet, and another connection may work.
+            Ok(Err(error @ sqlx::Error::Io(_))) => return ControlFlow::Continue(error.into()),
             Ok(Err(error)) => return ControlFlow::Break(Err(error.into())),
             Err(_no_answer) => return ControlFlow::Break(Err(Error::Busy)),
         };
         let work = async {
             let done = case(&mut tx).await?;
             tx.flush().await?;
+            tx.send().await?;
             Ok(done)
         };
         let done = match tokio::time::timeout(lane.longest(), AssertUnwindSafe(work).catch_unwind()).await {

@@ -6,7 +6,8 @@ use sqlx::{FromRow, types::Json};
 use super::{
     Error, Result, Sql, Trace, Tx, both,
     events::{self, About, ChainOf},
-    execute, one_row, readable,
+    later::later,
+    readable,
 };
 use crate::{
     clock::Time,
@@ -287,8 +288,9 @@ pub async fn insert(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
     events::append(tx, &mut visit.chain, about, trace, events)?;
     visit.version = 1;
     let columns = Columns::of(visit);
-    execute!(
+    later!(
         tx,
+        Any,
         INSERT,
         visit.id,
         visit.organisation,
@@ -326,8 +328,9 @@ pub async fn update(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
     let about = about(visit);
     events::append(tx, &mut visit.chain, about, trace, events)?;
     let columns = Columns::of(visit);
-    one_row(execute!(
+    later!(
         tx,
+        One,
         UPDATE,
         visit.id,
         visit.organisation,
@@ -352,7 +355,7 @@ pub async fn update(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
         &visit.seen_whom,
         visit.extended_by_others.num_seconds(),
         visit.acted_by
-    ))?;
+    );
     visit.version += 1;
     Ok(())
 }
@@ -361,18 +364,19 @@ pub async fn update(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
 pub async fn log(tx: &mut Tx, visit: &mut Visit, event: NewEvent, trace: Trace) -> Result<()> {
     let about = about(visit);
     events::append(tx, &mut visit.chain, about, trace, [event])?;
-    one_row(execute!(tx, LOG_HEAD, visit.id, visit.organisation, visit.chain.number, &visit.chain.hash[..]))
+    later!(tx, One, LOG_HEAD, visit.id, visit.organisation, visit.chain.number, &visit.chain.hash[..]);
+    Ok(())
 }
 
 /// Sets when a visit next needs the timer; `None`: it does not.
 pub async fn set_due(tx: &mut Tx, id: VisitId, due: Option<Time>) -> Result<()> {
     match due {
         Some(due) => {
-            execute!(tx, SET_DUE, id, due);
+            later!(tx, Any, SET_DUE, id, due);
             tx.ring_timer(due);
         }
         None => {
-            execute!(tx, CLEAR_DUE, id);
+            later!(tx, Any, CLEAR_DUE, id);
         }
     }
     Ok(())

@@ -150,6 +150,7 @@ fn every_function_of_the_store_knows_its_organisation_or_says_that_it_does_not()
         "pins::is_set",
         "people::code_of",
         "people::keep_code",
+        "people::free_code",
         "people::incident_of_code",
         "people::called_about",
         "people::open_calls_of",

@@ -103,7 +103,12 @@ impl Drop for TestDb {
 
 /// Opens a database as the service does, with few connections.
 pub async fn open(url: &str) -> Db {
-    let settings = Settings { url: url.into(), connections: 4, acquire_timeout: Duration::from_secs(5) };
+    let settings = Settings {
+        url: url.into(),
+        connections: 4,
+        acquire_timeout: Duration::from_secs(5),
+        writer_on_one_cpu: false,
+    };
     Db::open(&settings).await.unwrap()
 }
 
