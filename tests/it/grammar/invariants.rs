@@ -64,7 +64,7 @@ pub fn is_careful(command: &Command) -> bool {
 pub fn pin(command: &Command) -> Option<String> {
     match command {
         Command::Out { pin, .. } | Command::Fine { pin, .. } | Command::More { pin, .. } => {
-            pin.as_ref().map(|pin| String::from_utf8_lossy(pin.as_bytes()).into_owned())
+            pin.as_ref().map(|pin| pin.as_str().to_owned())
         }
         _ => None,
     }
