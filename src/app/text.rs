@@ -110,9 +110,8 @@ impl Text<'_> {
             Command::Fine { pin, .. } => self.about_running(tx, OfAll::Fine, pin).await?,
             Command::More { by, pin, .. } => self.stays(tx, by, pin).await?,
             Command::Object => self.objects(tx).await?,
-            Command::Sos { words } => self.calls_for_help(tx, words).await?,
             // Whoever says NOT SAFE under a code that is nobody's calls for help no less.
-            Command::NotSafe { words, .. } => self.calls_for_help(tx, words).await?,
+            Command::Sos { words } | Command::NotSafe { words, .. } => self.calls_for_help(tx, words).await?,
             Command::Status => self.status(tx).await?,
             Command::Test { .. } => self.for_manager(tx, "TEST").await?,
             Command::Concern { .. } => self.for_manager(tx, "CONCERN").await?,
@@ -303,16 +302,14 @@ impl Text<'_> {
         )
         .with_words(Some(&text));
         let running = visits::running_of(tx, actor.organisation, actor.person).await?;
-        let (about, occasion) = match running.into_iter().filter(begun).max_by_key(|visit| visit.arrived_at) {
-            Some(mut visit) => {
-                visits::log(tx, &mut visit, event, trace).await?;
-                (Some(visit.id), format!("visit/{}/text/{}", visit.id, visit.chain.number))
-            }
-            None => {
-                let about = (Some(actor.team), Some(actor.person));
-                store::events::log_for_organisation(tx, actor.organisation, about, trace, event).await?;
-                (None, format!("text/{}/{}", actor.person, trace.now.timestamp_micros()))
-            }
+        let latest = running.into_iter().filter(begun).max_by_key(|visit| visit.arrived_at);
+        let (about, occasion) = if let Some(mut visit) = latest {
+            visits::log(tx, &mut visit, event, trace).await?;
+            (Some(visit.id), format!("visit/{}/text/{}", visit.id, visit.chain.number))
+        } else {
+            let about = (Some(actor.team), Some(actor.person));
+            store::events::log_for_organisation(tx, actor.organisation, about, trace, event).await?;
+            (None, format!("text/{}/{}", actor.person, trace.now.timestamp_micros()))
         };
         let Some(notice) = notice else { return Ok(None) };
         let directory = people::directory(tx, actor.organisation).await?;
