@@ -95,3 +95,68 @@ pub fn at(day: NaiveDate, time: NaiveTime, zone: Tz) -> Time {
     // Only a day that a zone skips has no such instant at all: then as in UTC.
     instants(day, time, zone).into_iter().min().unwrap_or_else(|| day.and_time(time).and_utc())
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::{Australia::Lord_Howe, Europe::London, Pacific::Apia};
+
+    use super::*;
+
+    fn utc(written: &str) -> Time {
+        written.parse().unwrap()
+    }
+
+    fn time(written: &str) -> NaiveTime {
+        written.parse().unwrap()
+    }
+
+    #[test]
+    fn the_next_such_time_and_never_one_that_has_passed() {
+        let now = utc("2026-11-22T14:10:00Z");
+        for (said, expected) in [
+            (ClockTime::Sure(time("15:00:00")), Meant::At(utc("2026-11-22T15:00:00Z"))),
+            (ClockTime::Sure(time("02:10:00")), Meant::At(utc("2026-11-23T02:10:00Z"))),
+            (ClockTime::Sure(time("02:11:00")), Meant::TooFar),
+            (ClockTime::Sure(time("14:10:00")), Meant::TooFar),
+            (ClockTime::Unsure(time("20:10:00")), Meant::At(utc("2026-11-22T20:10:00Z"))),
+            (ClockTime::Unsure(time("20:11:00")), Meant::TooFar),
+            (ClockTime::EitherHalf(time("03:00:00")), Meant::At(utc("2026-11-22T15:00:00Z"))),
+            (ClockTime::EitherHalf(time("02:00:00")), Meant::TooFar),
+            (ClockTime::EitherHalf(time("00:30:00")), Meant::TooFar),
+        ] {
+            assert_eq!(said.next(now, London), expected, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_the_clocks_skip_is_when_they_skip_it() {
+        let said = |written| ClockTime::Sure(time(written));
+        // 01:00 becomes 02:00.
+        let now = utc("2027-03-28T00:10:00Z");
+        assert_eq!(said("01:30:00").next(now, London), Meant::At(utc("2027-03-28T01:00:00Z")));
+        assert_eq!(said("02:00:00").next(now, London), Meant::At(utc("2027-03-28T01:00:00Z")));
+        assert_eq!(said("02:15:00").next(now, London), Meant::At(utc("2027-03-28T01:15:00Z")));
+        // Half an hour: 02:00 becomes 02:30 on 4 October 2026, at 15:30 UTC.
+        let now = utc("2026-10-03T14:00:00Z");
+        assert_eq!(said("02:10:00").next(now, Lord_Howe), Meant::At(utc("2026-10-03T15:30:00Z")));
+        // A whole day: Samoa had no 30 December 2011.
+        let now = utc("2011-12-30T09:00:00Z");
+        assert_eq!(said("08:00:00").next(now, Apia), Meant::At(utc("2011-12-30T10:00:00Z")));
+        assert_eq!(next_at(time("23:30:00"), now, Apia), utc("2011-12-30T09:30:00Z"));
+    }
+
+    #[test]
+    fn of_a_time_that_the_clocks_show_twice_it_is_the_first_that_is_still_to_come() {
+        let said = ClockTime::Sure(time("01:30:00"));
+        for (now, expected) in [
+            ("2026-10-25T00:10:00Z", "2026-10-25T00:30:00Z"),
+            ("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+            ("2026-10-25T01:10:00Z", "2026-10-25T01:30:00Z"),
+        ] {
+            assert_eq!(said.next(utc(now), London), Meant::At(utc(expected)), "{now}");
+        }
+        // What is daily is done once on such a day.
+        let now = utc("2026-10-25T00:30:00Z");
+        assert_eq!(next_at(time("01:30:00"), now, London), utc("2026-10-26T01:30:00Z"));
+    }
+}

@@ -5,6 +5,7 @@
 mod alive;
 mod clocks;
 mod database;
+mod local_times;
 mod processes;
 mod providers;
 

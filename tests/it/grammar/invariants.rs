@@ -1,7 +1,7 @@
 //! What holds for every text whatsoever. The fuzz target is made of this file too, so that both look at the same.
 
 use homeward::domain::command::{
-    Code, Command, Longer, Until, masked, normalised, parse,
+    Code, Command, Until, masked, normalised, parse,
     words::{Listed, Word},
 };
 
@@ -46,20 +46,6 @@ fn needs_its_word(command: &Command, read: &str) {
     assert!(begins, "{read:?} became {command:?}");
 }
 
-/// Whether it ends, lengthens or lowers something.
-pub fn is_careful(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Out { .. }
-            | Command::Fine { .. }
-            | Command::More { .. }
-            | Command::Ack { .. }
-            | Command::AckAll { .. }
-            | Command::Hold { .. }
-            | Command::Safe { .. }
-    )
-}
-
 /// The digits of the PIN in it.
 pub fn pin(command: &Command) -> Option<String> {
     match command {
@@ -80,14 +66,6 @@ pub fn code(command: &Command) -> Option<Code> {
         | Command::Hold { code, .. }
         | Command::Safe { code, .. } => *code,
         Command::NotSafe { code, .. } => Some(*code),
-        _ => None,
-    }
-}
-
-/// How much longer.
-pub fn longer(command: &Command) -> Option<&Longer> {
-    match command {
-        Command::More { by, .. } => Some(by),
         _ => None,
     }
 }
