@@ -293,7 +293,7 @@ impl Mark {
     async fn keep(&self, tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trace) -> store::Result<()> {
         match self {
             Self::Accepted { provider, reference } => {
-                delivery::accepted(tx, claimed, (provider, reference.as_deref()), trace).await
+                delivery::accepted(tx, house, claimed, (provider, reference.as_deref()), trace).await
             }
             Self::Again { provider, reason, at, tries, all_failed } => {
                 delivery::failed(tx, house, claimed, (provider, reason), (*at, *tries), trace).await?;
