@@ -17,6 +17,7 @@ mod faults;
 mod late;
 mod ownership;
 mod properties;
+mod simulation;
 mod sos;
 mod store;
 mod support;
