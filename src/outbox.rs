@@ -135,7 +135,8 @@ impl Outbox {
         }
     }
 
-    async fn claim(&self, now: Time, room: usize) -> store::Result<Vec<Claimed>> {
+    /// The first of the three parts of a delivery: up to `room` messages that are due become ours until the lease ends.
+    pub async fn claim(&self, now: Time, room: usize) -> store::Result<Vec<Claimed>> {
         let lease_ends = now + delta(self.lease);
         let case = async move |tx: &mut Tx| outbox::claim_any_org(tx, now, lease_ends, room).await;
         let claimed = self.db.write_in(Lane::Timer, case).await?;
@@ -145,8 +146,8 @@ impl Outbox {
         Ok(claimed)
     }
 
-    /// Hands one message to the provider whose turn it is.
-    async fn send(&self, claimed: Claimed) -> Sent {
+    /// The second: hands one message to the provider whose turn it is.
+    pub async fn send(&self, claimed: Claimed) -> Sent {
         let mark = self.hand_over(&claimed).await;
         let sent = Sent { claimed, mark };
         sent.count(self.db.metrics(), self.clock.now());
@@ -172,6 +173,10 @@ impl Outbox {
             let (provider, reason) = ("all".into(), "asked to wait".into());
             return Mark::Again { provider, reason, at: end, tries, all_failed: false };
         };
+        // Whoever stood still since the claim must not send what another may be sending, or what was taken back meanwhile.
+        if claimed.lease_ends < now + delta(provider.timeout().min(self.lease)) {
+            return Mark::TooLate;
+        }
         let outgoing = Outgoing {
             id: message.id,
             channel: message.channel,
@@ -218,9 +223,9 @@ impl Outbox {
         paused.get(provider).copied().filter(|until| now < *until)
     }
 
-    /// Keeps what came of some tries, together: one commit for all of them. If that does not work, one by one; what cannot be
-    /// kept even then is sent again when its lease ends, with the same reference.
-    async fn mark(&self, mut sent: Vec<Sent>) {
+    /// The third: keeps what came of some tries, together, in one commit for all of them. If that does not work, one by one;
+    /// what cannot be kept even then is sent again when its lease ends, with the same reference.
+    pub async fn mark(&self, mut sent: Vec<Sent>) {
         sent.iter().for_each(Sent::log);
         // Their visits and incidents are locked one after the other: in the same order everywhere, visits before incidents.
         sent.sort_by_key(|sent| (sent.claimed.message.incident_id, sent.claimed.message.visit_id));
@@ -257,7 +262,7 @@ impl Outbox {
 
 /// A message that was handed over, and what came of it.
 #[derive(Debug)]
-struct Sent {
+pub struct Sent {
     claimed: Claimed,
     mark: Mark,
 }
@@ -285,6 +290,9 @@ impl Sent {
                 tracing::warn!(message = %id, provider, reason, "a message was not taken");
             }
             Mark::Poisoned => tracing::error!(message = %id, "a message made its sender fail; moved aside"),
+            Mark::TooLate => {
+                tracing::warn!(message = %id, "claimed too long ago to be sent still; it is due again");
+            }
         }
     }
 }
@@ -296,13 +304,14 @@ enum Mark {
     Again { provider: String, reason: String, at: Time, tries: u32, all_failed: bool },
     Refused { provider: String, reason: String },
     Poisoned,
+    TooLate,
 }
 
 impl Mark {
     async fn keep(&self, tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trace) -> store::Result<()> {
         match self {
             Self::Accepted { provider, reference } => {
-                delivery::accepted(tx, claimed, (provider, reference.as_deref()), trace).await
+                delivery::accepted(tx, house, claimed, (provider, reference.as_deref()), trace).await
             }
             Self::Again { provider, reason, at, tries, all_failed } => {
                 delivery::failed(tx, house, claimed, (provider, reason), (*at, *tries), trace).await?;
@@ -312,6 +321,7 @@ impl Mark {
                 delivery::refused(tx, house, claimed, (provider, reason), trace).await
             }
             Self::Poisoned => delivery::poisoned(tx, house, claimed, trace).await,
+            Self::TooLate => Ok(()),
         }
     }
 }

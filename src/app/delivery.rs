@@ -5,14 +5,14 @@ use serde_json::json;
 
 use super::{
     House, incidents,
-    telling::{address, tell_operator},
+    telling::{Telling, address, tell_operator},
 };
 use crate::{
     clock::Time,
     domain::{
         contact::Channel,
         event::{EventKind, NewEvent},
-        ids::OrganisationId,
+        ids::{MessageId, OrganisationId},
         incident::Incident,
         people::Directory,
         visit::Visit,
@@ -33,6 +33,7 @@ pub const MOVED_ASIDE: TimeDelta = TimeDelta::seconds(30);
 /// A provider took it.
 pub async fn accepted(
     tx: &mut Tx,
+    house: &House,
     claimed: &Claimed,
     (provider, reference): (&str, Option<&str>),
     trace: Trace,
@@ -53,7 +54,44 @@ pub async fn accepted(
         "tries": claimed.tries,
         "late_by_ms": (trace.now - claimed.first_due_at).num_milliseconds(),
     });
-    about.log(tx, NewEvent::new(EventKind::MessageAccepted, trace.now, body), trace).await
+    about.log(tx, NewEvent::new(EventKind::MessageAccepted, trace.now, body), trace).await?;
+    if message.purpose.calls_to_act() {
+        whom_it_called_in_vain(tx, house, message, &about, trace).await
+    } else {
+        Ok(())
+    }
+}
+
+/// A call was on its way when somebody took the alarm, or closed it: what told the others so may have been there before the
+/// call. Whoever got that is told once more.
+async fn whom_it_called_in_vain(
+    tx: &mut Tx,
+    house: &House,
+    message: &Message,
+    about: &About,
+    trace: Trace,
+) -> store::Result<()> {
+    let Some(called) = message.recipient_id else { return Ok(()) };
+    let mut in_vain = Vec::new();
+    match about {
+        About::Incident(incident) => in_vain.extend((!incident.calls()).then(|| incident.as_ref().clone())),
+        About::Visit(_) => {}
+        About::Nothing(organisation) => {
+            for id in messages::listed(tx, *organisation, message.id).await? {
+                let listed = incident_rows::find(tx, *organisation, id).await?;
+                in_vain.extend(listed.filter(|incident| !incident.calls()));
+            }
+        }
+    }
+    if in_vain.is_empty() {
+        return Ok(());
+    }
+    let directory = people::directory(tx, message.organisation_id).await?;
+    for incident in in_vain {
+        let telling = Telling { house, directory: &directory, worker: incident.subject, now: trace.now };
+        telling.tell_called_in_vain(tx, &incident, called, message.id).await?;
+    }
+    Ok(())
 }
 
 /// It did not work and may later: `again` is when, `tries` what counts as tried by then.
@@ -162,7 +200,9 @@ async fn next_channel(tx: &mut Tx, message: &Message, directory: &Directory, now
             address,
             text: message.text(),
         };
-        return messages::queue(tx, message.organisation_id, &[next], now).await;
+        let id = MessageId::of(next.occasion, next.channel);
+        messages::queue(tx, message.organisation_id, &[next], now).await?;
+        return messages::list_too(tx, message.id, id).await;
     }
     Ok(())
 }

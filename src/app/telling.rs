@@ -11,7 +11,7 @@ use crate::{
         command::Code,
         contact::Channel,
         ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
-        incident::{Incident, Opened, Round, Told, Why},
+        incident::{Incident, IncidentState, Opened, Round, Told, Why},
         ladder::Recipient,
         notice::{Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Purpose, Reader, SosCall},
         people::{Directory, Person},
@@ -309,6 +309,29 @@ impl Telling<'_> {
         Some((notice, Purpose::Told))
     }
 
+    /// Tells somebody whom a call reached late that it is not for them any more: who has it, or how it ended.
+    pub(super) async fn tell_called_in_vain(
+        &self,
+        tx: &mut Tx,
+        incident: &Incident,
+        called: PersonId,
+        call: MessageId,
+    ) -> store::Result<()> {
+        let name = |id: PersonId| self.directory.name_of(id).to_owned();
+        let (notice, by) = match (incident.owner(), &incident.state) {
+            (Some(owner), _) => (Notice::Taken { owner: name(owner) }, owner),
+            (None, IncidentState::Closed { closing, .. }) => {
+                (Notice::Closed { outcome: closing.outcome, by: name(closing.by) }, closing.by)
+            }
+            (None, IncidentState::Open { .. }) => return Ok(()),
+        };
+        let Some(person) = self.directory.person(called).filter(|_| called != by) else { return Ok(()) };
+        let subject = Subject { visit: Some(incident.visit), incident: Some(incident.id) };
+        let occasion = Occasion::new(format!("message/{call}/in-vain/{}", incident.id));
+        let message = self.by_quickest(&notice, person, subject, &occasion, Purpose::Told, None);
+        messages::queue(tx, incident.organisation, message.as_slice(), self.now).await
+    }
+
     /// After an outage: asks the worker, who fell due meanwhile and could not be asked.
     pub(super) async fn ask_after_outage(
         &self,
@@ -340,18 +363,17 @@ pub(super) async fn send_lists(
         let Some(person) = directory.person(person) else { continue };
         let telling = Telling { house, directory, worker: person.id, now };
         let facts = telling.facts(Reader::Staff, None);
-        let mut queued = Vec::new();
-        let mut push = |channel, workers: &[Listed]| {
-            let incidents: Vec<_> = workers.iter().map(|listed| listed.incident.to_string()).collect();
-            let occasion = Occasion::new(format!("outage/{}/to/{}", incidents.join("/"), person.id));
+        let texts = workers.chunks(LISTED_IN_ONE_TEXT).map(|part| (Channel::Sms, part));
+        for (channel, workers) in texts.chain([(Channel::Email, workers.as_slice())]) {
+            let names: Vec<_> = workers.iter().map(|listed| listed.incident.to_string()).collect();
+            let occasion = Occasion::new(format!("outage/{}/to/{}", names.join("/"), person.id));
             let text = English.notice(&Notice::OverdueList { workers: workers.to_vec() }, &facts);
-            queued.extend(message(person, channel, text, Subject::default(), &occasion, Purpose::FirstAlarm));
-        };
-        for part in workers.chunks(LISTED_IN_ONE_TEXT) {
-            push(Channel::Sms, part);
+            let list = message(person, channel, text, Subject::default(), &occasion, Purpose::FirstAlarm);
+            let Some(list) = list else { continue };
+            messages::queue(tx, organisation, std::slice::from_ref(&list), now).await?;
+            let incidents: Vec<_> = workers.iter().map(|listed| IncidentId(listed.incident)).collect();
+            messages::keep_listed(tx, &list, &incidents).await?;
         }
-        push(Channel::Email, &workers);
-        messages::queue(tx, organisation, &queued, now).await?;
     }
     Ok(())
 }

@@ -519,6 +519,11 @@ impl Incident {
         }
     }
 
+    /// Whether it still calls people: it is open and nobody has it.
+    pub fn calls(&self) -> bool {
+        self.is_open() && self.owner().is_none()
+    }
+
     /// Who closed it.
     pub fn closed_by(&self) -> Option<PersonId> {
         match &self.state {

@@ -1,25 +1,50 @@
 //! Accepts everything at once and sends nothing: for tests and demonstrations. The outbox row is the record.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
+use super::Outgoing;
 use crate::domain::retry::Handed;
 
+/// What a scripted provider answers to a message.
+pub type Script = Arc<dyn Fn(&Outgoing<'_>) -> Handed + Send + Sync>;
+
 /// A provider that sends nothing.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Capture {
     failing: AtomicBool,
+    script: Option<Script>,
 }
 
 impl Capture {
+    /// Lets it answer as a script says: a test's, which keeps a ledger and fails as it likes.
+    pub fn scripted(script: Script) -> Self {
+        Self { script: Some(script), ..Self::default() }
+    }
+
     /// Lets it fail, or work again.
     pub fn set_failing(&self, failing: bool) {
         self.failing.store(failing, Ordering::Relaxed);
     }
 
-    pub(super) fn send(&self) -> Handed {
+    pub(super) fn send(&self, message: &Outgoing<'_>) -> Handed {
         if self.failing.load(Ordering::Relaxed) {
             return Handed::TryAgain { reason: "made to fail".into() };
         }
-        Handed::Accepted { reference: None }
+        self.script.as_ref().map_or(Handed::Accepted { reference: None }, |script| script(message))
+    }
+}
+
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture")
+            .field("failing", &self.failing)
+            .field("scripted", &self.script.is_some())
+            .finish()
     }
 }

@@ -58,7 +58,7 @@ impl Provider {
         match self {
             Self::Smtp(smtp) => smtp.send(message).await,
             Self::SmsWebhook(webhook) => webhook.send(message).await,
-            Self::Capture(capture) => capture.send(),
+            Self::Capture(capture) => capture.send(message),
         }
     }
 }
@@ -80,6 +80,11 @@ impl Entry {
     /// The operator's name for it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The longest that it may take to answer.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The provider itself.
@@ -117,11 +122,20 @@ impl Providers {
 
     /// A provider for every channel that sends nothing.
     pub fn captured() -> Self {
-        let capture = |name: &str| {
-            let provider = Provider::Capture(capture::Capture::default());
-            vec![Arc::new(Entry { name: name.into(), timeout: Duration::from_secs(1), provider })]
+        let capture = |name: &str| [(name.to_owned(), capture::Capture::default())];
+        Self::capturing(capture("captured-sms"), capture("captured-email"))
+    }
+
+    /// Providers that send nothing, under these names, in the order they are tried.
+    pub fn capturing(
+        sms: impl IntoIterator<Item = (String, capture::Capture)>,
+        email: impl IntoIterator<Item = (String, capture::Capture)>,
+    ) -> Self {
+        let entry = |(name, capture)| {
+            let provider = Provider::Capture(capture);
+            Arc::new(Entry { name, timeout: Duration::from_secs(1), provider })
         };
-        Self { sms: capture("captured-sms"), email: capture("captured-email") }
+        Self { sms: sms.into_iter().map(entry).collect(), email: email.into_iter().map(entry).collect() }
     }
 
     /// The providers of `channel`, in the order they are tried.

@@ -37,6 +37,25 @@ const TAKE_BACK_CALLS: &str = "UPDATE message SET state = 'taken_back', finished
      WHERE incident_id = $1 AND organisation_id = $2 AND state = 'pending' AND purpose IN ('first_alarm', 'alarm')";
 const DROP_CALLS: &str = "DELETE FROM outbox WHERE message_id IN (SELECT id FROM message
        WHERE incident_id = $1 AND organisation_id = $2 AND purpose IN ('first_alarm', 'alarm'))";
+// Two who take the last two incidents of a list at once must see each other.
+const LOCK_LISTS: Sql = Sql::pair(
+    "SELECT 1 FROM message WHERE id IN (SELECT message_id FROM listed_call WHERE incident_id = $1)
+       AND organisation_id = $2 AND state = 'pending'",
+    "SELECT 1 FROM message WHERE id IN (SELECT message_id FROM listed_call WHERE incident_id = $1)
+       AND organisation_id = $2 AND state = 'pending' ORDER BY id FOR NO KEY UPDATE",
+);
+const TAKE_BACK_LISTS: &str = "UPDATE message SET state = 'taken_back', finished_at = $3
+     WHERE id IN (SELECT message_id FROM listed_call WHERE incident_id = $1)
+       AND organisation_id = $2 AND state = 'pending'
+       AND NOT EXISTS (SELECT 1 FROM listed_call l JOIN incident i ON i.id = l.incident_id
+                       WHERE l.message_id = message.id AND i.state = 'open' AND i.owner_id IS NULL)";
+const DROP_LISTS: &str = "DELETE FROM outbox WHERE message_id IN (SELECT m.id FROM listed_call l
+       JOIN message m ON m.id = l.message_id
+       WHERE l.incident_id = $1 AND m.organisation_id = $2 AND m.state = 'taken_back')";
+const LISTED: &str = "SELECT l.incident_id FROM listed_call l JOIN message m ON m.id = l.message_id
+     WHERE l.message_id = $1 AND m.organisation_id = $2 ORDER BY l.incident_id";
+const LIST_TOO: &str = "INSERT INTO listed_call (incident_id, message_id)
+     SELECT incident_id, $2 FROM listed_call WHERE message_id = $1 ON CONFLICT DO NOTHING";
 const TAKE_BACK_REMINDERS: &str = "UPDATE message SET state = 'taken_back', finished_at = $3
      WHERE visit_id = $1 AND organisation_id = $2 AND state = 'pending' AND purpose = 'reminder'";
 const DROP_REMINDERS: &str = "DELETE FROM outbox WHERE message_id IN (SELECT id FROM message
@@ -302,6 +321,39 @@ pub async fn take_back_calls(
     flush(tx).await?;
     execute!(tx, DROP_CALLS, incident, organisation);
     execute!(tx, TAKE_BACK_CALLS, incident, organisation, now);
+    let text = tx.text(LOCK_LISTS);
+    let lists: Vec<i32> =
+        both!(tx, |c| sqlx::query_scalar(text).bind(incident).bind(organisation).fetch_all(c).await?);
+    if !lists.is_empty() {
+        execute!(tx, TAKE_BACK_LISTS, incident, organisation, now);
+        execute!(tx, DROP_LISTS, incident, organisation);
+    }
+    Ok(())
+}
+
+/// Keeps which incidents a list names, so that it is taken back once none of them needs anybody.
+pub async fn keep_listed(tx: &mut Tx, list: &NewMessage, incidents: &[IncidentId]) -> Result<()> {
+    for rows in incidents.chunks(ROWS) {
+        both!(tx, |c| {
+            let mut insert = QueryBuilder::new("INSERT INTO listed_call (incident_id, message_id) ");
+            insert.push_values(rows, |mut row, incident| {
+                row.push_bind(incident).push_bind(MessageId::of(list.occasion, list.channel));
+            });
+            insert.push(" ON CONFLICT DO NOTHING");
+            insert.build().execute(c).await?;
+        });
+    }
+    Ok(())
+}
+
+/// The incidents that a list names; none, if it is no list.
+pub async fn listed(tx: &mut Tx, organisation: OrganisationId, list: MessageId) -> Result<Vec<IncidentId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(LISTED).bind(list).bind(organisation).fetch_all(c).await?))
+}
+
+/// Another message says what a list said; nothing, if it was no list.
+pub async fn list_too(tx: &mut Tx, list: MessageId, other: MessageId) -> Result<()> {
+    execute!(tx, LIST_TOO, list, other);
     Ok(())
 }
 

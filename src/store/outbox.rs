@@ -44,6 +44,8 @@ pub struct Claimed {
     pub tries: u32,
     /// When it was first due.
     pub first_due_at: Time,
+    /// From then on another may claim it.
+    pub lease_ends: Time,
 }
 
 #[derive(FromRow)]
@@ -87,6 +89,7 @@ pub async fn claim_any_org(tx: &mut Tx, now: Time, lease_ends: Time, limit: usiz
                 epoch: row.epoch,
                 tries: u32::try_from(row.tries).unwrap_or(u32::MAX),
                 first_due_at: row.first_due_at,
+                lease_ends,
             })
         })
         .collect())

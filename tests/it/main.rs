@@ -19,6 +19,7 @@ mod late;
 mod ownership;
 mod operating;
 mod properties;
+mod simulation;
 mod sos;
 mod store;
 mod support;

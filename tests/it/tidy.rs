@@ -154,6 +154,8 @@ fn every_function_of_the_store_knows_its_organisation_or_says_that_it_does_not()
         "people::incident_of_code",
         "people::called_about",
         "people::open_calls_of",
+        "messages::keep_listed",
+        "messages::list_too",
         "installation::key_is_ours",
         "installation::last_round",
         "installation::round_done",

@@ -65,9 +65,14 @@ pub enum Engine {
 impl TestDb {
     /// A file of its own.
     pub async fn sqlite() -> Self {
+        Self::sqlite_of(migrated_file().await)
+    }
+
+    /// A file of its own that begins as a copy of another.
+    pub fn sqlite_of(bytes: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("homeward.db");
-        std::fs::write(&file, migrated_file().await).unwrap();
+        std::fs::write(&file, bytes).unwrap();
         Self {
             url: format!("sqlite:{}", file.display()),
             engine: Engine::Sqlite,
@@ -122,16 +127,20 @@ async fn migrated_file() -> &'static [u8] {
         let db = open(&url).await;
         db.migrate().await.unwrap();
         db.close().await;
-
-        // Whatever still stands in the log beside the file has to come into it.
-        let mut conn = SqliteConnection::connect(&url).await.unwrap();
-        let (busy, _, _): (i64, i64, i64) =
-            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut conn).await.unwrap();
-        assert_eq!(busy, 0, "somebody still uses the template");
-        conn.close().await.unwrap();
-        std::fs::read(file).unwrap()
+        file_of(&url).await
     })
     .await
+}
+
+/// All that an SQLite database holds, as one file, once nobody uses it any more.
+pub async fn file_of(url: &str) -> Vec<u8> {
+    // Whatever still stands in the log beside the file has to come into it.
+    let mut conn = SqliteConnection::connect(url).await.unwrap();
+    let (busy, _, _): (i64, i64, i64) =
+        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(busy, 0, "somebody still uses the template");
+    conn.close().await.unwrap();
+    std::fs::read(url.trim_start_matches("sqlite:")).unwrap()
 }
 
 /// Looks again and again until it is so, for no longer than `limit`; for what only a poll can tell.

@@ -1,0 +1,342 @@
+//! What has to hold: after every round, after every step, and of the whole run (I1 to I4 of the list of faults).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chrono::TimeDelta;
+use homeward::{
+    clock::Time,
+    domain::{
+        event::EventKind,
+        ids::MessageId,
+        incident::{self, IncidentState, Opened},
+        visit::VisitState,
+    },
+    store::{
+        Pools,
+        events::{self, ChainOf},
+        incidents,
+        messages::{self, Message, MessageState},
+        people, visits,
+    },
+};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use super::{
+    desk::Entry,
+    model::{Claim, Holder, Quiet, Who},
+    world::{LEASE, World, outbox_due},
+};
+
+/// A retry waits for a minute at most, a claim for its lease, a provider that asked to be left alone for half a minute; the
+/// rest is the grid.
+const ALL_GONE_AFTER: TimeDelta = TimeDelta::seconds(120);
+/// A call may go out so long after somebody took the alarm (I2).
+const STILL_CALLED: TimeDelta = TimeDelta::seconds(30);
+
+/// Nothing that was due is left, and where nothing stands in the way no message waits.
+pub async fn after_a_round(world: &World, somebody_works: bool) {
+    if !somebody_works {
+        return;
+    }
+    let now = world.now();
+    let mut tx = world.read().await;
+    let timer = homeward::app::tick::next_due(&mut tx).await.unwrap();
+    assert!(timer.is_none_or(|due| due > now), "the timer left something undone: {timer:?}");
+    let outbox = outbox_due(&mut tx).await;
+    assert!(outbox.is_none_or(|due| due > now), "the outbox left something undone: {outbox:?}");
+    if now - world.well_since > ALL_GONE_AFTER {
+        assert_eq!(outbox, None, "nothing stands in the way since {} and a message waits", world.well_since);
+    }
+}
+
+/// Every row says what the model says.
+pub async fn after_a_step(world: &World) {
+    let mut tx = world.read().await;
+    let all = visits::list(&mut tx, world.organisation, visits::Filter::default(), 1000).await.unwrap();
+    let visit_due = due(world, "SELECT visit_id, due_at FROM visit_deadline").await;
+    assert_eq!(all.len(), world.model.visits.len(), "the number of visits");
+    for (at, (id, expected)) in world.visits.iter().zip(&world.model.visits).enumerate() {
+        let visit = all.iter().find(|visit| visit.id == *id).unwrap();
+        let begun = matches!(visit.state, VisitState::Begun { .. });
+        assert_eq!(begun, expected.begun, "whether visit {at} runs");
+        assert_eq!(visit.expected_departure, expected.until, "until when visit {at} is watched");
+        let watched = begun && world.model.open_incident(at).is_none();
+        match visit_due.get(&id.0) {
+            Some(due) => assert!(watched && *due <= expected.told_at(), "visit {at} is due at {due}"),
+            None => assert!(!watched, "visit {at} is watched and has no deadline"),
+        }
+    }
+    let all = incidents::list(&mut tx, world.organisation, incidents::Filter::default(), 1000).await.unwrap();
+    let incident_due = due(world, "SELECT incident_id, due_at FROM incident_deadline").await;
+    assert_eq!(all.len(), world.model.incidents.len(), "the number of incidents");
+    for (at, (id, expected)) in world.incidents.iter().zip(&world.model.incidents).enumerate() {
+        let incident = all.iter().find(|incident| incident.id == *id).unwrap();
+        assert_eq!(incident.subject, world.contacts[expected.subject]);
+        assert_eq!(incident.opened == Opened::AfterOutage, expected.after_outage, "how incident {at} opened");
+        assert_eq!(incident.is_open(), expected.open, "whether incident {at} is open");
+        let due = incident_due.get(&id.0).copied();
+        assert_eq!(due, expected.due(), "when incident {at} is due");
+        let IncidentState::Open { holder, claim } = &incident.state else { continue };
+        assert_eq!(held(world, holder), expected.holder, "who has incident {at}");
+        assert_eq!(claimed(claim), expected.claim, "what is said of incident {at}");
+        let rung = (incident.rung.raise, incident.rung.step, incident.rung.round);
+        assert_eq!(rung, (expected.raise, expected.step, expected.round), "how far incident {at} has got");
+    }
+}
+
+fn held(world: &World, holder: &incident::Holder) -> Holder {
+    match *holder {
+        incident::Holder::Nobody { due } => Holder::Nobody { due },
+        incident::Holder::Owned { by, until, warned } => Holder::Owned { by: world.who(by), until, warned },
+    }
+}
+
+fn claimed(claim: &incident::Claim) -> Claim {
+    match *claim {
+        incident::Claim::None => Claim::None,
+        incident::Claim::ReportsSafe => Claim::Safe,
+        incident::Claim::SafeInside { till } => Claim::SafeInside { till },
+    }
+}
+
+async fn due(world: &World, text: &'static str) -> HashMap<Uuid, Time> {
+    let rows: Vec<(Uuid, Time)> = match world.database().pools() {
+        Pools::Sqlite(pool) => sqlx::query_as(text).fetch_all(pool).await.unwrap(),
+        Pools::Postgres(pool) => sqlx::query_as(text).fetch_all(pool).await.unwrap(),
+    };
+    rows.into_iter().collect()
+}
+
+/// Whoever an open incident is about reads nothing of it at any door.
+pub async fn the_subject_sees_nothing(world: &mut World, incident: usize) {
+    let token = world.tokens[world.model.incidents[incident].subject].clone();
+    let ids: Vec<String> = (world.incidents.iter().zip(&world.model.incidents))
+        .filter(|(_, it)| it.open && it.subject == world.model.incidents[incident].subject)
+        .map(|(id, _)| id.to_string())
+        .collect();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
+    let routes = world.door().unwrap().routes();
+    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
+    homeward::providers::install_crypto();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let paths = ["/visits", "/incidents", "/events?limit=500", "/me"].map(String::from);
+    let own = ids.iter().flat_map(|id| [format!("/incidents/{id}"), format!("/events?incident={id}")]);
+    for path in paths.into_iter().chain(own) {
+        let reply = http.get(format!("{url}{path}")).bearer_auth(&token).send().await.unwrap();
+        assert!(reply.status() == 200 || reply.status() == 404, "{path}: {reply:?}");
+        let text = reply.text().await.unwrap().replace(&path, "");
+        for id in &ids {
+            assert!(!text.contains(id.as_str()), "the subject of {id} reads of it at {path}: {text}");
+        }
+    }
+    server.abort();
+}
+
+/// One entry of the ledger, beside the message that it was.
+struct Handed<'r> {
+    entry: &'r Entry,
+    message: &'r Message,
+    /// The incidents that it is about: a list after an outage names several.
+    about: Vec<usize>,
+}
+
+/// I1 to I4, of everything that was ever handed over.
+pub async fn at_the_end(world: &World) {
+    let mut tx = world.read().await;
+    let rows = messages::list(&mut tx, world.organisation, 100_000).await.unwrap();
+    let mut codes: BTreeMap<(usize, Who), String> = BTreeMap::new();
+    for (at, id) in world.incidents.iter().enumerate() {
+        for (who, person) in &world.contacts {
+            if let Some(code) = people::code_of(&mut tx, *id, *person).await.unwrap() {
+                codes.insert((at, who), code);
+            }
+        }
+    }
+    drop(tx);
+    let about = |message: &Message| about(world, message, &codes);
+    let by_id: HashMap<MessageId, &Message> = rows.iter().map(|message| (message.id, message)).collect();
+    let ledger = world.desk.ledger();
+    let mut handed = Vec::new();
+    for entry in ledger.iter().filter(|entry| entry.taken) {
+        let message = by_id
+            .get(&entry.id)
+            .unwrap_or_else(|| panic!("I3: handed over and no message of ours: {entry:?}"));
+        assert_eq!((&message.address, message.channel), (&entry.address, entry.channel), "I3: {entry:?}");
+        handed.push(Handed { entry, message, about: about(message) });
+    }
+    each_step_called(world, &rows, &handed, &about);
+    nobody_called_who_need_not(world, &handed);
+    the_log_explains(world, &rows, &handed).await;
+    no_more_repeats_than_faults(world, &handed);
+    whoever_was_called_knows_who_has_it(world, &rows, &handed);
+    for message in &rows {
+        for at in about(message) {
+            let subject = world.contacts[world.model.incidents[at].subject];
+            assert_ne!(message.recipient_id, Some(subject), "the subject was written to about incident {at}");
+        }
+    }
+}
+
+fn about(world: &World, message: &Message, codes: &BTreeMap<(usize, Who), String>) -> Vec<usize> {
+    if let Some(id) = message.incident_id {
+        return world.incidents.iter().position(|other| *other == id).into_iter().collect();
+    }
+    let (true, Some(person)) = (message.purpose.calls_to_act(), message.recipient_id) else { return vec![] };
+    let who = world.who(person);
+    let words = format!("{} {}", message.short_text, message.body);
+    let named = |at: &usize| codes.get(&(*at, who)).is_some_and(|code| words.contains(code.as_str()));
+    (0..world.incidents.len()).filter(named).collect()
+}
+
+/// I1: each due step of each incident that nobody had taken reached a provider, by everybody's messages.
+fn each_step_called(
+    world: &World,
+    rows: &[Message],
+    handed: &[Handed<'_>],
+    about: &impl Fn(&Message) -> Vec<usize>,
+) {
+    for (at, incident) in world.model.incidents.iter().enumerate() {
+        let lists: Vec<&Message> =
+            rows.iter().filter(|row| row.incident_id.is_none() && about(row).contains(&at)).collect();
+        for round in incident.rounds.iter().filter(|round| round.number == 0) {
+            let of_round: Vec<&Message> = (rows
+                .iter()
+                .filter(|row| row.incident_id == Some(world.incidents[at])))
+            .filter(|row| {
+                row.rung()
+                    .is_some_and(|rung| (rung.raise, rung.step, rung.round) == (round.raise, round.step, 0))
+            })
+            .chain(lists.iter().copied().filter(|list| list.created_at == round.at))
+            .collect();
+            let written: BTreeSet<Who> =
+                of_round.iter().filter_map(|row| Some(world.who(row.recipient_id?))).collect();
+            assert_eq!(
+                written,
+                round.told.iter().copied().collect(),
+                "I1: whom incident {at} called in raise {}, step {}",
+                round.raise,
+                round.step
+            );
+            let reached = handed.iter().any(|handed| of_round.iter().any(|row| row.id == handed.entry.id));
+            let taken_in_time = incident.quiet.iter().any(|quiet| quiet.since >= round.at);
+            assert!(
+                reached || taken_in_time,
+                "I1: raise {}, step {} of incident {at} reached no provider",
+                round.raise,
+                round.step
+            );
+        }
+    }
+}
+
+/// I2: no call to act goes out once somebody has the alarm, or it is over.
+fn nobody_called_who_need_not(world: &World, handed: &[Handed<'_>]) {
+    for Handed { entry, message, about } in
+        handed.iter().filter(|handed| handed.message.purpose.calls_to_act())
+    {
+        let in_vain = |at: &usize| {
+            world.model.incidents[*at].quiet.iter().any(|quiet| {
+                entry.at > quiet.since + STILL_CALLED && quiet.until.is_none_or(|until| entry.at < until)
+            })
+        };
+        assert!(
+            about.is_empty() || !about.iter().all(in_vain),
+            "I2: {} was called at {} about {about:?}, {} of {}",
+            entry.address,
+            entry.at,
+            if message.incident_id.is_some() { "by a call" } else { "by the list" },
+            message.created_at
+        );
+    }
+}
+
+/// I3: the chains hold, and whatever a provider has stands in them.
+async fn the_log_explains(world: &World, rows: &[Message], handed: &[Handed<'_>]) {
+    let mut tx = world.read().await;
+    for (chain, organisation) in events::chains_any_org(&mut tx).await.unwrap() {
+        events::verify_any_org(&mut tx, chain, organisation).await.unwrap().expect("I3: the chain holds");
+    }
+    let chains = (world.incidents.iter().map(|id| ChainOf::Incident(*id)))
+        .chain(world.visits.iter().map(|id| ChainOf::Visit(*id)))
+        .chain([ChainOf::Organisation]);
+    let mut accepted: HashSet<String> = HashSet::new();
+    for chain in chains {
+        for kept in events::list_chain(&mut tx, world.organisation, chain, 0, 100_000).await.unwrap() {
+            if kept.event.kind == EventKind::MessageAccepted.as_str() {
+                let body: serde_json::Value = serde_json::from_str(&kept.event.body).unwrap();
+                let new = accepted.insert(body["message"].as_str().unwrap().to_owned());
+                assert!(new, "I3: taken twice, says the log: {body}");
+            }
+        }
+    }
+    for message in rows {
+        let logged = accepted.contains(&message.id.to_string());
+        assert_eq!(logged, message.state == MessageState::Accepted, "I3: {message:?} {:?}", message.state);
+        let given = handed.iter().any(|handed| handed.entry.id == message.id);
+        match message.state {
+            MessageState::Accepted => assert!(given, "I3: marked as taken and nobody has it: {message:?}"),
+            MessageState::Pending => panic!("a message was left: {message:?}"),
+            MessageState::Refused | MessageState::TakenBack => {
+                let unknown = world.desk.lost(message.id) > 0;
+                assert!(!given || unknown, "I3: a provider has it and the log does not say so: {message:?}");
+            }
+        }
+    }
+}
+
+/// I4: a message goes twice only if what came of it the first time was lost.
+fn no_more_repeats_than_faults(world: &World, handed: &[Handed<'_>]) {
+    let mut times: HashMap<MessageId, usize> = HashMap::new();
+    for handed in handed {
+        *times.entry(handed.entry.id).or_default() += 1;
+    }
+    for (id, times) in times {
+        let lost = world.desk.lost(id);
+        assert!(times - 1 <= lost, "I4: {id:?} went {times} times, and {lost} answers were lost");
+    }
+}
+
+/// Everybody who was called is told who has it, and after the last call that still reached them.
+fn whoever_was_called_knows_who_has_it(world: &World, rows: &[Message], handed: &[Handed<'_>]) {
+    for (at, incident) in world.model.incidents.iter().enumerate() {
+        for Quiet { since, until, owner } in incident.quiet.iter().copied() {
+            let Some(owner) = owner else { continue };
+            let called = incident
+                .rounds
+                .iter()
+                .filter(|round| round.at <= since)
+                .flat_map(|round| round.told.iter().copied());
+            for who in called.filter(|who| *who != owner).collect::<BTreeSet<_>>() {
+                let told = |row: &Message| {
+                    row.incident_id == Some(world.incidents[at])
+                        && !row.purpose.calls_to_act()
+                        && row.recipient_id == Some(world.contacts[who])
+                };
+                assert!(
+                    rows.iter().any(|row| told(row) && row.created_at == since),
+                    "{who} was called about incident {at} and is not told that {owner} has it"
+                );
+                let late = handed.iter().rposition(|handed| {
+                    handed.about.contains(&at)
+                        && handed.message.purpose.calls_to_act()
+                        && handed.message.recipient_id == Some(world.contacts[who])
+                        && handed.message.created_at <= since
+                        && handed.entry.at >= since
+                        && until.is_none_or(|until| handed.entry.at < until)
+                        && world.desk.lost(handed.entry.id) == 0
+                });
+                if let Some(late) = late {
+                    assert!(
+                        handed[late..].iter().any(|handed| told(handed.message)),
+                        "{who} was called about incident {at} after {owner} had it at {since}, and never heard so"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A claim never outlives what I2 allows.
+const _: () = assert!(LEASE.num_seconds() <= STILL_CALLED.num_seconds());

@@ -1,0 +1,457 @@
+//! The service as the simulation runs it: up to two replicas of the real app over one real database, their loops driven by
+//! hand, a clock that stands still unless it is moved, and one desk in place of every provider.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::TimeDelta;
+use homeward::{
+    app::{House, access::Actor},
+    clock::{Clock, ManualClock, Time},
+    config::Config,
+    domain::{
+        ids::{IncidentId, OrganisationId, PersonId, VisitId},
+        pin::PinRecord,
+    },
+    keys::ServerKey,
+    startup::App,
+    store::{self, Db, Tx, incidents, outbox::Claimed, people, pins},
+};
+use tokio::sync::OnceCell;
+
+use super::{
+    desk::Desk,
+    draw::{Draw, in_half},
+    model::{EVERYBODY, Model, WORKERS, Who},
+};
+use crate::support::{
+    Engine, TestDb,
+    app::{SERVER_KEY, apply, noon},
+    file_of,
+};
+
+/// Everything happens at a multiple of this: waits that are drawn anew each time (the retries') end alike.
+pub const GRID: TimeDelta = TimeDelta::seconds(20);
+/// Further apart the rounds are never, while anybody is up.
+const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(4);
+/// The configured lease of a claim.
+pub const LEASE: TimeDelta = TimeDelta::seconds(30);
+/// So many messages a replica takes at once: more than there ever are.
+const ROOM: usize = 64;
+
+pub const PIN: &str = "4821";
+pub const WRONG_PIN: &str = "1111";
+
+/// Where a replica is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// It has claimed messages and handed none over.
+    Claimed,
+    /// It has handed one half of them over, drawn by this number, and kept nothing of that.
+    HalfHandedOver(u64),
+    /// It has handed over all, and kept nothing of that.
+    HandedOver,
+}
+
+/// What becomes of it then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is killed, and another takes its place after so long.
+    Killed(TimeDelta),
+    /// It stands still for so long and goes on as if nothing had been.
+    Stopped(TimeDelta),
+}
+
+/// One process.
+#[derive(Default)]
+pub struct Replica {
+    app: Option<App>,
+    /// Stops it when it next has something to send.
+    pub trap: Option<(Point, Fate)>,
+    stopped: Option<Stopped>,
+    /// When it is started again.
+    back_at: Option<Time>,
+}
+
+struct Stopped {
+    until: Time,
+    at: Point,
+    claimed: Vec<Claimed>,
+    sent: Vec<homeward::outbox::Sent>,
+}
+
+impl Replica {
+    /// The app, unless it is dead or stands still.
+    fn running(&self) -> Option<&App> {
+        self.app.as_ref().filter(|_| self.stopped.is_none())
+    }
+}
+
+/// All of it.
+pub struct World {
+    pub draw: Draw,
+    pub clock: ManualClock,
+    pub desk: Arc<Desk>,
+    pub organisation: OrganisationId,
+    pub people: BTreeMap<Who, Actor>,
+    pub contacts: BTreeMap<Who, PersonId>,
+    pub tokens: BTreeMap<String, String>,
+    pub replicas: [Replica; 2],
+    pub model: Model,
+    pub visits: Vec<VisitId>,
+    pub incidents: Vec<IncidentId>,
+    /// When the timer is next due, as it was before this step.
+    pub due: Option<Time>,
+    /// Since when nothing stands in the way of any message.
+    pub well_since: Time,
+    /// Looks on, whoever is up.
+    observer: Db,
+    db: TestDb,
+    config: Config,
+}
+
+/// What a fresh database needs before anything can happen.
+#[derive(Clone)]
+struct Prepared {
+    organisation: OrganisationId,
+    tokens: BTreeMap<String, String>,
+}
+
+impl World {
+    pub async fn new(seed: u64, engine: Engine) -> Self {
+        let config = Config::load(None, &BTreeMap::new()).unwrap();
+        let (db, Prepared { organisation, tokens }) = database(engine, &config).await;
+        let observer = db.open().await;
+        let mut tx = observer.read().await.unwrap();
+        let directory = people::directory(&mut tx, organisation).await.unwrap();
+        drop(tx);
+        let (mut people, mut contacts) = (BTreeMap::new(), BTreeMap::new());
+        for who in EVERYBODY {
+            let person = directory.people.values().find(|person| person.key == who).unwrap();
+            contacts.insert(who, person.id);
+            if let Some(role) = person.role {
+                let (team, name, zone) = (person.team, person.name.clone(), directory.zone);
+                people.insert(who, Actor { organisation, person: person.id, team, role, name, zone });
+            }
+        }
+        let mut world = Self {
+            draw: Draw::new(seed),
+            clock: ManualClock::new(noon()),
+            desk: Arc::default(),
+            organisation,
+            people,
+            contacts,
+            tokens,
+            replicas: <[Replica; 2]>::default(),
+            model: Model::default(),
+            visits: vec![],
+            incidents: vec![],
+            due: None,
+            well_since: noon(),
+            observer,
+            db,
+            config,
+        };
+        world.bring_up(0).await;
+        world.round().await;
+        world
+    }
+
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Whose id this is.
+    pub fn who(&self, id: PersonId) -> Who {
+        self.contacts.iter().find(|(_, other)| **other == id).unwrap().0
+    }
+
+    /// Starts a replica, if it is not up.
+    pub async fn bring_up(&mut self, replica: usize) {
+        if self.replicas[replica].app.is_some() {
+            return;
+        }
+        let (db, clock) = (self.db.open().await, Arc::new(self.clock.clone()));
+        let key = ServerKey::parse(SERVER_KEY).unwrap();
+        let app = App::build(&self.config, db, clock, key, self.desk.providers()).await.unwrap();
+        self.model.forget(replica);
+        self.replicas[replica] = Replica { app: Some(app), ..Replica::default() };
+    }
+
+    /// Ends a replica at once: whatever it was about is lost.
+    pub async fn kill(&mut self, replica: usize, back_at: Option<Time>) {
+        let app = std::mem::take(&mut self.replicas[replica]).app;
+        self.replicas[replica].back_at = back_at;
+        if let Some(app) = app {
+            app.site.db.close().await;
+        }
+    }
+
+    pub fn is_up(&self, replica: usize) -> bool {
+        self.replicas[replica].app.is_some()
+    }
+
+    /// Those that do their work.
+    pub fn running(&self) -> Vec<usize> {
+        (0..self.replicas.len()).filter(|at| self.replicas[*at].running().is_some()).collect()
+    }
+
+    fn app(&self, replica: usize) -> &App {
+        self.replicas[replica].running().unwrap()
+    }
+
+    /// One that answers at the doors, if there is any.
+    pub fn door(&mut self) -> Option<&App> {
+        let running = self.running();
+        let at = self.draw.any_of(&running)?;
+        Some(self.app(at))
+    }
+
+    /// A use case through the door that answers.
+    pub async fn write<T: Send + 'static>(
+        &mut self,
+        case: impl AsyncFn(&mut Tx, &House) -> store::Result<T> + Send + Sync + 'static,
+    ) -> T {
+        let site = self.door().unwrap().site.clone();
+        site.db.write(async move |tx| case(tx, &site.house).await).await.unwrap()
+    }
+
+    /// For looking only.
+    pub async fn read(&self) -> Tx {
+        self.observer.read().await.unwrap()
+    }
+
+    pub fn database(&self) -> &Db {
+        &self.observer
+    }
+
+    /// Whether nothing stands in the way of any message now.
+    fn is_well(&self) -> bool {
+        self.desk.is_well()
+            && !self.running().is_empty()
+            && self.replicas.iter().all(|replica| replica.stopped.is_none() && replica.trap.is_none())
+    }
+
+    /// Time passes, and whoever is up works all the while.
+    pub async fn pass(&mut self, length: TimeDelta) {
+        let end = self.now() + length;
+        while self.now() < end {
+            let next = self.next_look().await.min(end);
+            self.clock.set(next);
+            self.round().await;
+        }
+    }
+
+    /// When somebody next has something to do, on the grid.
+    async fn next_look(&self) -> Time {
+        let now = self.now();
+        let (mut next, soonest) = (now + LONGEST_SLEEP, now + GRID);
+        if self.replicas.iter().any(|replica| replica.back_at.is_some() || replica.stopped.is_some()) {
+            next = soonest;
+        }
+        let mut tx = self.read().await;
+        // A retry's wait is drawn anew each time, within less than a step of the grid.
+        if let Some(due) = outbox_due(&mut tx).await {
+            next = next.min(up_to_grid(due));
+        }
+        if let Some(due) = homeward::app::tick::next_due(&mut tx).await.unwrap() {
+            next = next.min(up_to_grid(due));
+        }
+        next.max(soonest)
+    }
+
+    /// When the timer next has something to do, on the grid.
+    pub async fn timer_due(&self) -> Option<Time> {
+        let mut tx = self.read().await;
+        homeward::app::tick::next_due(&mut tx).await.unwrap().map(up_to_grid)
+    }
+
+    /// Whoever is up does what is due now.
+    pub async fn round(&mut self) {
+        let now = self.now();
+        for at in 0..self.replicas.len() {
+            if self.replicas[at].back_at.is_some_and(|back| back <= now) {
+                self.bring_up(at).await;
+            }
+            if self.replicas[at].stopped.as_ref().is_some_and(|stopped| stopped.until <= now) {
+                self.go_on(at).await;
+            }
+        }
+        let mut order = self.running();
+        if self.draw.chance(50) {
+            order.reverse();
+        }
+        if order.len() > 1 && self.draw.chance(60) {
+            order.pop();
+        }
+        match order[..] {
+            [one, other] if self.draw.chance(20) => {
+                let (one, other) = (self.app(one), self.app(other));
+                let (one, other) = tokio::join!(one.timer.tick(now), other.timer.tick(now));
+                one.unwrap();
+                other.unwrap();
+            }
+            _ => {
+                for at in &order {
+                    self.app(*at).timer.tick(now).await.unwrap();
+                }
+            }
+        }
+        for at in &order {
+            self.model.tick(*at, now);
+        }
+        self.learn_of_incidents().await;
+        match order[..] {
+            [one, other]
+                if self.replicas.iter().all(|replica| replica.trap.is_none()) && self.draw.chance(40) =>
+            {
+                let (one, other) = (self.app(one), self.app(other));
+                let (one, other) = tokio::join!(one.outbox.deliver_due(now), other.outbox.deliver_due(now));
+                one.unwrap();
+                other.unwrap();
+            }
+            _ => {
+                for at in &order {
+                    self.deliver(*at).await;
+                }
+            }
+        }
+        if !self.is_well() {
+            self.well_since = now;
+        }
+        super::checks::after_a_round(self, !self.running().is_empty()).await;
+    }
+
+    /// The outbox of one replica, which may fall into a trap.
+    async fn deliver(&mut self, at: usize) {
+        let now = self.now();
+        let Some((point, fate)) = self.replicas[at].trap else {
+            self.app(at).outbox.deliver_due(now).await.unwrap();
+            return;
+        };
+        let claimed = self.app(at).outbox.claim(now, ROOM).await.unwrap();
+        if claimed.is_empty() {
+            return;
+        }
+        self.replicas[at].trap = None;
+        self.well_since = now;
+        let before = self.desk.handed_over();
+        let handed_over = |claimed: &Claimed| match point {
+            Point::Claimed => false,
+            Point::HalfHandedOver(salt) => in_half(&claimed.message.address, salt),
+            Point::HandedOver => true,
+        };
+        let (now_sent, claimed): (Vec<_>, Vec<_>) = claimed.into_iter().partition(handed_over);
+        let mut sent = Vec::new();
+        for claimed in now_sent {
+            sent.push(self.app(at).outbox.send(claimed).await);
+        }
+        self.desk.answers_lost_since(before);
+        match fate {
+            Fate::Killed(back) => self.kill(at, Some(now + back)).await,
+            Fate::Stopped(length) => {
+                let until = now + length;
+                self.replicas[at].stopped = Some(Stopped { until, at: point, claimed, sent });
+            }
+        }
+    }
+
+    /// A replica that stood still goes on where it was.
+    async fn go_on(&mut self, at: usize) {
+        let Some(Stopped { at: point, claimed, mut sent, .. }) = self.replicas[at].stopped.take() else {
+            return;
+        };
+        self.well_since = self.now();
+        let before = self.desk.handed_over();
+        for claimed in claimed {
+            sent.push(self.app(at).outbox.send(claimed).await);
+        }
+        assert!(
+            point != Point::HandedOver || self.desk.handed_over() == before,
+            "it had handed over everything before"
+        );
+        self.app(at).outbox.mark(sent).await;
+    }
+
+    pub fn free_all(&mut self) {
+        for replica in &mut self.replicas {
+            replica.trap = None;
+            if let Some(stopped) = &mut replica.stopped {
+                stopped.until = self.clock.now();
+            }
+        }
+    }
+
+    /// Which incident of the database is which of the model.
+    async fn learn_of_incidents(&mut self) {
+        if self.incidents.len() == self.model.incidents.len() {
+            return;
+        }
+        let mut tx = self.read().await;
+        let filter = incidents::Filter { state: Some("open"), after: None };
+        let open = incidents::list(&mut tx, self.organisation, filter, 1000).await.unwrap();
+        for incident in &self.model.incidents[self.incidents.len()..] {
+            let visit = self.visits[incident.visit];
+            let found = open.iter().find(|open| open.visit == visit);
+            self.incidents
+                .push(found.unwrap_or_else(|| panic!("no incident opened about {}", incident.subject)).id);
+        }
+    }
+
+    pub async fn close(mut self) {
+        for at in 0..self.replicas.len() {
+            self.kill(at, None).await;
+        }
+        self.observer.close().await;
+    }
+}
+
+pub async fn outbox_due(tx: &mut Tx) -> Option<Time> {
+    store::outbox::next_due_any_org(tx).await.unwrap()
+}
+
+fn up_to_grid(time: Time) -> Time {
+    let grid = GRID.num_microseconds().unwrap();
+    let past = (time - noon()).num_microseconds().unwrap().rem_euclid(grid);
+    if past == 0 { time } else { time + TimeDelta::microseconds(grid - past) }
+}
+
+/// A database with the organisation and everybody's PIN in it.
+async fn database(engine: Engine, config: &Config) -> (TestDb, Prepared) {
+    static FILE: OnceCell<(Vec<u8>, Prepared)> = OnceCell::const_new();
+    match engine {
+        Engine::Postgres => {
+            let db = TestDb::postgres().await.unwrap();
+            let prepared = prepare(&db, config).await;
+            (db, prepared)
+        }
+        Engine::Sqlite => {
+            let (bytes, prepared) = FILE
+                .get_or_init(async || {
+                    let db = TestDb::sqlite().await;
+                    let prepared = prepare(&db, config).await;
+                    (file_of(&db.url).await, prepared)
+                })
+                .await;
+            (TestDb::sqlite_of(bytes), prepared.clone())
+        }
+    }
+}
+
+async fn prepare(db: &TestDb, config: &Config) -> Prepared {
+    const HOUSE: &str = include_str!("house.toml");
+    let db = db.open().await;
+    let (organisation, tokens) = apply(&db, HOUSE, config.policy.clone(), noon()).await;
+    let key = ServerKey::parse(SERVER_KEY).unwrap();
+    db.write(async move |tx| {
+        let directory = people::directory(tx, organisation).await?;
+        for worker in directory.people.values().filter(|person| WORKERS.contains(&person.key.as_str())) {
+            let record = PinRecord { hash: Some(key.pin(worker.id, PIN)), ..PinRecord::default() };
+            pins::save(tx, worker.id, &record).await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    db.close().await;
+    Prepared { organisation, tokens }
+}
