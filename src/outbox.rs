@@ -275,6 +275,7 @@ impl Sent {
             Mark::Again { provider, .. } => (provider.as_str(), "again"),
             Mark::Refused { provider, .. } => (provider.as_str(), "refused"),
             Mark::Poisoned => ("none", "poisoned"),
+            Mark::TooLate => ("none", "too_late"),
         };
         metrics.message(message.channel.as_str(), provider, outcome);
         if outcome == "accepted" && message.purpose == Purpose::FirstAlarm {

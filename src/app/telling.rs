@@ -326,7 +326,7 @@ impl Telling<'_> {
             (None, IncidentState::Open { .. }) => return Ok(()),
         };
         let Some(person) = self.directory.person(called).filter(|_| called != by) else { return Ok(()) };
-        let subject = Subject { visit: Some(incident.visit), incident: Some(incident.id) };
+        let subject = Subject { visit: incident.visit, incident: Some(incident.id) };
         let occasion = Occasion::new(format!("message/{call}/in-vain/{}", incident.id));
         let message = self.by_quickest(&notice, person, subject, &occasion, Purpose::Told, None);
         messages::queue(tx, incident.organisation, message.as_slice(), self.now).await
