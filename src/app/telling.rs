@@ -11,7 +11,7 @@ use crate::{
         command::Code,
         contact::Channel,
         ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
-        incident::{Incident, IncidentState, Opened, Round, Told, Why},
+        incident::{Holder, Incident, IncidentState, Opened, Round, Told, Why},
         ladder::Recipient,
         notice::{Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Purpose, Reader, SosCall},
         people::{Directory, Person},
@@ -317,18 +317,22 @@ impl Telling<'_> {
         called: PersonId,
         call: MessageId,
     ) -> store::Result<()> {
-        let name = |id: PersonId| self.directory.name_of(id).to_owned();
-        let (notice, by) = match (incident.owner(), &incident.state) {
-            (Some(owner), _) => (Notice::Taken { owner: name(owner) }, owner),
-            (None, IncidentState::Closed { closing, .. }) => {
-                (Notice::Closed { outcome: closing.outcome, by: name(closing.by) }, closing.by)
+        let told = match &incident.state {
+            IncidentState::Open { holder: Holder::Nobody { .. }, .. } => return Ok(()),
+            IncidentState::Open { holder: Holder::Owned { by, .. }, .. } => Told::Taken { owner: *by },
+            IncidentState::Open { holder: Holder::WithPolice { by, .. }, .. } => {
+                let log_number = incident.police.as_ref().map(|police| police.log_number.clone());
+                Told::WithPolice { owner: *by, log_number: log_number.unwrap_or_default() }
             }
-            (None, IncidentState::Open { .. }) => return Ok(()),
+            IncidentState::Closed { closing, .. } => {
+                Told::Closed { outcome: closing.outcome, by: closing.by }
+            }
         };
-        let Some(person) = self.directory.person(called).filter(|_| called != by) else { return Ok(()) };
+        let Some(person) = self.directory.person(called) else { return Ok(()) };
+        let Some((notice, purpose)) = self.notice_of(&told, person) else { return Ok(()) };
         let subject = Subject { visit: incident.visit, incident: Some(incident.id) };
         let occasion = Occasion::new(format!("message/{call}/in-vain/{}", incident.id));
-        let message = self.by_quickest(&notice, person, subject, &occasion, Purpose::Told, None);
+        let message = self.by_quickest(&notice, person, subject, &occasion, purpose, None);
         messages::queue(tx, incident.organisation, message.as_slice(), self.now).await
     }
 

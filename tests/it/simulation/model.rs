@@ -23,8 +23,14 @@ pub const EVERYBODY: [Who; 9] = ["ann", "ben", "sam", "dee", "una", "cas", "ari"
 
 const GRACE: TimeDelta = TimeDelta::minutes(10);
 const BETWEEN_STEPS: TimeDelta = TimeDelta::minutes(5);
+const SOS_PACE: TimeDelta = TimeDelta::minutes(2);
+const SAME_SOS: TimeDelta = TimeDelta::minutes(2);
 const PROMISE: TimeDelta = TimeDelta::minutes(15);
+const PROMISE_SOS: TimeDelta = TimeDelta::minutes(5);
+const LONGEST_HOLD: TimeDelta = TimeDelta::minutes(60);
+const LONGEST_HOLD_SOS: TimeDelta = TimeDelta::minutes(15);
 const WARNING: TimeDelta = TimeDelta::minutes(2);
+const POLICE_REMINDER: TimeDelta = TimeDelta::minutes(30);
 const UNCONFIRMED: TimeDelta = TimeDelta::minutes(30);
 const OUTAGE: TimeDelta = TimeDelta::minutes(5);
 const OUTSIDE_WAITS: TimeDelta = TimeDelta::minutes(5);
@@ -32,7 +38,7 @@ const MARK_EVERY: TimeDelta = TimeDelta::seconds(15);
 const SAME_WORDS: TimeDelta = TimeDelta::minutes(10);
 const FINE_IN_GRACE: TimeDelta = TimeDelta::minutes(10);
 const FURTHEST: TimeDelta = TimeDelta::hours(12);
-const FURTHEST_FOR_ANOTHER: TimeDelta = TimeDelta::minutes(30);
+const FURTHEST_FOR_OTHERS: TimeDelta = TimeDelta::minutes(30);
 const USUAL_VISIT: TimeDelta = TimeDelta::minutes(60);
 const LOCK: TimeDelta = TimeDelta::minutes(15);
 pub const FURTHEST_AT_CLOSE: TimeDelta = TimeDelta::minutes(60);
@@ -49,6 +55,10 @@ pub enum Answer {
     NotNow,
     Closed,
     TooLong,
+    NotYours,
+    NotTaken,
+    NoVisit,
+    CannotHaveIt,
 }
 
 /// What somebody does to a visit.
@@ -57,6 +67,31 @@ pub enum Act {
     Fine,
     Extend(TimeDelta),
     End,
+    Object,
+}
+
+/// What somebody with an account does about an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    Acknowledge,
+    TakeOver,
+    HandOver(Who),
+    Hold(TimeDelta),
+    Cannot,
+    NotSafe,
+    Safe,
+    WithPolice,
+    Note,
+    Close(Place),
+}
+
+/// What an outside contact answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    Trying,
+    Cannot,
+    Safe,
+    NotSafe,
 }
 
 /// The PIN that comes with it.
@@ -83,6 +118,11 @@ pub struct Visit {
     pub started: Time,
     pub begun: bool,
     pub until: Time,
+    /// It fell overdue while a call for help was open, which stands in for it.
+    pub in_sos: bool,
+    /// So much of it was added by others since the worker was last heard of.
+    by_others: TimeDelta,
+    ended_by_other: bool,
 }
 
 impl Visit {
@@ -90,6 +130,17 @@ impl Visit {
     pub fn told_at(&self) -> Time {
         self.until + if self.high_risk { TimeDelta::zero() } else { GRACE }
     }
+
+    fn watched_until(&mut self, until: Time) {
+        (self.begun, self.until, self.in_sos, self.ended_by_other) = (true, until, false, false);
+    }
+}
+
+/// What an incident is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Overdue,
+    Sos,
 }
 
 /// Who has an incident.
@@ -97,6 +148,7 @@ impl Visit {
 pub enum Holder {
     Nobody { due: Time },
     Owned { by: Who, until: Time, warned: bool },
+    WithPolice { by: Who, due: Time, unanswered: i32 },
 }
 
 /// What the worker says.
@@ -105,6 +157,13 @@ pub enum Claim {
     None,
     Safe,
     SafeInside { till: Time },
+    PinUsed { at: Time },
+}
+
+impl Claim {
+    fn holds(self) -> bool {
+        matches!(self, Self::Safe | Self::SafeInside { .. })
+    }
 }
 
 /// One round of calls.
@@ -117,19 +176,20 @@ pub struct Round {
     pub told: Vec<Who>,
 }
 
-/// Somebody has it, or it is over: nobody is to be called.
-#[derive(Debug, Clone, Copy)]
+/// Somebody has it, or it is over: nobody else is to be called.
+#[derive(Debug, Clone)]
 pub struct Quiet {
     pub since: Time,
     pub until: Option<Time>,
-    /// Who took it, where it is not the end.
+    /// Who has it, where it is not the end.
     pub owner: Option<Who>,
 }
 
 #[derive(Debug, Clone)]
 pub struct Incident {
-    pub visit: usize,
+    pub visit: Option<usize>,
     pub subject: Who,
+    pub kind: Kind,
     pub opened: Time,
     pub after_outage: bool,
     pub open: bool,
@@ -138,42 +198,82 @@ pub struct Incident {
     pub raise: i32,
     pub step: i32,
     pub round: i32,
+    /// When the worker last called for help; not a responder.
+    cried: Option<Time>,
     held_in_raise: Option<i32>,
+    handed_to: BTreeSet<Who>,
     pub rounds: Vec<Round>,
     pub quiet: Vec<Quiet>,
+    /// Who has to be told something of it, beside the rounds, and when.
+    pub told: Vec<(Time, Who)>,
+}
+
+/// Why a round goes out, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    ItsTime,
+    Otherwise,
 }
 
 impl Incident {
+    fn new(subject: Who, visit: Option<usize>, kind: Kind, after_outage: bool, now: Time) -> Self {
+        Self {
+            visit,
+            subject,
+            kind,
+            opened: now,
+            after_outage,
+            open: true,
+            holder: Holder::Nobody { due: now },
+            claim: Claim::None,
+            raise: 0,
+            step: 0,
+            round: 0,
+            cried: None,
+            held_in_raise: None,
+            handed_to: BTreeSet::new(),
+            rounds: vec![],
+            quiet: vec![],
+            told: vec![],
+        }
+    }
+
     pub fn owner(&self) -> Option<Who> {
         match self.holder {
-            Holder::Owned { by, .. } if self.open => Some(by),
+            Holder::Owned { by, .. } | Holder::WithPolice { by, .. } if self.open => Some(by),
             _ => None,
         }
     }
 
-    /// Everybody whom it has called so far.
+    /// Everybody whom it has called so far, or who was given it.
     pub fn called(&self) -> BTreeSet<Who> {
-        self.rounds.iter().flat_map(|round| round.told.iter().copied()).collect()
+        let called = self.rounds.iter().flat_map(|round| round.told.iter().copied());
+        called.chain(self.handed_to.iter().copied()).collect()
     }
 
     /// When it next needs the timer.
     pub fn due(&self) -> Option<Time> {
         match self.holder {
             _ if !self.open => None,
-            Holder::Nobody { due } => Some(due),
-            Holder::Owned { until, warned, .. } => Some(if warned { until } else { until - WARNING }),
+            Holder::Owned { until, warned: false, .. } => Some(until - WARNING),
+            Holder::Owned { until: due, .. } | Holder::Nobody { due } | Holder::WithPolice { due, .. } => Some(due),
         }
     }
 
-    fn call(&mut self, first_run: bool, now: Time) {
+    fn promise(&self) -> TimeDelta {
+        if self.kind == Kind::Sos { PROMISE_SOS } else { PROMISE }
+    }
+
+    fn call(&mut self, why: Why, now: Time) {
+        let sos = self.kind == Kind::Sos;
         let ladder = LADDERS.iter().find(|(worker, _)| *worker == self.subject).unwrap().1;
-        let mut step = usize::try_from(self.step).unwrap().min(3);
+        let mut step = usize::try_from(self.step).unwrap().clamp(usize::from(sos), 3);
         if self.round == 0 {
             while step < 3 && ladder[step].is_empty() {
                 step += 1;
             }
         }
-        let waits = self.after_outage && first_run && now < self.opened + OUTSIDE_WAITS;
+        let waits = self.after_outage && !sos && why == Why::ItsTime && now < self.opened + OUTSIDE_WAITS;
         let mut told: Vec<Who> = Vec::new();
         for who in ladder[..=step].iter().copied().flatten() {
             let has_to_wait = waits && OUTSIDE.contains(who);
@@ -183,9 +283,25 @@ impl Incident {
         }
         let step = i32::try_from(step).unwrap();
         self.rounds.push(Round { at: now, raise: self.raise, step, number: self.round, told });
-        (self.step, self.round) = if step == 3 { (3, self.round + 1) } else { (step + 1, 0) };
-        self.holder = Holder::Nobody { due: now + BETWEEN_STEPS };
-        self.claim = Claim::None;
+        let next = if sos { 3 } else { step + 1 };
+        (self.step, self.round) = if step == 3 { (3, self.round + 1) } else { (next, 0) };
+        self.holder = Holder::Nobody { due: now + if sos { SOS_PACE } else { BETWEEN_STEPS } };
+        if self.claim.holds() {
+            self.claim = Claim::None;
+        }
+        self.noise_again(now);
+    }
+
+    fn raise_again(&mut self, now: Time) {
+        self.raise += 1;
+        self.round = 0;
+        self.call(Why::Otherwise, now);
+    }
+
+    /// Somebody calls for help: the first two steps at least, and whoever had it has it no longer.
+    fn upgrade(&mut self, now: Time) {
+        self.kind = Kind::Sos;
+        self.raise_again(now);
     }
 
     fn noise_again(&mut self, now: Time) {
@@ -196,33 +312,81 @@ impl Incident {
         }
     }
 
+    /// Somebody has it from now on. Whoever was called, and whoever had it, is told; `by` did it and knows.
+    fn held(&mut self, holder: Holder, by: Who, outside_too: bool, now: Time) {
+        let before = self.owner();
+        self.holder = holder;
+        self.noise_again(now);
+        let owner = self.owner();
+        self.quiet.push(Quiet { since: now, until: None, owner });
+        let told = self.called().into_iter().chain(before).chain(owner).collect::<BTreeSet<_>>();
+        let told = told.into_iter().filter(|who| *who != by && (outside_too || !OUTSIDE.contains(who)));
+        self.told.extend(told.map(|who| (now, who)));
+    }
+
     /// Its time has come.
     fn go_on(&mut self, now: Time) {
         match self.holder {
-            Holder::Nobody { .. } if self.claim == Claim::None => return self.call(true, now),
+            Holder::Nobody { .. } if !self.claim.holds() => self.call(Why::ItsTime, now),
             Holder::Owned { by, until, .. } if now < until => {
                 self.holder = Holder::Owned { by, until, warned: true };
-                return;
             }
-            Holder::Nobody { .. } | Holder::Owned { .. } => {}
+            Holder::WithPolice { by, unanswered: 0, .. } => {
+                self.holder = Holder::WithPolice { by, due: now + POLICE_REMINDER, unanswered: 1 };
+            }
+            _ => self.raise_again(now),
         }
-        self.noise_again(now);
-        self.raise += 1;
-        self.round = 0;
-        self.call(false, now);
     }
 
-    /// The worker says that all is well.
+    /// The worker, with the PIN, says that all is well.
     fn worker_reports(&mut self, till: Option<Time>, now: Time) {
+        if self.kind == Kind::Sos {
+            self.claim = Claim::PinUsed { at: now };
+            return;
+        }
+        self.claim = till.map_or(Claim::Safe, |till| Claim::SafeInside { till });
         let wait = till.map_or(now + UNCONFIRMED, |till| till.min(now + UNCONFIRMED));
         let first = self.held_in_raise != Some(self.raise);
-        self.held_in_raise = Some(self.raise);
         let later = |before: Time| if first { wait } else { wait.min(before) };
         self.holder = match self.holder {
             Holder::Nobody { due } => Holder::Nobody { due: later(due) },
             Holder::Owned { by, until, .. } => Holder::Owned { by, until: later(until), warned: false },
+            Holder::WithPolice { .. } => return,
         };
-        self.claim = till.map_or(Claim::Safe, |till| Claim::SafeInside { till });
+        self.held_in_raise = Some(self.raise);
+    }
+
+    fn cannot(&mut self, who: Who, now: Time) {
+        match self.holder {
+            Holder::Nobody { .. } if self.round == 0 && !self.claim.holds() => self.call(Why::Otherwise, now),
+            _ if self.owner() == Some(who) => self.raise_again(now),
+            _ => {}
+        }
+    }
+
+    fn not_safe(&mut self, by: Who, now: Time) {
+        let (before, owner) = (self.holder, self.owner());
+        self.cried = None;
+        self.step = 3;
+        self.upgrade(now);
+        if owner == Some(by) {
+            // It is theirs still, and everybody hears of it all the same.
+            self.holder = match before {
+                Holder::WithPolice { .. } => with_police(by, now),
+                _ => Holder::Owned { by, until: now + PROMISE_SOS, warned: false },
+            };
+        }
+    }
+}
+
+fn with_police(by: Who, now: Time) -> Holder {
+    Holder::WithPolice { by, due: now + POLICE_REMINDER, unanswered: 0 }
+}
+
+fn passed_to(holder: Holder, by: Who, until: Time) -> Holder {
+    match holder {
+        Holder::WithPolice { due, .. } => Holder::WithPolice { by, due, unanswered: 0 },
+        _ => Holder::Owned { by, until, warned: false },
     }
 }
 
@@ -244,8 +408,22 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn open_incident(&self, visit: usize) -> Option<usize> {
-        self.incidents.iter().position(|incident| incident.open && incident.visit == visit)
+    /// The open incidents about a worker.
+    pub fn open_about(&self, worker: Who) -> Vec<usize> {
+        (0..self.incidents.len())
+            .filter(|at| self.incidents[*at].open && self.incidents[*at].subject == worker)
+            .collect()
+    }
+
+    /// The open incident that a visit itself gave rise to.
+    pub fn own_incident(&self, visit: usize) -> Option<usize> {
+        self.incidents.iter().position(|incident| incident.open && incident.visit == Some(visit))
+    }
+
+    /// The open incident that bears on a visit: a call for help before everything else.
+    fn bears_on(&self, visit: usize) -> Option<usize> {
+        let sos = self.open_about(self.visits[visit].worker);
+        sos.into_iter().find(|at| self.incidents[*at].kind == Kind::Sos).or(self.own_incident(visit))
     }
 
     /// "I am going in": the visit, and whether it is a new one.
@@ -269,47 +447,77 @@ impl Model {
         if let Some(same) = same {
             return (same, false);
         }
-        let (words, until) = (words.to_owned(), now + length);
-        let started = now;
-        self.visits.push(Visit { worker, high_risk, minutes, words, started, begun: true, until });
+        self.visits.push(Visit {
+            worker,
+            high_risk,
+            minutes,
+            words: words.to_owned(),
+            started: now,
+            begun: true,
+            until: now + length,
+            in_sos: false,
+            by_others: TimeDelta::zero(),
+            ended_by_other: false,
+        });
         (self.visits.len() - 1, true)
     }
 
     /// Somebody does something to a visit.
     pub fn act(&mut self, visit: usize, by: Who, act: Act, pin: Pin, now: Time) -> Answer {
-        let incident = self.open_incident(visit);
+        let incident = self.bears_on(visit);
         let own = self.visits[visit].worker == by;
-        if own {
-            if !self.pin_is_right(by, pin, now) {
-                return Answer::Pin;
-            }
-        } else if act == Act::Fine {
+        if own && act != Act::Object && !self.pin_is_right(by, pin, now) {
+            return Answer::Pin;
+        } else if !own && matches!(act, Act::Fine | Act::Object) {
             return Answer::WorkerOnly;
-        } else if incident.is_some() {
+        } else if !own && incident.is_some() {
             return Answer::NotNow;
         }
-        let Visit { begun, until, .. } = self.visits[visit];
-        let reports = match act {
-            Act::End if !begun => return Answer::Done,
-            _ if !begun => return Answer::NotNow,
-            Act::End => {
-                self.visits[visit].begun = false;
-                None
-            }
-            Act::Fine if incident.is_some() || now < until => None,
-            Act::Fine => {
-                self.visits[visit].until = now + FINE_IN_GRACE;
+        let it = &mut self.visits[visit];
+        let from = it.until.max(now);
+        match act {
+            Act::Object if it.ended_by_other && !it.begun => {
+                it.by_others = TimeDelta::zero();
+                it.watched_until(if it.until <= now { now + USUAL_VISIT } else { it.until });
                 return Answer::Done;
             }
-            Act::Extend(length) => {
-                let from = until.max(now);
-                let most = if own { now + FURTHEST } else { from + FURTHEST_FOR_ANOTHER };
-                self.visits[visit].until = (from + length).min(most);
-                Some(self.visits[visit].until)
+            Act::Object if it.begun && it.by_others > TimeDelta::zero() => {
+                let until = (it.until - it.by_others).max(now);
+                it.by_others = TimeDelta::zero();
+                it.watched_until(until);
+                return Answer::Done;
             }
-        };
+            Act::Object => return Answer::NotNow,
+            Act::End if !it.begun => return Answer::Done,
+            _ if !it.begun => return Answer::NotNow,
+            Act::Extend(length) if !own => {
+                let left = FURTHEST_FOR_OTHERS - it.by_others;
+                if left <= TimeDelta::zero() {
+                    return Answer::NotNow;
+                }
+                let until = (it.until.max(now) + length).min(from + left);
+                it.by_others += until - from;
+                it.watched_until(until);
+                return Answer::Done;
+            }
+            Act::End => {
+                it.begun = false;
+                it.ended_by_other = !own;
+            }
+            Act::Extend(length) => it.watched_until((from + length).min(now + FURTHEST)),
+            Act::Fine => {
+                let overdue = incident.is_some_and(|at| self.incidents[at].kind == Kind::Overdue);
+                if !overdue && now >= it.until {
+                    it.watched_until(now + FINE_IN_GRACE);
+                }
+            }
+        }
+        if own {
+            it.by_others = TimeDelta::zero();
+        }
         if let Some(incident) = incident {
-            self.incidents[incident].worker_reports(reports, now);
+            let till = matches!(act, Act::Extend(_)).then_some(it.until);
+            self.incidents[incident].worker_reports(till, now);
         }
         Answer::Done
     }
@@ -332,6 +540,55 @@ impl Model {
         }
     }
 
+    /// The visit of a worker that began last; `None`, where two did, whether it is one of them.
+    pub fn began_last(&self, worker: Who) -> Result<Option<usize>, usize> {
+        let running = (0..self.visits.len()).filter(|at| self.visits[*at].begun && self.visits[*at].worker == worker);
+        let Some(last) = running.clone().map(|at| self.visits[at].started).max() else { return Ok(None) };
+        let mut last = running.filter(|at| self.visits[*at].started == last);
+        let first = last.next();
+        last.next().map_or(Ok(first), Err)
+    }
+
+    /// The open incident that a worker's call for help belongs to; an error where two could be meant.
+    pub fn meant_by_sos(&self, worker: Who) -> Result<Option<usize>, usize> {
+        let rank = |at: &usize| (self.incidents[*at].kind, self.incidents[*at].opened);
+        let open = self.open_about(worker);
+        let Some(highest) = open.iter().map(rank).max() else { return Ok(None) };
+        let mut meant = open.iter().copied().filter(|at| rank(at) == highest);
+        let first = meant.next();
+        meant.next().map_or(Ok(first), Err)
+    }
+
+    /// A worker calls for help.
+    pub fn sos(&mut self, worker: Who, now: Time) {
+        if let Some(at) = self.meant_by_sos(worker).unwrap() {
+            let it = &mut self.incidents[at];
+            let same = it.cried.is_some_and(|cried| now < cried + SAME_SOS);
+            it.cried = Some(now);
+            if !same {
+                it.told.extend(it.owner().map(|owner| (now, owner)));
+                let was = it.kind;
+                it.upgrade(now);
+                if was == Kind::Overdue {
+                    self.stands_in_for_its_visit(at);
+                }
+            }
+            return;
+        }
+        let visit = self.began_last(worker).unwrap();
+        let mut incident = Incident::new(worker, visit, Kind::Sos, false, now);
+        incident.cried = Some(now);
+        incident.call(Why::Otherwise, now);
+        self.incidents.push(incident);
+    }
+
+    /// A visit whose own incident has become a call for help has no deadline of its own.
+    fn stands_in_for_its_visit(&mut self, incident: usize) {
+        if let Some(visit) = self.incidents[incident].visit {
+            self.visits[visit].in_sos = self.visits[visit].begun;
+        }
+    }
+
     /// Whether they learn of an incident at all: by their post, because it called them, or because they have it.
     fn sees(&self, incident: usize, by: Who) -> bool {
         let it = &self.incidents[incident];
@@ -341,8 +598,19 @@ impl Model {
             || (it.open && it.called().contains(by))
     }
 
-    fn may(&self, incident: usize, by: Who, allowed: bool) -> Option<Answer> {
-        if self.incidents[incident].subject == by {
+    fn may(&self, incident: usize, by: Who, deed: Deed) -> Option<Answer> {
+        let it = &self.incidents[incident];
+        let (manages, owner) = (MANAGERS.contains(&by), it.owner() == Some(by));
+        let allowed = match deed {
+            Deed::Acknowledge | Deed::Hold(_) | Deed::WithPolice | Deed::Cannot | Deed::NotSafe | Deed::Safe => {
+                by != "ari" && (manages || owner || it.called().contains(by))
+            }
+            Deed::Note => by != "ari",
+            Deed::TakeOver => manages,
+            Deed::HandOver(_) => manages || owner,
+            Deed::Close(_) => by != "cas" && (manages || owner),
+        };
+        if it.subject == by {
             Some(Answer::Subject)
         } else if !self.sees(incident, by) {
             Some(Answer::NotFound)
@@ -353,61 +621,113 @@ impl Model {
         }
     }
 
-    pub fn acknowledge(&mut self, incident: usize, by: Who, now: Time) -> Answer {
-        let called = self.incidents[incident].called().contains(by);
-        if let Some(no) = self.may(incident, by, by != "ari" && (MANAGERS.contains(&by) || called)) {
+    /// Somebody with an account does something about an incident.
+    pub fn deed(&mut self, incident: usize, by: Who, deed: Deed, now: Time) -> Answer {
+        if let Some(no) = self.may(incident, by, deed) {
             return no;
         }
         let it = &mut self.incidents[incident];
-        if !it.open {
-            return Answer::Closed;
+        if let Deed::HandOver(to) = deed {
+            let could_take_it = MANAGERS.contains(&to) || ("ari" != to && !OUTSIDE.contains(&to) && it.called().contains(to));
+            if !could_take_it || to == it.subject {
+                return Answer::CannotHaveIt;
+            }
         }
-        let Holder::Nobody { due } = it.holder else { return Answer::Done };
-        let promised = now + PROMISE;
-        let until = if it.claim == Claim::None { promised } else { promised.max(due) };
-        it.holder = Holder::Owned { by, until, warned: false };
-        it.quiet.push(Quiet { since: now, until: None, owner: Some(by) });
+        if !it.open {
+            return if deed == Deed::Note { Answer::Done } else { Answer::Closed };
+        }
+        let (owner, promised) = (it.owner(), now + it.promise());
+        match deed {
+            Deed::Acknowledge | Deed::TakeOver if owner.is_none() => {
+                let due = it.due().unwrap();
+                let until = if it.claim.holds() { promised.max(due) } else { promised };
+                it.held(Holder::Owned { by, until, warned: false }, by, true, now);
+            }
+            Deed::TakeOver if owner != Some(by) => it.held(passed_to(it.holder, by, promised), by, true, now),
+            Deed::Acknowledge | Deed::TakeOver => {}
+            Deed::HandOver(_) if owner.is_none() => return Answer::NotTaken,
+            Deed::HandOver(to) if owner == Some(to) => {}
+            Deed::HandOver(to) => {
+                it.handed_to.insert(to);
+                it.held(passed_to(it.holder, to, promised), by, true, now);
+            }
+            Deed::Hold(_) | Deed::WithPolice if owner.is_some_and(|owner| owner != by) => return Answer::NotYours,
+            Deed::Hold(length) => {
+                let most = if it.kind == Kind::Sos { LONGEST_HOLD_SOS } else { LONGEST_HOLD };
+                let asked = now + length.min(most);
+                let next = match it.holder {
+                    Holder::Nobody { .. } => Holder::Owned { by, until: asked.max(promised), warned: false },
+                    Holder::Owned { until, .. } => Holder::Owned { by, until: asked.max(until), warned: false },
+                    Holder::WithPolice { .. } => with_police(by, now),
+                };
+                it.held(next, by, false, now);
+            }
+            Deed::WithPolice => it.held(with_police(by, now), by, true, now),
+            Deed::Cannot => it.cannot(by, now),
+            Deed::NotSafe => self.not_safe(incident, by, now),
+            Deed::Safe => {}
+            Deed::Note => {
+                if matches!(it.holder, Holder::WithPolice { .. }) && owner == Some(by) {
+                    it.holder = with_police(by, now);
+                }
+            }
+            Deed::Close(place) => return self.close(incident, place, now),
+        }
         Answer::Done
     }
 
-    pub fn note(&mut self, incident: usize, by: Who) -> Answer {
-        self.may(incident, by, by != "ari").unwrap_or(Answer::Done)
+    fn not_safe(&mut self, incident: usize, by: Who, now: Time) {
+        let was = self.incidents[incident].kind;
+        self.incidents[incident].not_safe(by, now);
+        if was == Kind::Overdue {
+            self.stands_in_for_its_visit(incident);
+        }
     }
 
-    pub fn close(&mut self, incident: usize, by: Who, place: Place, now: Time) -> Answer {
-        let owner = self.incidents[incident].owner() == Some(by);
-        if let Some(no) = self.may(incident, by, MANAGERS.contains(&by) || owner) {
-            return no;
-        }
+    fn close(&mut self, incident: usize, place: Place, now: Time) -> Answer {
         let it = &mut self.incidents[incident];
-        if !it.open {
-            return Answer::Closed;
-        }
-        if matches!(place, Place::StillThere(length) if length > FURTHEST_AT_CLOSE) {
-            return Answer::TooLong;
+        if let Place::StillThere(length) = place {
+            if it.visit.is_none() {
+                return Answer::NoVisit;
+            }
+            if length > FURTHEST_AT_CLOSE {
+                return Answer::TooLong;
+            }
         }
         it.open = false;
         it.noise_again(now);
         it.quiet.push(Quiet { since: now, until: None, owner: None });
-        let visit = &mut self.visits[it.visit];
-        match place {
-            Place::Home => visit.begun = false,
-            Place::StillThere(length) => {
-                visit.begun = true;
-                visit.until = now + length;
+        if let Some(visit) = it.visit {
+            let visit = &mut self.visits[visit];
+            match place {
+                Place::Home => visit.begun = false,
+                Place::StillThere(length) => visit.watched_until(now + length),
+            }
+        }
+        // Whatever fell overdue meanwhile is overdue by itself again.
+        if it.kind == Kind::Sos {
+            for visit in self.visits.iter_mut().filter(|visit| visit.worker == it.subject) {
+                visit.in_sos = false;
             }
         }
         Answer::Done
     }
 
-    /// An outside contact is trying.
-    pub fn trying(&mut self, incident: usize, contact: Who) -> Answer {
-        let it = &self.incidents[incident];
-        match it.called().contains(contact) {
-            false => Answer::NotFound,
-            true if it.open => Answer::Done,
-            true => Answer::Closed,
+    /// An outside contact answers.
+    pub fn outside(&mut self, incident: usize, contact: Who, answer: Outside, now: Time) -> Answer {
+        let it = &mut self.incidents[incident];
+        if !it.called().contains(contact) {
+            return Answer::NotFound;
         }
+        if !it.open {
+            return Answer::Closed;
+        }
+        match answer {
+            Outside::Trying | Outside::Safe => {}
+            Outside::Cannot => it.cannot(contact, now),
+            Outside::NotSafe => self.not_safe(incident, contact, now),
+        }
+        Answer::Done
     }
 
     /// A replica's timer looks. Done twice at the same time it changes nothing.
@@ -415,25 +735,15 @@ impl Model {
         let after_outage = self.last_round.is_some_and(|last| now - last > OUTAGE);
         for visit in 0..self.visits.len() {
             let missed = &self.visits[visit];
-            if !missed.begun || missed.told_at() > now || self.open_incident(visit).is_some() {
+            if !missed.begun || missed.in_sos || missed.told_at() > now || self.own_overdue(visit) {
                 continue;
             }
-            let mut incident = Incident {
-                visit,
-                subject: missed.worker,
-                opened: now,
-                after_outage,
-                open: true,
-                holder: Holder::Nobody { due: now },
-                claim: Claim::None,
-                raise: 0,
-                step: 0,
-                round: 0,
-                held_in_raise: None,
-                rounds: vec![],
-                quiet: vec![],
-            };
-            incident.call(true, now);
+            if self.bears_on(visit).is_some() {
+                self.visits[visit].in_sos = true;
+                continue;
+            }
+            let mut incident = Incident::new(missed.worker, Some(visit), Kind::Overdue, after_outage, now);
+            incident.call(Why::ItsTime, now);
             self.incidents.push(incident);
         }
         for incident in &mut self.incidents {
@@ -445,6 +755,11 @@ impl Model {
             self.marked.insert(replica, now);
             self.last_round = Some(now);
         }
+    }
+
+    /// Whether its own overdue incident is open, which stands in for its deadline.
+    pub fn own_overdue(&self, visit: usize) -> bool {
+        self.own_incident(visit).is_some_and(|at| self.incidents[at].kind == Kind::Overdue)
     }
 
     /// A replica died, and what it knew with it.

@@ -3,11 +3,11 @@
 
 use chrono::TimeDelta;
 use homeward::{
-    app::{self, Rejected, visits::ForWhom},
+    app::{self, Rejected, incidents::OutsideAnswer, visits::ForWhom},
     domain::{
         event::Door,
         ids::VisitId,
-        incident::{NotNow, Outcome, WorkerNow},
+        incident::{NotNow, Outcome, Police, WorkerNow},
         start::{Departure, Start},
         visit::{self, Details, ExtendTo, KnownBy, Record, Risk},
     },
@@ -17,7 +17,7 @@ use homeward::{
 use super::{
     desk::{MAIL, Mood, PROVIDERS, SMS},
     draw::Draw,
-    model::{Act, Answer, FURTHEST_AT_CLOSE, MANAGERS, OUTSIDE, Pin, Place, WORKERS, Who},
+    model::{Act, Answer, Deed, FURTHEST_AT_CLOSE, Kind, MANAGERS, OUTSIDE, Outside, Pin, Place, WORKERS, Who},
     world::{Fate, GRID, PIN, Point, WRONG_PIN, World},
 };
 
@@ -26,10 +26,9 @@ use super::{
 pub enum Step {
     Start { worker: Who, by: Who, words: String, minutes: Option<i64>, high_risk: bool },
     Visit { visit: usize, by: Who, act: Act, pin: Pin },
-    Acknowledge { incident: usize, by: Who },
-    Note { incident: usize, by: Who },
-    Close { incident: usize, by: Who, place: Place },
-    Trying { incident: usize, contact: Who },
+    Sos { worker: Who },
+    Deed { incident: usize, by: Who, deed: Deed },
+    Outside { incident: usize, contact: Who, answer: Outside },
     SubjectLooks { incident: usize },
     Pass { seconds: i64 },
     Outage { seconds: i64 },
@@ -48,10 +47,12 @@ const TABLE: &[(usize, Drawing)] = &[
     (3, start_again),
     (16, act_on_visit),
     (4, act_for_another),
+    (2, objection),
+    (3, sos),
     (12, acknowledge),
-    (2, note),
-    (7, close),
-    (2, trying),
+    (14, deed),
+    (6, close),
+    (3, outside),
     (1, subject_looks),
     (20, pass),
     (16, pass_till_due),
@@ -130,6 +131,20 @@ fn act_on_visit(draw: &mut Draw, world: &World) -> Option<Step> {
     Some(Step::Visit { visit, by: world.model.visits[visit].worker, act: some_act(draw), pin })
 }
 
+/// The worker says that what somebody else did is not right.
+fn objection(draw: &mut Draw, world: &World) -> Option<Step> {
+    let all: Vec<usize> = (0..world.model.visits.len()).collect();
+    let visit = draw.any_of(&all)?;
+    Some(Step::Visit { visit, by: world.model.visits[visit].worker, act: Act::Object, pin: Pin::Missing })
+}
+
+/// Where two visits or two incidents could be meant equally well, nobody calls for help.
+fn sos(draw: &mut Draw, world: &World) -> Option<Step> {
+    let worker = draw.one_of(&WORKERS);
+    let clear = world.model.meant_by_sos(worker).is_ok() && world.model.began_last(worker).is_ok();
+    clear.then_some(Step::Sos { worker })
+}
+
 fn act_for_another(draw: &mut Draw, world: &World) -> Option<Step> {
     let visit = some_visit(draw, world)?;
     let by = draw.one_of(&["sam", "dee", "cas"]);
@@ -152,12 +167,32 @@ fn somebody(draw: &mut Draw, world: &World, incident: usize) -> Who {
 
 fn acknowledge(draw: &mut Draw, world: &World) -> Option<Step> {
     let incident = some_incident(draw, world)?;
-    Some(Step::Acknowledge { incident, by: somebody(draw, world, incident) })
+    Some(Step::Deed { incident, by: somebody(draw, world, incident), deed: Deed::Acknowledge })
 }
 
-fn note(draw: &mut Draw, world: &World) -> Option<Step> {
+/// Mostly by whoever has it, if anybody has.
+fn deed(draw: &mut Draw, world: &World) -> Option<Step> {
     let incident = some_incident(draw, world)?;
-    Some(Step::Note { incident, by: somebody(draw, world, incident) })
+    let owner = world.model.incidents[incident].owner().filter(|_| draw.chance(60));
+    let by = owner.unwrap_or_else(|| somebody(draw, world, incident));
+    let deed = match draw.below(12) {
+        0 | 1 => Deed::TakeOver,
+        2 | 3 => Deed::HandOver(draw.one_of(&["ann", "sam", "dee", "una", "cas", "jo"])),
+        4 | 5 => Deed::Hold(TimeDelta::minutes(draw.between(0, 14) * 5)),
+        6 | 7 => Deed::Cannot,
+        8 if may_become_sos(world, incident) => Deed::NotSafe,
+        8 | 9 => Deed::WithPolice,
+        10 => Deed::Safe,
+        _ => Deed::Note,
+    };
+    Some(Step::Deed { incident, by, deed })
+}
+
+/// Of two calls for help about one worker it is open which one the worker's acts bear on.
+fn may_become_sos(world: &World, incident: usize) -> bool {
+    let model = &world.model;
+    let about = model.open_about(model.incidents[incident].subject);
+    about.into_iter().all(|other| other == incident || model.incidents[other].kind == Kind::Overdue)
 }
 
 fn close(draw: &mut Draw, world: &World) -> Option<Step> {
@@ -167,12 +202,18 @@ fn close(draw: &mut Draw, world: &World) -> Option<Step> {
         1..=3 => Place::StillThere(TimeDelta::minutes(draw.between(1, 12) * 5)),
         _ => Place::Home,
     };
-    Some(Step::Close { incident, by: somebody(draw, world, incident), place })
+    Some(Step::Deed { incident, by: somebody(draw, world, incident), deed: Deed::Close(place) })
 }
 
-fn trying(draw: &mut Draw, world: &World) -> Option<Step> {
+fn outside(draw: &mut Draw, world: &World) -> Option<Step> {
     let incident = some_incident(draw, world)?;
-    Some(Step::Trying { incident, contact: draw.one_of(&OUTSIDE) })
+    let answer = match draw.below(4) {
+        0 => Outside::Trying,
+        1 => Outside::Cannot,
+        2 if may_become_sos(world, incident) => Outside::NotSafe,
+        _ => Outside::Safe,
+    };
+    Some(Step::Outside { incident, contact: draw.one_of(&OUTSIDE), answer })
 }
 
 fn subject_looks(draw: &mut Draw, world: &World) -> Option<Step> {
@@ -268,49 +309,32 @@ pub async fn take(world: &mut World, step: Step) {
             let answer = on_visit(world, visit, by, act, pin).await;
             assert_eq!(answer, expected, "the answer to {by}");
         }
-        Step::Acknowledge { incident, by } => {
-            let expected = world.model.acknowledge(incident, by, now);
-            let (id, actor, trace) = (world.incidents[incident], world.people[by].clone(), trace(world, by));
-            let done = world
-                .write(async move |tx, house| app::incidents::acknowledge(tx, house, &actor, id, trace).await)
+        Step::Sos { worker } => {
+            world.model.sos(worker, now);
+            let (actor, trace) = (world.people[worker].clone(), trace(world, worker));
+            let cry = app::sos::Cry::default();
+            world
+                .write(async move |tx, house| app::sos::call_for_help(tx, house, &actor, cry.clone(), trace).await)
                 .await;
-            assert_eq!(answer(done), expected, "the answer to {by}");
+            world.learn_of_incidents().await;
         }
-        Step::Note { incident, by } => {
-            let expected = world.model.note(incident, by);
-            let (id, actor, trace) = (world.incidents[incident], world.people[by].clone(), trace(world, by));
-            let done = world
-                .write(async move |tx, house| app::incidents::note(tx, house, &actor, id, "n", trace).await)
-                .await;
-            assert_eq!(answer(done), expected, "the answer to {by}");
+        Step::Deed { incident, by, deed } => {
+            let expected = world.model.deed(incident, by, deed, now);
+            assert_eq!(on_incident(world, incident, by, deed).await, expected, "the answer to {by}");
         }
-        Step::Close { incident, by, place } => {
-            let expected = world.model.close(incident, by, place, now);
-            let (id, actor, trace) = (world.incidents[incident], world.people[by].clone(), trace(world, by));
-            let worker_now = match place {
-                Place::Home => WorkerNow::Home,
-                Place::StillThere(length) => WorkerNow::StillThere { until: now + length },
-            };
-            let close = app::incidents::Close {
-                outcome: Outcome::SafeForgot,
-                known_by: KnownBy::SpokeByVoice,
-                worker_now,
-                note: "n".into(),
-            };
-            let done = world
-                .write(async move |tx, house| {
-                    app::incidents::close(tx, house, &actor, id, close.clone(), trace).await
-                })
-                .await;
-            assert_eq!(answer(done), expected, "the answer to {by}");
-        }
-        Step::Trying { incident, contact } => {
-            let expected = world.model.trying(incident, contact);
+        Step::Outside { incident, contact, answer: said } => {
+            let expected = world.model.outside(incident, contact, said, now);
             let named = (world.organisation, world.incidents[incident]);
             let (contact, trace) = (world.contacts[contact], Trace { actor: None, door: Door::Demo, now });
+            let said = match said {
+                Outside::Trying => OutsideAnswer::Trying,
+                Outside::Cannot => OutsideAnswer::Cannot,
+                Outside::Safe => OutsideAnswer::Safe { words: "w".into() },
+                Outside::NotSafe => OutsideAnswer::NotSafe { words: "w".into() },
+            };
             let done = world
                 .write(async move |tx, house| {
-                    app::incidents::outside_trying(tx, house, named, contact, trace).await
+                    app::incidents::outside(tx, house, named, contact, said.clone(), trace).await
                 })
                 .await;
             assert_eq!(answer(done), expected);
@@ -391,6 +415,49 @@ async fn begin(
     }
 }
 
+async fn on_incident(world: &mut World, incident: usize, by: Who, deed: Deed) -> Answer {
+    use app::incidents::Deed as Done;
+
+    let (now, id, actor, trace) =
+        (world.now(), world.incidents[incident], world.people[by].clone(), trace(world, by));
+    let words = || String::from("w");
+    let deed = match deed {
+        Deed::Close(place) => {
+            let worker_now = match place {
+                Place::Home => WorkerNow::Home,
+                Place::StillThere(length) => WorkerNow::StillThere { until: now + length },
+            };
+            let close = app::incidents::Close {
+                outcome: Outcome::SafeForgot,
+                known_by: KnownBy::SpokeByVoice,
+                worker_now,
+                note: words(),
+            };
+            let done = world
+                .write(async move |tx, house| {
+                    app::incidents::close(tx, house, &actor, id, close.clone(), trace).await
+                })
+                .await;
+            return answer(done);
+        }
+        Deed::Acknowledge => Done::Acknowledge,
+        Deed::TakeOver => Done::TakeOver,
+        Deed::HandOver(to) => Done::HandOver(to.into()),
+        Deed::Hold(length) => Done::Hold { length, reason: words() },
+        Deed::Cannot => Done::Cannot,
+        Deed::NotSafe => Done::NotSafe { words: words() },
+        Deed::Safe => Done::Safe { words: words() },
+        Deed::WithPolice => Done::WithPolice(Police { log_number: words(), officer: None, at: now }),
+        Deed::Note => Done::Note(words()),
+    };
+    let done = world
+        .write(async move |tx, house| {
+            app::incidents::act(tx, house, &actor, id, deed.clone(), trace).await
+        })
+        .await;
+    answer(done)
+}
+
 async fn on_visit(world: &mut World, visit: usize, by: Who, act: Act, pin: Pin) -> Answer {
     let own = world.model.visits[visit].worker == by;
     let (id, actor, trace) = (world.visits[visit], world.people[by].clone(), trace(world, by));
@@ -400,6 +467,7 @@ async fn on_visit(world: &mut World, visit: usize, by: Who, act: Act, pin: Pin) 
             Act::Fine => visit::Act::CheckIn,
             Act::Extend(length) => visit::Act::Extend(ExtendTo::For(length)),
             Act::End => visit::Act::CheckOut(Record::default()),
+            Act::Object => visit::Act::Object,
         },
         pin: match pin {
             Pin::Right => Some(key.pin(actor.person, PIN)),
@@ -407,6 +475,7 @@ async fn on_visit(world: &mut World, visit: usize, by: Who, act: Act, pin: Pin) 
             Pin::Missing => None,
         },
         known_by: (!own).then_some(KnownBy::SpokeByVoice),
+        made_at: None,
     };
     let done = world
         .write(async move |tx, house| app::visits::act(tx, house, &actor, id, request.clone(), trace).await)
@@ -425,6 +494,10 @@ fn answer<T>(done: Result<T, Rejected>) -> Answer {
         Err(Rejected::Visit { .. }) => Answer::NotNow,
         Err(Rejected::Incident { why: NotNow::Closed, .. }) => Answer::Closed,
         Err(Rejected::Incident { why: NotNow::WatchedTooLong, .. }) => Answer::TooLong,
+        Err(Rejected::Incident { why: NotNow::NotYours, .. }) => Answer::NotYours,
+        Err(Rejected::Incident { why: NotNow::NotTaken, .. }) => Answer::NotTaken,
+        Err(Rejected::Incident { why: NotNow::NoVisit, .. }) => Answer::NoVisit,
+        Err(Rejected::CannotHaveIt(_)) => Answer::CannotHaveIt,
         Err(other) => panic!("an answer that the model does not know: {other}"),
     }
 }

@@ -382,7 +382,7 @@ impl World {
     }
 
     /// Which incident of the database is which of the model.
-    async fn learn_of_incidents(&mut self) {
+    pub async fn learn_of_incidents(&mut self) {
         if self.incidents.len() == self.model.incidents.len() {
             return;
         }
@@ -390,8 +390,9 @@ impl World {
         let filter = incidents::Filter { state: Some("open"), after: None };
         let open = incidents::list(&mut tx, self.organisation, filter, 1000).await.unwrap();
         for incident in &self.model.incidents[self.incidents.len()..] {
-            let visit = self.visits[incident.visit];
-            let found = open.iter().find(|open| open.visit == visit);
+            let subject = self.contacts[incident.subject];
+            let visit = incident.visit.map(|visit| self.visits[visit]);
+            let found = open.iter().find(|open| open.subject == subject && open.visit == visit);
             self.incidents
                 .push(found.unwrap_or_else(|| panic!("no incident opened about {}", incident.subject)).id);
         }
