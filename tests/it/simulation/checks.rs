@@ -64,7 +64,9 @@ pub async fn after_a_step(world: &World) {
         // A visit that the worker moved during a call for help may have a deadline beside its own incident.
         let by_incident = expected.in_sos || world.model.own_overdue(at);
         match visit_due.get(&id.0) {
-            Some(due) => assert!(begun && (by_incident || *due <= expected.told_at()), "visit {at} is due at {due}"),
+            Some(due) => {
+                assert!(begun && (by_incident || *due <= expected.told_at()), "visit {at} is due at {due}")
+            }
             None => assert!(!begun || by_incident, "visit {at} is watched and has no deadline"),
         }
     }
@@ -248,7 +250,8 @@ fn nobody_called_who_need_not(world: &World, handed: &[Handed<'_>]) {
     {
         let in_vain = |at: &usize| {
             world.model.incidents[*at].quiet.iter().any(|quiet| {
-                let to_owner = quiet.owner.is_some_and(|owner| message.recipient_id == Some(world.contacts[owner]));
+                let to_owner =
+                    quiet.owner.is_some_and(|owner| message.recipient_id == Some(world.contacts[owner]));
                 !to_owner
                     && entry.at > quiet.since + STILL_CALLED
                     && quiet.until.is_none_or(|until| entry.at < until)

@@ -256,7 +256,9 @@ impl Incident {
         match self.holder {
             _ if !self.open => None,
             Holder::Owned { until, warned: false, .. } => Some(until - WARNING),
-            Holder::Owned { until: due, .. } | Holder::Nobody { due } | Holder::WithPolice { due, .. } => Some(due),
+            Holder::Owned { until: due, .. } | Holder::Nobody { due } | Holder::WithPolice { due, .. } => {
+                Some(due)
+            }
         }
     }
 
@@ -542,7 +544,8 @@ impl Model {
 
     /// The visit of a worker that began last; `None`, where two did, whether it is one of them.
     pub fn began_last(&self, worker: Who) -> Result<Option<usize>, usize> {
-        let running = (0..self.visits.len()).filter(|at| self.visits[*at].begun && self.visits[*at].worker == worker);
+        let running =
+            (0..self.visits.len()).filter(|at| self.visits[*at].begun && self.visits[*at].worker == worker);
         let Some(last) = running.clone().map(|at| self.visits[at].started).max() else { return Ok(None) };
         let mut last = running.filter(|at| self.visits[*at].started == last);
         let first = last.next();
@@ -602,9 +605,12 @@ impl Model {
         let it = &self.incidents[incident];
         let (manages, owner) = (MANAGERS.contains(&by), it.owner() == Some(by));
         let allowed = match deed {
-            Deed::Acknowledge | Deed::Hold(_) | Deed::WithPolice | Deed::Cannot | Deed::NotSafe | Deed::Safe => {
-                by != "ari" && (manages || owner || it.called().contains(by))
-            }
+            Deed::Acknowledge
+            | Deed::Hold(_)
+            | Deed::WithPolice
+            | Deed::Cannot
+            | Deed::NotSafe
+            | Deed::Safe => by != "ari" && (manages || owner || it.called().contains(by)),
             Deed::Note => by != "ari",
             Deed::TakeOver => manages,
             Deed::HandOver(_) => manages || owner,
@@ -628,7 +634,8 @@ impl Model {
         }
         let it = &mut self.incidents[incident];
         if let Deed::HandOver(to) = deed {
-            let could_take_it = MANAGERS.contains(&to) || ("ari" != to && !OUTSIDE.contains(&to) && it.called().contains(to));
+            let could_take_it =
+                MANAGERS.contains(&to) || ("ari" != to && !OUTSIDE.contains(&to) && it.called().contains(to));
             if !could_take_it || to == it.subject {
                 return Answer::CannotHaveIt;
             }
@@ -651,13 +658,17 @@ impl Model {
                 it.handed_to.insert(to);
                 it.held(passed_to(it.holder, to, promised), by, true, now);
             }
-            Deed::Hold(_) | Deed::WithPolice if owner.is_some_and(|owner| owner != by) => return Answer::NotYours,
+            Deed::Hold(_) | Deed::WithPolice if owner.is_some_and(|owner| owner != by) => {
+                return Answer::NotYours;
+            }
             Deed::Hold(length) => {
                 let most = if it.kind == Kind::Sos { LONGEST_HOLD_SOS } else { LONGEST_HOLD };
                 let asked = now + length.min(most);
                 let next = match it.holder {
                     Holder::Nobody { .. } => Holder::Owned { by, until: asked.max(promised), warned: false },
-                    Holder::Owned { until, .. } => Holder::Owned { by, until: asked.max(until), warned: false },
+                    Holder::Owned { until, .. } => {
+                        Holder::Owned { by, until: asked.max(until), warned: false }
+                    }
                     Holder::WithPolice { .. } => with_police(by, now),
                 };
                 it.held(next, by, false, now);

@@ -17,7 +17,9 @@ use homeward::{
 use super::{
     desk::{MAIL, Mood, PROVIDERS, SMS},
     draw::Draw,
-    model::{Act, Answer, Deed, FURTHEST_AT_CLOSE, Kind, MANAGERS, OUTSIDE, Outside, Pin, Place, WORKERS, Who},
+    model::{
+        Act, Answer, Deed, FURTHEST_AT_CLOSE, Kind, MANAGERS, OUTSIDE, Outside, Pin, Place, WORKERS, Who,
+    },
     world::{Fate, GRID, PIN, Point, WRONG_PIN, World},
 };
 
@@ -314,7 +316,9 @@ pub async fn take(world: &mut World, step: Step) {
             let (actor, trace) = (world.people[worker].clone(), trace(world, worker));
             let cry = app::sos::Cry::default();
             world
-                .write(async move |tx, house| app::sos::call_for_help(tx, house, &actor, cry.clone(), trace).await)
+                .write(async move |tx, house| {
+                    app::sos::call_for_help(tx, house, &actor, cry.clone(), trace).await
+                })
                 .await;
             world.learn_of_incidents().await;
         }
@@ -398,6 +402,7 @@ async fn begin(
         departure: minutes
             .map_or(Departure::Missing, |minutes| Departure::After(TimeDelta::minutes(minutes))),
         made_at: None,
+        plan: homeward::domain::command::Plan::AsDescribed,
     };
     let for_whom = if worker == by { ForWhom::Self_ } else { ForWhom::Another(worker.into()) };
     let (id, actor, trace) = (VisitId::new(now), world.people[by].clone(), trace(world, by));
@@ -407,7 +412,7 @@ async fn begin(
         })
         .await
         .expect("a start is never refused");
-    assert_eq!(done.new, new, "whether it is a new visit");
+    assert_eq!(done.came.is_new(), new, "whether it is a new visit");
     if new {
         world.visits.push(done.visit.id);
     } else {
@@ -451,9 +456,7 @@ async fn on_incident(world: &mut World, incident: usize, by: Who, deed: Deed) ->
         Deed::Note => Done::Note(words()),
     };
     let done = world
-        .write(async move |tx, house| {
-            app::incidents::act(tx, house, &actor, id, deed.clone(), trace).await
-        })
+        .write(async move |tx, house| app::incidents::act(tx, house, &actor, id, deed.clone(), trace).await)
         .await;
     answer(done)
 }
