@@ -333,6 +333,7 @@ pub async fn take_back_calls(
 
 /// Keeps which incidents a list names, so that it is taken back once none of them needs anybody.
 pub async fn keep_listed(tx: &mut Tx, list: &NewMessage, incidents: &[IncidentId]) -> Result<()> {
+    flush(tx).await?;
     for rows in incidents.chunks(ROWS) {
         both!(tx, |c| {
             let mut insert = QueryBuilder::new("INSERT INTO listed_call (incident_id, message_id) ");
@@ -353,6 +354,7 @@ pub async fn listed(tx: &mut Tx, organisation: OrganisationId, list: MessageId) 
 
 /// Another message says what a list said; nothing, if it was no list.
 pub async fn list_too(tx: &mut Tx, list: MessageId, other: MessageId) -> Result<()> {
+    flush(tx).await?;
     execute!(tx, LIST_TOO, list, other);
     Ok(())
 }
