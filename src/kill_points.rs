@@ -1,13 +1,21 @@
-//! Places at which a test can have the process killed. They exist only in builds with debug assertions.
+//! Places at which a test can have the process killed, or stopped for a while. They exist only in builds with debug assertions.
 
 /// Stops here for ever, saying so on standard error, if this is the point that `HOMEWARD_KILL_POINT` names; where it names a
-/// file too, as `point@/path`, from when that exists.
+/// file too, as `point@/path`, from when that exists. As `point:stop` the whole process stops here, once, until somebody
+/// continues it.
 #[cfg(debug_assertions)]
 pub async fn kill_point(name: &'static str) {
-    let chosen = CHOSEN.get().map(|chosen| chosen.split_once('@').unwrap_or((chosen, "/")));
-    if chosen.is_some_and(|(point, file)| point == name && std::path::Path::new(file).exists()) {
+    let Some(chosen) = CHOSEN.get() else { return };
+    let (point, file) = chosen.split_once('@').unwrap_or((chosen, "/"));
+    if point == name && std::path::Path::new(file).exists() {
         eprintln!("kill point: {name}");
         std::future::pending::<()>().await;
+    }
+    if point.strip_suffix(":stop") == Some(name) && !STOPPED.swap(true, std::sync::atomic::Ordering::Relaxed)
+    {
+        eprintln!("kill point: {name}");
+        let id = std::process::id().to_string();
+        let _stopped = std::process::Command::new("kill").args(["-s", "STOP", &id]).status();
     }
 }
 
@@ -17,6 +25,8 @@ pub async fn kill_point(_name: &'static str) {}
 
 #[cfg(debug_assertions)]
 static CHOSEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+#[cfg(debug_assertions)]
+static STOPPED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 /// Chooses the point, once, at the start of the process, and takes the variable away: it is no setting.
 #[cfg(debug_assertions)]

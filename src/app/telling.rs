@@ -225,10 +225,11 @@ impl Telling<'_> {
         if told.is_empty() {
             return Ok(());
         }
+        if let Some(owner) = incident.owner() {
+            // Whoever had it once hears of it to its end, as if called: they may have taken it before their step came.
+            code_for(tx, incident.id, owner, self.now).await?;
+        }
         let mut readers = people::called_about(tx, incident.id).await?;
-        readers.extend(incident.owner());
-        readers.sort_unstable();
-        readers.dedup();
         readers.retain(|id| *id != incident.subject);
         let subject = Subject { visit: incident.visit, incident: Some(incident.id) };
         let mut queued = Vec::new();
@@ -274,7 +275,8 @@ impl Telling<'_> {
             Told::HandedOver { owner, from, .. } => {
                 others(from).map(|()| Notice::Passed { owner: name(owner), from: name(from) })?
             }
-            Told::Held { owner, until } => {
+            Told::TakenAndHeld { owner, .. } if reader.is_outside() => Notice::Taken { owner: name(owner) },
+            Told::Held { owner, until } | Told::TakenAndHeld { owner, until } => {
                 others(owner).and(staff()).map(|()| Notice::Held { owner: name(owner), until: *until })?
             }
             Told::Cannot { who } => others(who).and(staff()).map(|()| Notice::Cannot { who: name(who) })?,

@@ -342,7 +342,14 @@ pub enum Told {
         /// The new owner's promise.
         until: Time,
     },
-    /// The owner needs longer, to everybody else.
+    /// Somebody took it and needs longer, to everybody else.
+    TakenAndHeld {
+        /// Who.
+        owner: PersonId,
+        /// Until when.
+        until: Time,
+    },
+    /// The owner needs longer, to the staff who were called.
     Held {
         /// Who.
         owner: PersonId,

@@ -8,6 +8,7 @@ mod database;
 mod local_times;
 mod processes;
 mod providers;
+mod replicas;
 
 use std::{collections::BTreeMap, path::PathBuf};
 

@@ -36,7 +36,7 @@ const IN_CI: u64 = 200;
 /// Of so many seeds one runs on PostgreSQL.
 const ON_POSTGRES: u64 = 20;
 /// Steps of one run.
-const STEPS: usize = 40;
+const STEPS: usize = 30;
 /// What a run needs to come to rest: a minute's retry, a lease, and some more.
 const REST: TimeDelta = TimeDelta::minutes(4);
 /// After so many seeds that failed the rest is not looked at.

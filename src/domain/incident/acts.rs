@@ -91,7 +91,11 @@ impl Incident {
         let until = next.waits_until();
         let body = json!({"owner": by, "until": stamp(until), "asked_minutes": wanted.num_minutes()});
         let event = NewEvent::new(EventKind::IncidentHeld, now, body).with_private(json!({"reason": reason}));
-        Ok(self.held_by(next, Told::Held { owner: by, until }, event))
+        let told = match holder {
+            Holder::Nobody { .. } => Told::TakenAndHeld { owner: by, until },
+            Holder::Owned { .. } | Holder::WithPolice { .. } => Told::Held { owner: by, until },
+        };
+        Ok(self.held_by(next, told, event))
     }
 
     /// Somebody who was called cannot: the next step comes at once, and the others are told (row E11). From its owner it is a
@@ -134,6 +138,8 @@ impl Incident {
                 _ => Holder::Owned { by, until: promise, warned: false },
             };
             decision.incident.state = IncidentState::Open { holder, claim };
+        } else {
+            decision.told.extend(holder.owner().map(|owner| Told::SosToOwner { owner }));
         }
         Ok(decision)
     }

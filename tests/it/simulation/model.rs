@@ -201,7 +201,8 @@ pub struct Incident {
     /// When the worker last called for help; not a responder.
     cried: Option<Time>,
     held_in_raise: Option<i32>,
-    handed_to: BTreeSet<Who>,
+    /// Who has it or had it.
+    had: BTreeSet<Who>,
     pub rounds: Vec<Round>,
     pub quiet: Vec<Quiet>,
     /// Who has to be told something of it, beside the rounds, and when.
@@ -231,7 +232,7 @@ impl Incident {
             round: 0,
             cried: None,
             held_in_raise: None,
-            handed_to: BTreeSet::new(),
+            had: BTreeSet::new(),
             rounds: vec![],
             quiet: vec![],
             told: vec![],
@@ -245,10 +246,10 @@ impl Incident {
         }
     }
 
-    /// Everybody whom it has called so far, or who was given it.
+    /// Everybody whom it has called so far, or who had it.
     pub fn called(&self) -> BTreeSet<Who> {
         let called = self.rounds.iter().flat_map(|round| round.told.iter().copied());
-        called.chain(self.handed_to.iter().copied()).collect()
+        called.chain(self.had.iter().copied()).collect()
     }
 
     /// When it next needs the timer.
@@ -315,15 +316,22 @@ impl Incident {
     }
 
     /// Somebody has it from now on. Whoever was called, and whoever had it, is told; `by` did it and knows.
-    fn held(&mut self, holder: Holder, by: Who, outside_too: bool, now: Time) {
-        let before = self.owner();
+    fn held(&mut self, holder: Holder, by: Who, now: Time) {
+        let same = self.owner() == Some(by);
         self.holder = holder;
         self.noise_again(now);
         let owner = self.owner();
+        self.had.extend(owner);
         self.quiet.push(Quiet { since: now, until: None, owner });
-        let told = self.called().into_iter().chain(before).chain(owner).collect::<BTreeSet<_>>();
-        let told = told.into_iter().filter(|who| *who != by && (outside_too || !OUTSIDE.contains(who)));
-        self.told.extend(told.map(|who| (now, who)));
+        self.tell(by, now);
+        if same {
+            // Outside contacts know already who has it.
+            self.told.retain(|(at, who)| *at != now || !OUTSIDE.contains(who));
+        }
+    }
+
+    fn tell(&mut self, by: Who, now: Time) {
+        self.told.extend(self.called().into_iter().filter(|who| *who != by).map(|who| (now, who)));
     }
 
     /// Its time has come.
@@ -377,6 +385,8 @@ impl Incident {
                 Holder::WithPolice { .. } => with_police(by, now),
                 _ => Holder::Owned { by, until: now + PROMISE_SOS, warned: false },
             };
+        } else {
+            self.told.extend(owner.map(|owner| (now, owner)));
         }
     }
 }
@@ -648,15 +658,14 @@ impl Model {
             Deed::Acknowledge | Deed::TakeOver if owner.is_none() => {
                 let due = it.due().unwrap();
                 let until = if it.claim.holds() { promised.max(due) } else { promised };
-                it.held(Holder::Owned { by, until, warned: false }, by, true, now);
+                it.held(Holder::Owned { by, until, warned: false }, by, now);
             }
-            Deed::TakeOver if owner != Some(by) => it.held(passed_to(it.holder, by, promised), by, true, now),
+            Deed::TakeOver if owner != Some(by) => it.held(passed_to(it.holder, by, promised), by, now),
             Deed::Acknowledge | Deed::TakeOver => {}
             Deed::HandOver(_) if owner.is_none() => return Answer::NotTaken,
             Deed::HandOver(to) if owner == Some(to) => {}
             Deed::HandOver(to) => {
-                it.handed_to.insert(to);
-                it.held(passed_to(it.holder, to, promised), by, true, now);
+                it.held(passed_to(it.holder, to, promised), by, now);
             }
             Deed::Hold(_) | Deed::WithPolice if owner.is_some_and(|owner| owner != by) => {
                 return Answer::NotYours;
@@ -671,9 +680,9 @@ impl Model {
                     }
                     Holder::WithPolice { .. } => with_police(by, now),
                 };
-                it.held(next, by, false, now);
+                it.held(next, by, now);
             }
-            Deed::WithPolice => it.held(with_police(by, now), by, true, now),
+            Deed::WithPolice => it.held(with_police(by, now), by, now),
             Deed::Cannot => it.cannot(by, now),
             Deed::NotSafe => self.not_safe(incident, by, now),
             Deed::Safe => {}
@@ -682,7 +691,7 @@ impl Model {
                     it.holder = with_police(by, now);
                 }
             }
-            Deed::Close(place) => return self.close(incident, place, now),
+            Deed::Close(place) => return self.close(incident, by, place, now),
         }
         Answer::Done
     }
@@ -695,7 +704,7 @@ impl Model {
         }
     }
 
-    fn close(&mut self, incident: usize, place: Place, now: Time) -> Answer {
+    fn close(&mut self, incident: usize, by: Who, place: Place, now: Time) -> Answer {
         let it = &mut self.incidents[incident];
         if let Place::StillThere(length) = place {
             if it.visit.is_none() {
@@ -708,6 +717,7 @@ impl Model {
         it.open = false;
         it.noise_again(now);
         it.quiet.push(Quiet { since: now, until: None, owner: None });
+        it.tell(by, now);
         if let Some(visit) = it.visit {
             let visit = &mut self.visits[visit];
             match place {

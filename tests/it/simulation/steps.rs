@@ -3,8 +3,13 @@
 
 use chrono::TimeDelta;
 use homeward::{
-    app::{self, Rejected, incidents::OutsideAnswer, visits::ForWhom},
+    app::{
+        self, Rejected,
+        incidents::OutsideAnswer,
+        visits::{Came, ForWhom},
+    },
     domain::{
+        command::Plan,
         event::Door,
         ids::VisitId,
         incident::{NotNow, Outcome, Police, WorkerNow},
@@ -402,7 +407,7 @@ async fn begin(
         departure: minutes
             .map_or(Departure::Missing, |minutes| Departure::After(TimeDelta::minutes(minutes))),
         made_at: None,
-        plan: homeward::domain::command::Plan::AsDescribed,
+        plan: Plan::AsDescribed,
     };
     let for_whom = if worker == by { ForWhom::Self_ } else { ForWhom::Another(worker.into()) };
     let (id, actor, trace) = (VisitId::new(now), world.people[by].clone(), trace(world, by));
@@ -412,7 +417,7 @@ async fn begin(
         })
         .await
         .expect("a start is never refused");
-    assert_eq!(done.came.is_new(), new, "whether it is a new visit");
+    assert_eq!(done.came == Came::New, new, "whether it is a new visit");
     if new {
         world.visits.push(done.visit.id);
     } else {

@@ -131,6 +131,14 @@ impl TestApp {
         Self::serve(app, self.clock.clone(), self.organisation, self.tokens.clone()).await
     }
 
+    /// Another replica over the same database, by the same clock.
+    pub async fn another(&self, db: &TestDb, environment: &BTreeMap<String, String>) -> App {
+        let config = Config::load(None, environment).unwrap();
+        let (providers, clock) = (Providers::from_config(&config).unwrap(), Arc::new(self.clock.clone()));
+        let key = ServerKey::parse(SERVER_KEY).unwrap();
+        App::build(&config, db.open().await, clock, key, providers).await.unwrap()
+    }
+
     pub fn db(&self) -> &Db {
         &self.app.site.db
     }
