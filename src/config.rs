@@ -244,6 +244,7 @@ impl Config {
             connections: self.database.connections,
             acquire_timeout: self.database.acquire_timeout,
             writer_on_one_cpu: self.database.writer_on_one_cpu,
+            slow_commit: Duration::ZERO,
         }
     }
 

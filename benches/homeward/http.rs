@@ -5,12 +5,12 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use homeward::{
     clock::{Stopwatch, stopwatch},
-    shutdown::Shutdown,
+    shutdown::{Ended, Shutdown},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
 };
 
 use crate::{
@@ -24,9 +24,8 @@ const CLIENTS: usize = 64;
 const START: &str =
     r#"{"purpose":"Home visit","place":"12 High Street, Westbury","case_reference":"WB-20417","minutes":30}"#;
 
-pub async fn measure(engine: Engine, size: Size) {
-    let service = Service::new(engine, size.of(2_000), Told::Manager, None).await;
-    service.database.describe().await;
+/// Runs the whole service; where it is served, and how to end it.
+pub async fn serve(service: &Service) -> (SocketAddr, Shutdown, JoinHandle<Ended>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = Shutdown::default();
@@ -34,6 +33,54 @@ pub async fn measure(engine: Engine, size: Size) {
     let routes = app.routes();
     let running = app.clone();
     let serving = tokio::spawn(running.run(listener, routes, shutdown.clone()));
+    (address, shutdown, serving)
+}
+
+/// The same where each commit takes 5 ms.
+pub async fn slow(engine: Engine, size: Size) {
+    const SLOW: Duration = Duration::from_millis(5);
+    let service = Service::on_a_slow_disk(engine, size.of(2_000), SLOW).await;
+    let (address, shutdown, serving) = serve(&service).await;
+    progress("slow: warming up");
+    clients(address, &service.workers, size.seconds(2)).await;
+    say!(
+        "{}\n",
+        match engine {
+            Engine::Sqlite => "A commit hook of SQLite's sleeps 5 ms in the writer before each commit.",
+            Engine::Postgres =>
+                "`commit_delay = 5000`, `commit_siblings = 0`: PostgreSQL sleeps 5 ms before it writes what is to be committed.",
+        }
+    );
+    say!(
+        "| run | starts and ends a second | start: median | p99 | check-out: median | p99 | refused | load average |"
+    );
+    say!("|--:|--:|--:|--:|--:|--:|--:|--:|");
+    let mut rates = Vec::new();
+    for run in 1..=3 {
+        progress(format_args!("slow: run {run} of 3"));
+        let done = clients(address, &service.workers, size.seconds(8)).await;
+        say!(
+            "| {run} | {:.0} | {} | {} | {} | {} | {} | {} |",
+            done.rate(),
+            ms(done.starts.median()),
+            ms(done.starts.p99()),
+            ms(done.ends.median()),
+            ms(done.ends.p99()),
+            done.refused,
+            load()
+        );
+        rates.push(done.rate());
+    }
+    let rates = Runs::of(rates);
+    say!("\n- Min / median / max: {rates}. Bar: ≥ 2,000 a second: {}.", judged(rates.median >= 2000.0));
+    shutdown.ask();
+    serving.await.unwrap();
+}
+
+pub async fn measure(engine: Engine, size: Size) {
+    let service = Service::new(engine, size.of(2_000), Told::Manager, None).await;
+    service.database.describe().await;
+    let (address, shutdown, serving) = serve(&service).await;
 
     progress("http: warming up");
     clients(address, &service.workers, size.seconds(2)).await;
@@ -117,21 +164,22 @@ fn report(engine: Engine, service: &Service, sample: &Sample, runs: &[Run]) {
 }
 
 /// What all clients together did.
-struct Done {
-    starts: Times,
-    ends: Times,
+pub struct Done {
+    pub starts: Times,
+    pub ends: Times,
     refused: usize,
     elapsed: Duration,
 }
 
 impl Done {
-    fn rate(&self) -> f64 {
+    /// Starts and ends a second.
+    pub fn rate(&self) -> f64 {
         raw::rate(self.starts.len() + self.ends.len(), self.elapsed)
     }
 }
 
 /// Lets the clients start and end visits for so long.
-async fn clients(address: SocketAddr, workers: &[Worker], length: Duration) -> Done {
+pub async fn clients(address: SocketAddr, workers: &[Worker], length: Duration) -> Done {
     let mut clients = JoinSet::new();
     let mut connections = Vec::new();
     for first in 0..CLIENTS {

@@ -7,6 +7,7 @@
 
 mod alerts;
 mod http;
+mod process;
 mod raw;
 mod report;
 mod rig;
@@ -32,7 +33,7 @@ impl Size {
     }
 }
 
-const PARTS: [&str; 4] = ["http", "tick", "burst", "lone"];
+const PARTS: [&str; 6] = ["http", "slow", "tick", "burst", "lone", "process"];
 /// `--bench` is what cargo says.
 const OTHERS: [&str; 4] = ["sqlite", "postgres", "--quick", "--bench"];
 
@@ -61,6 +62,8 @@ async fn main() {
             say!("`cargo bench -- {part}{}`\n", if size.quick { " --quick" } else { "" });
             match part {
                 "http" => http::measure(engine, size).await,
+                "slow" => http::slow(engine, size).await,
+                "process" => process::measure(engine, size).await,
                 "tick" => tick::measure(engine, size).await,
                 "burst" => alerts::burst(engine, size).await,
                 _ => alerts::lone(engine, size).await,

@@ -20,7 +20,9 @@ use homeward::{
     startup::App,
     store::{Db, Settings, Trace, people},
 };
-use sqlx::{Connection, PgConnection, QueryBuilder, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection, QueryBuilder, SqliteConnection, sqlite::SqliteConnectOptions,
+};
 use tempfile::TempDir;
 
 use crate::report::{ms, progress, say, sync_cost};
@@ -29,6 +31,8 @@ use crate::report::{ms, progress, say, sync_cost};
 pub const CONNECTIONS: u32 = 16;
 /// Everybody's PIN.
 pub const PIN: &str = "4821";
+/// The server's key.
+pub const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 /// Workers in a team: each team has a manager and an outside contact of its own.
 const TEAM: usize = 100;
 /// So many rows go into one INSERT when a database is filled.
@@ -76,7 +80,7 @@ pub(crate) use both;
 
 /// A migrated database that survives a power cut.
 pub struct Database {
-    url: String,
+    pub url: String,
     folder: Option<TempDir>,
 }
 
@@ -130,6 +134,10 @@ impl Database {
             Raw::Sqlite(_) => {
                 let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
                 let cost = sync_cost(folder);
+                say!(
+                    "The writer {} one CPU.",
+                    if writer_on_one_cpu() { "stays on" } else { "does not stay on" }
+                );
                 say!(
                     "SQLite in {}, WAL, synchronous = FULL, one file. Writing 4 KiB and syncing costs {} there (p99 {}).",
                     folder.display(),
@@ -211,13 +219,23 @@ async fn setting(conn: &mut PgConnection, text: &'static str) -> String {
 }
 
 async fn open(url: &str) -> Db {
+    open_slow(url, Duration::ZERO).await
+}
+
+async fn open_slow(url: &str, slow_commit: Duration) -> Db {
     let settings = Settings {
         url: url.into(),
         connections: CONNECTIONS,
         acquire_timeout: Duration::from_secs(5),
-        writer_on_one_cpu: environment("HOMEWARD_DATABASE__WRITER_ON_ONE_CPU").is_some_and(|on| on == "true"),
+        writer_on_one_cpu: writer_on_one_cpu(),
+        slow_commit,
     };
     Db::open(&settings).await.unwrap()
+}
+
+/// As the service itself is told.
+pub fn writer_on_one_cpu() -> bool {
+    environment("HOMEWARD_DATABASE__WRITER_ON_ONE_CPU").is_some_and(|on| on == "true")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place in the benches that reads the environment")]
@@ -252,9 +270,30 @@ pub struct Service {
 impl Service {
     /// With so many workers in one organisation, and texts going to `gateway`.
     pub async fn new(engine: Engine, workers: usize, told: Told, gateway: Option<&str>) -> Self {
+        Self::on(Database::new(engine).await, workers, told, gateway, Duration::ZERO).await
+    }
+
+    /// On a disk that takes so long for a commit.
+    pub async fn on_a_slow_disk(engine: Engine, workers: usize, slow_commit: Duration) -> Self {
         let database = Database::new(engine).await;
-        let db = open(&database.url).await;
-        let key = ServerKey::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+        if let Raw::Postgres(mut conn) = database.raw().await {
+            let delay = format!("ALTER SYSTEM SET commit_delay = {}", slow_commit.as_micros());
+            for text in [&delay, "ALTER SYSTEM SET commit_siblings = 0", "SELECT pg_reload_conf()"] {
+                sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut conn).await.unwrap();
+            }
+        }
+        Self::on(database, workers, Told::Manager, None, slow_commit).await
+    }
+
+    async fn on(
+        database: Database,
+        workers: usize,
+        told: Told,
+        gateway: Option<&str>,
+        slow_commit: Duration,
+    ) -> Self {
+        let db = open_slow(&database.url, slow_commit).await;
+        let key = ServerKey::parse(KEY).unwrap();
         let teams = workers.div_ceil(TEAM);
         let wanted = Wanted::parse(&organisation_file(teams, told), Defaults::default()).unwrap();
         let trace = Trace::machine(Door::CommandLine, SystemClock.now());
@@ -400,6 +439,10 @@ fn providers(gateway: Option<&str>) -> (Config, Providers) {
 impl Service {
     /// Opens visits whose incidents open at these times: begun long ago, reminded twice, with nothing left but to be late.
     pub async fn open_visits(&self, overdue: &[Time]) -> Vec<VisitId> {
+        self.open_visits_of(&self.workers, overdue).await
+    }
+
+    async fn open_visits_of(&self, workers: &[Worker], overdue: &[Time]) -> Vec<VisitId> {
         let now = SystemClock.now();
         let grace = delta(Policy::default().grace);
         let team_of: BTreeMap<PersonId, _> = {
@@ -409,7 +452,7 @@ impl Service {
         };
         let visits: Vec<(VisitId, &Worker, Time)> = overdue
             .iter()
-            .zip(self.workers.iter().cycle())
+            .zip(workers.iter().cycle())
             .map(|(due, worker)| (VisitId::new(now), worker, *due))
             .collect();
         let mut raw = self.database.filling().await;
@@ -446,14 +489,16 @@ impl Service {
         visits.into_iter().map(|(visit, ..)| visit).collect()
     }
 
-    /// Opens so many visits that nobody will miss for a day or more.
-    pub async fn open_many(&self, count: usize) {
+    /// Opens so many visits of the first half of the workers that nobody will miss for a day or more; the other workers.
+    pub async fn open_many(&self, count: usize) -> Vec<Worker> {
         progress(format_args!("opening {count} visits"));
         let tomorrow = SystemClock.now() + chrono::TimeDelta::days(1);
         let due: Vec<Time> = (0..count)
             .map(|at| tomorrow + chrono::TimeDelta::milliseconds(i64::try_from(at).unwrap()))
             .collect();
-        self.open_visits(&due).await;
+        let (busy, idle) = self.workers.split_at(self.workers.len() / 2);
+        self.open_visits_of(busy, &due).await;
         self.database.settle().await;
+        idle.to_vec()
     }
 }

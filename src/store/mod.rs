@@ -213,6 +213,8 @@ pub struct Settings {
     pub acquire_timeout: Duration,
     /// Whether SQLite's writer, two threads that wait for each other, stays on one CPU.
     pub writer_on_one_cpu: bool,
+    /// For benches: a commit to SQLite takes so much longer, as it does on a slow disk. Zero in the service.
+    pub slow_commit: Duration,
 }
 
 impl Db {

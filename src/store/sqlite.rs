@@ -21,6 +21,8 @@ use super::{Bell, Conn, Error, Lane, Result, Rung, Settings, Tx};
 
 /// So many use cases share a commit.
 const BATCH: usize = 64;
+/// The writer's cache: up to 16 MiB.
+const CACHE: &str = "-16384";
 /// So many may wait before callers do.
 const WAITING: usize = 4096;
 
@@ -66,11 +68,10 @@ impl Database {
         let (opened, is_open) = oneshot::channel();
         let (done, wait) = oneshot::channel();
         let runtime = tokio::runtime::Handle::current();
-        let (on_one_cpu, work) =
-            (settings.writer_on_one_cpu, (urgent_jobs, usual_jobs, bell.clone(), stop.clone()));
-        let patience = settings.acquire_timeout;
+        let work = (urgent_jobs, usual_jobs, bell.clone(), stop.clone());
+        let settings = settings.clone();
         let write = async move || {
-            let writing = match writing(options, on_one_cpu, patience).await {
+            let writing = match writing(options, &settings).await {
                 Ok(writing) => writing,
                 Err(error) => return drop(opened.send(Err(error))),
             };
@@ -143,18 +144,25 @@ impl Database {
 
 /// The writer's connection, opened by the writer's own thread: sqlx gives each connection a thread, which stays on the CPU
 /// of the one that opened it. Side by side on one CPU the two wake each other in a fraction of the time.
-async fn writing(
-    options: SqliteConnectOptions,
-    on_one_cpu: bool,
-    acquire_timeout: Duration,
-) -> Result<PoolConnection<Sqlite>> {
-    if on_one_cpu {
+async fn writing(options: SqliteConnectOptions, settings: &Settings) -> Result<PoolConnection<Sqlite>> {
+    if settings.writer_on_one_cpu {
         stay_here().map_err(|error| {
             Error::Unavailable(format!("database.writer_on_one_cpu cannot be had: {error}").into())
         })?;
     }
-    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(acquire_timeout);
-    Ok(pool.connect_with(options).await?.acquire().await?)
+    // What a savepoint may have to bring back stays in memory, and so does all that a batch touches: else both go to disk and
+    // back before the commit.
+    let options = options.pragma("temp_store", "MEMORY").pragma("cache_size", CACHE);
+    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(settings.acquire_timeout);
+    let mut conn = pool.connect_with(options).await?.acquire().await?;
+    let slow_commit = settings.slow_commit;
+    if !slow_commit.is_zero() {
+        conn.lock_handle().await?.set_commit_hook(move || {
+            std::thread::sleep(slow_commit);
+            true
+        });
+    }
+    Ok(conn)
 }
 
 /// Keeps this thread, and those that it starts, on the CPU on which it now is.

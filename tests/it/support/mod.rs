@@ -113,6 +113,7 @@ pub async fn open(url: &str) -> Db {
         connections: 4,
         acquire_timeout: Duration::from_secs(5),
         writer_on_one_cpu: false,
+        slow_commit: Duration::ZERO,
     };
     Db::open(&settings).await.unwrap()
 }
