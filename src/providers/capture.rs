@@ -16,8 +16,13 @@ impl Capture {
         self.failing.store(failing, Ordering::Relaxed);
     }
 
+    /// Whether it fails.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
     pub(super) fn send(&self) -> Handed {
-        if self.failing.load(Ordering::Relaxed) {
+        if self.is_failing() {
             return Handed::TryAgain { reason: "made to fail".into() };
         }
         Handed::Accepted { reference: None }

@@ -42,7 +42,7 @@ pub enum Provider {
     /// An SMS gateway that takes signed POSTs.
     SmsWebhook(sms_webhook::SmsWebhook),
     /// Sends nothing.
-    Capture(capture::Capture),
+    Capture(Arc<capture::Capture>),
 }
 
 impl Provider {
@@ -50,7 +50,7 @@ impl Provider {
         Ok(match kind {
             Kind::Smtp(settings) => Self::Smtp(email::Smtp::new(settings)?),
             Kind::Webhook(settings) => Self::SmsWebhook(sms_webhook::SmsWebhook::new(settings)?),
-            Kind::Capture => Self::Capture(capture::Capture::default()),
+            Kind::Capture => Self::Capture(Arc::default()),
         })
     }
 
@@ -117,11 +117,17 @@ impl Providers {
 
     /// A provider for every channel that sends nothing.
     pub fn captured() -> Self {
-        let capture = |name: &str| {
-            let provider = Provider::Capture(capture::Capture::default());
-            vec![Arc::new(Entry { name: name.into(), timeout: Duration::from_secs(1), provider })]
+        Self::captured_by([("captured-sms", Arc::default())])
+    }
+
+    /// The same, with these for SMS: whoever keeps one of them can let it fail.
+    pub fn captured_by<const N: usize>(sms: [(&str, Arc<capture::Capture>); N]) -> Self {
+        let entry = |(name, capture): (&str, Arc<capture::Capture>)| {
+            let provider = Provider::Capture(capture);
+            Arc::new(Entry { name: name.into(), timeout: Duration::from_secs(1), provider })
         };
-        Self { sms: capture("captured-sms"), email: capture("captured-email") }
+        let email = vec![entry(("captured-email", Arc::default()))];
+        Self { sms: sms.into_iter().map(entry).collect(), email }
     }
 
     /// The providers of `channel`, in the order they are tried.
