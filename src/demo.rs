@@ -38,7 +38,7 @@ use crate::{
         visit::Risk,
     },
     keys::{ServerKey, Token},
-    providers::Providers,
+    providers::{Providers, capture::Capture},
     shutdown::{Ended, Shutdown, asked_by_signal},
     startup::App,
     store::{Db, Trace, people, pins},
@@ -53,8 +53,10 @@ const PINS: [(&str, &str); 2] = [("ann", "4821"), ("ben", "1379")];
 const SHORTEST_OUTAGE: Duration = Duration::from_mins(1);
 /// The first visit, in minutes of the rules: long enough for a first reminder, short enough to be waited for.
 const FIRST_VISIT: u32 = 12;
-/// Every later one.
+/// Every later one; by text it is a whole minute at least.
 const VISIT: u32 = 30;
+/// By how much a phone's button extends one.
+const MORE: u32 = 10;
 
 /// How the demonstration is run.
 #[derive(Debug, Clone)]
@@ -114,7 +116,14 @@ async fn prepare(folder: &Path, speed: u32, clock: Arc<dyn Clock>) -> anyhow::Re
     let db = Db::open(&config.settings()).await?;
     db.migrate().await?;
     let key = key_of(&folder.join("demo.key"))?;
-    let app = App::build(&config, db.clone(), Arc::clone(&clock), key.clone(), Providers::captured()).await?;
+    let first_gateway = Arc::new(Capture::default());
+    // It is down until somebody mends it on the page: what goes out goes by the second.
+    first_gateway.set_failing(true);
+    let named = |name: &str, capture| (name.to_owned(), capture);
+    let gateways =
+        [named("first-gateway", Arc::clone(&first_gateway)), named("second-gateway", Arc::default())];
+    let providers = Providers::capturing(gateways, [named("captured-email", Arc::default())]);
+    let app = App::build(&config, db.clone(), Arc::clone(&clock), key.clone(), providers).await?;
     let (organisation, new) = apply(&db, speed, &*clock).await?;
     let directory = people::directory(&mut db.read().await?, organisation).await?;
     let trace = Trace::machine(Door::CommandLine, clock.now());
@@ -127,7 +136,7 @@ async fn prepare(folder: &Path, speed: u32, clock: Arc<dyn Clock>) -> anyhow::Re
         db.write(async move |tx| pin_cases::set(tx, &actor, hash.clone(), None, trace).await).await??;
     }
     let tokens = [token(&db, &directory, "ann", trace).await?, token(&db, &directory, "sam", trace).await?];
-    let stage = Arc::new(pages::Stage::new(app.site.clone(), organisation, speed));
+    let stage = Arc::new(pages::Stage::new(app.site.clone(), organisation, speed, first_gateway));
     Ok(Demo { app, stage, tokens, new })
 }
 
@@ -269,6 +278,12 @@ Watch it on the page, or paste these. Ann's PIN is 4821, Ben's is 1379.
   curl -s -H "$SAM" $API/incidents/$ALARM/close -d '{{"outcome": "safe_forgot",
     "known_by": "spoke_by_voice", "worker_now": "home", "note": "Rang Ann: she is at home."}}'
 
+  # The same by text, answered as an SMS would be; and a call for help, which needs nothing at all
+  curl -s -H "$ANN" $API/text -d '{{"text": "IN 5 9 Quay Road"}}'
+  curl -s -H "$ANN" $API/text -d '{{"text": "OUT 4821"}}'
+  curl -s -H "$ANN" -X POST $API/sos
+  curl -s -H "$SAM" $API/text -d '{{"text": "WHO"}}'
+
 Ctrl-C stops it.
 "#,
         minute = seconds(quick(1, speed)),
@@ -281,6 +296,11 @@ Ctrl-C stops it.
 /// So many minutes of the rules, hurried.
 fn quick(minutes: u32, speed: u32) -> Duration {
     Duration::from_mins(minutes.into()) / speed.max(1)
+}
+
+/// The same in whole minutes, one at least: texts count no seconds.
+fn whole_minutes(minutes: u32, speed: u32) -> u64 {
+    quick(minutes, speed).as_secs().div_ceil(60).max(1)
 }
 
 /// The same, to be added to instants.

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         contact::Channel,
         event::{Door, EventKind},
-        ids::{MessageId, OrganisationId, PersonId},
+        ids::{MessageId, PersonId},
         people::Directory,
     },
     store::{
@@ -60,6 +60,9 @@ pub(super) struct Bubble {
     at: String,
     from: From,
     text: String,
+    /// Which provider took it, and at which try.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
 }
 
 /// One mail.
@@ -80,6 +83,14 @@ pub(super) struct Inbox {
     mails: VecDeque<Mail>,
 }
 
+/// A message that a provider took.
+#[derive(Debug)]
+struct Arrived {
+    at: Time,
+    message: MessageId,
+    by: String,
+}
+
 /// The past, as far as the page shows it.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
@@ -87,7 +98,7 @@ pub(super) struct Feed {
     /// The newest first.
     pub(super) log: VecDeque<Line>,
     pub(super) inboxes: BTreeMap<PersonId, Inbox>,
-    arrived: VecDeque<(Time, MessageId)>,
+    arrived: VecDeque<Arrived>,
     last_id: u64,
 }
 
@@ -104,8 +115,8 @@ impl Feed {
                 break;
             }
         }
-        while let Some((at, id)) = self.arrived.pop_front() {
-            self.deliver(tx, (directory.organisation, id), at, directory).await?;
+        while let Some(arrived) = self.arrived.pop_front() {
+            self.deliver(tx, arrived, directory).await?;
         }
         Ok(())
     }
@@ -117,7 +128,8 @@ impl Feed {
             && let Some(id) =
                 body.get("message").and_then(Value::as_str).and_then(|id| Uuid::parse_str(id).ok())
         {
-            self.arrived.push_back((event.learned_at, MessageId(id)));
+            let (message, by) = (MessageId(id), by(&body, directory));
+            self.arrived.push_back(Arrived { at: event.learned_at, message, by });
             if self.arrived.len() > OLD_MESSAGES {
                 self.arrived.pop_front();
             }
@@ -150,14 +162,17 @@ impl Feed {
     async fn deliver(
         &mut self,
         tx: &mut Tx,
-        (organisation, id): (OrganisationId, MessageId),
-        at: Time,
+        Arrived { at, message, by }: Arrived,
         directory: &Directory,
     ) -> store::Result<()> {
-        let Some(message) = messages::find(tx, organisation, id).await? else { return Ok(()) };
+        let Some(message) = messages::find(tx, directory.organisation, message).await? else {
+            return Ok(());
+        };
         let Some(person) = message.recipient_id else { return Ok(()) };
         match message.channel {
-            Channel::Sms => self.bubble(person, From::Text, message.short_text, at, directory),
+            Channel::Sms => {
+                self.put(person, (From::Text, message.short_text, Some(by)), at, directory);
+            }
             Channel::Email => {
                 let id = self.next_id();
                 let at = time_of_day(at, directory);
@@ -169,7 +184,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Puts a bubble onto a phone.
+    /// Puts onto a phone what its person sent, or what that was answered.
     pub(super) fn bubble(
         &mut self,
         person: PersonId,
@@ -178,9 +193,19 @@ impl Feed {
         at: Time,
         directory: &Directory,
     ) {
+        self.put(person, (from, text, None), at, directory);
+    }
+
+    fn put(
+        &mut self,
+        person: PersonId,
+        (from, text, by): (From, String, Option<String>),
+        at: Time,
+        directory: &Directory,
+    ) {
         let id = self.next_id();
         let bubbles = &mut self.inboxes.entry(person).or_default().bubbles;
-        bubbles.push_back(Bubble { id, at: time_of_day(at, directory), from, text });
+        bubbles.push_back(Bubble { id, at: time_of_day(at, directory), from, text, by });
         keep_newest(bubbles);
     }
 
@@ -204,7 +229,16 @@ pub(super) fn time_of_day(at: Time, directory: &Directory) -> String {
 /// Most of the log: a message that reached a phone.
 fn taken(body: &Value, directory: &Directory) -> String {
     let part = |key| body.get(key).map(|value| word(value, directory)).unwrap_or_default();
-    format!("{} to {}: {}", part("channel"), part("to"), part("purpose"))
+    format!("{} to {}: {}, by {}", part("channel"), part("to"), part("purpose"), by(body, directory))
+}
+
+/// Which provider took a message, and at which try.
+fn by(body: &Value, directory: &Directory) -> String {
+    let provider = body.get("provider").map(|value| word(value, directory)).unwrap_or_default();
+    match body.get("tries").and_then(Value::as_u64) {
+        Some(tries) if tries > 1 => format!("{provider}, try {tries}"),
+        _ => provider,
+    }
 }
 
 /// What an event's body says, in few words.

@@ -62,19 +62,23 @@ function showNext(next) {
   else { delete into.dataset.at; into.textContent = ""; }
 }
 
+function held(incident) {
+  const { held, owner, waits_until: until } = incident;
+  if (held.police) {
+    return [make("b", {}, "With the police"), `, log ${held.police.log_number}. ${owner} has it, and is asked about it in `, countdown(until, "%", "0 s"), "."];
+  }
+  if (held === "owner") return [`${owner} has it. If ${owner} says no more it lapses in `, countdown(until, "%", "0 s"), ", and everybody is called again."];
+  return ["Nobody has taken it. ", countdown(until, "The ladder goes on in %.", "Calling now.")];
+}
+
 function showNow() {
   show(byId("now"), [state.incidents, state.visits], () => {
     const cards = state.incidents.map((incident) => {
-      const held = incident.owner
-        ? [`${incident.owner} has it, for `, countdown(incident.waits_until, "%", "0 s"), " more."]
-        : ["Nobody has taken it. ", countdown(incident.waits_until, incident.claim ? "The ladder waits % more." : "Called again in %.", "Calling now.")];
-      const card = make("div", { className: "card alarm" },
-        make("h3", {}, make("span", { className: "tag-word" }, "Alarm: "), `${incident.worker} is overdue`),
-        make("p", {}, countdown(incident.missed, "Due out in %", "Due out % ago")),
-        make("p", {}, ...held));
-      if (incident.claim) card.append(make("p", {}, incident.claim));
-      if (incident.called.length) card.append(make("p", { className: "small" }, `Called so far: ${incident.called.join(", ")}`));
-      return card;
+      const lines = [make("h3", {}, make("span", { className: "tag-word" }, incident.kind === "sos" ? "SOS: " : "Overdue: "),
+        `${incident.worker} ${incident.what}`, " ", countdown(incident.since, "in %", "% ago")), make("p", {}, ...held(incident))];
+      if (incident.claim) lines.push(make("p", { className: "claim" }, incident.claim));
+      if (incident.called.length) lines.push(make("p", { className: "small" }, `Called so far: ${incident.called.join(", ")}`));
+      return make("div", { className: "card alarm" }, ...lines);
     });
     for (const visit of state.visits.filter((one) => !one.alarm)) {
       const late = seconds(visit.due) <= 0;
@@ -107,27 +111,30 @@ function button(text, className, act) {
   return element;
 }
 
+/** A button that sends a text; `text` may be a function, and its label something else. */
+function sends(phone, text, className, label = text) {
+  return button(label, className, () => ({ person: phone.key, act: "text", text: typeof text === "function" ? text() : text }));
+}
+
 function select(name, label, choices) {
   const options = choices.map(([value, text]) => make("option", { value }, text));
   return make("label", {}, label, make("select", { name }, ...options));
 }
 
 function workerActs(phone) {
+  const { pin: right, places, goes_in, more } = phone.worker;
   const acts = [];
-  phone.visits.forEach((visit) => {
-    const id = `pin-${phone.key}-${visit.id}`;
-    const pin = make("input", { id, value: phone.pin, inputMode: "numeric", autocomplete: "off", maxLength: 8 });
-    const act = (word) => () => ({ person: phone.key, act: word, visit: visit.id, pin: pin.value });
-    acts.push(make("fieldset", {}, make("legend", {}, `Visit: ${visit.place}`),
+  if (places.length) {
+    const id = `pin-${phone.key}`;
+    const pin = make("input", { id, value: right, inputMode: "numeric", autocomplete: "off", maxLength: 8 });
+    const withPin = (text, className, label) => sends(phone, () => `${text} ${pin.value}`, className, label);
+    acts.push(make("fieldset", {}, make("legend", {}, `Watched: ${places.join(", ")}`),
       make("label", { htmlFor: id }, "PIN (the right one is filled in)"), pin,
-      make("div", { className: "three" },
-        button("Out", "", act("out")),
-        button("I'm fine", "quiet", act("fine")),
-        button(`${state.more_seconds} s more`, "quiet", act("more")))));
-  });
-  if (!phone.visits.length) {
-    acts.push(button(`Start a ${state.visit_seconds}-second visit`, "", () => ({ person: phone.key, act: "start" })));
+      make("div", { className: "three" }, withPin("OUT", "", "OUT"), withPin("OK", "quiet", "OK"), withPin(more, "quiet", more))));
+  } else {
+    acts.push(sends(phone, goes_in, ""));
   }
+  acts.push(sends(phone, "SOS", "call"));
   return acts;
 }
 
@@ -151,11 +158,30 @@ function closeForm(phone, call) {
 }
 
 function callActs(phone, call) {
-  if (call.mine) return closeForm(phone, call);
-  if (call.owner) return make("p", {}, `${call.owner} has the alarm about ${call.worker}.`);
-  const reply = button(`Reply ACK ${call.code}`, "call", () => ({ person: phone.key, act: "acknowledge", code: call.code }));
-  const meaning = call.outside ? `Says: I am trying to reach ${call.worker}. Stops nothing.` : `Takes the alarm about ${call.worker}.`;
-  return make("div", {}, reply, make("p", { className: "small" }, meaning));
+  if (call.owner && !call.mine && !call.outside) return make("p", {}, `${call.owner} has the alarm about ${call.worker}.`);
+  const texts = call.answers.map((text) => sends(phone, text, text.startsWith("ACK") ? "call" : "quiet"));
+  if (call.mine && !call.with_police) {
+    texts.push(button("The police have it", "quiet", () => ({ person: phone.key, act: "with_police", code: call.code, log_number: "WS 0412" })));
+  }
+  const meaning = call.mine ? "" : call.outside ? `Says that you are trying to reach ${call.worker}, or what you know. Stops nothing.`
+    : `ACK takes the alarm about ${call.worker}.`;
+  const parts = [make("div", { className: "texts" }, ...texts), make("p", { className: "small" }, meaning)];
+  return make("div", {}, ...(call.mine ? [closeForm(phone, call)] : []), ...parts);
+}
+
+function textForm(phone) {
+  const id = `text-${phone.key}`;
+  const text = make("input", { id, autocomplete: "off", maxLength: 2000 });
+  const form = make("form", { className: "text" }, make("label", { htmlFor: id }, `Text Homeward from ${phone.name}'s phone`),
+    text, make("button", { type: "submit", className: "quiet" }, "Send"));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (!text.value.trim()) return;
+    const written = text.value;
+    text.value = "";
+    await press({ person: phone.key, act: "text", text: written }, form.querySelector("button"));
+  });
+  return form;
 }
 
 function newPhone(phone) {
@@ -167,7 +193,7 @@ function newPhone(phone) {
   const card = make("article", { className: "phone", id: `phone-${phone.key}` },
     make("header", {}, make("h3", {}, phone.name), make("p", { className: "small" }, phone.role),
       make("p", { className: "small" }, phone.number)),
-    bubbles, make("details", { className: "mails" }, summary, mails), acts);
+    bubbles, make("details", { className: "mails" }, summary, mails), acts, textForm(phone));
   byId("phones").append(card);
   byId("jump").append(make("a", { href: `#phone-${phone.key}` }, phone.name));
   const parts = { card, bubbles, mails, summary, acts, last: 0, lastMail: 0, follow: true };
@@ -185,7 +211,7 @@ function showPhone(phone) {
   for (const bubble of phone.bubbles.filter((one) => one.id > parts.last)) {
     const alarm = bubble.from === "text" && bubble.text.includes("ACK ");
     const from = bubble.from === "me" ? "sent" : bubble.from === "text" ? "text" : "answer";
-    parts.bubbles.append(make("li", { className: `${bubble.from}${alarm ? " alarm" : ""}` }, bubble.text, make("time", {}, `${bubble.at} ${from}`)));
+    parts.bubbles.append(make("li", { className: `${bubble.from}${alarm ? " alarm" : ""}` }, bubble.text, make("time", {}, `${bubble.at} ${from}${bubble.by ? ` by ${bubble.by}` : ""}`)));
     parts.last = bubble.id;
   }
   while (parts.bubbles.children.length > 60) parts.bubbles.firstChild.remove();
@@ -197,12 +223,12 @@ function showPhone(phone) {
   parts.mails.parentElement.hidden = count === 0;
   parts.summary.textContent = count ? `Mail (${count}): ${phone.mails[count - 1].subject}` : "No mail";
   // `until` moves while a form is filled in; it must not take what was typed with it. Nor must the end of the promise.
-  const shape = [phone.visits, phone.calls.map(({ code, owner, mine }) => [code, owner, mine])];
+  const shape = [phone.worker?.places, phone.calls.map(({ code, owner, mine, answers, with_police }) => [code, owner, mine, answers, with_police])];
   const form = parts.acts.querySelector("form");
   const call = form && phone.calls.find(({ code }) => form.id === `close-${code}`);
   if (call?.mine) form.querySelector("[data-at]").dataset.at = call.until;
   if (!call || !form.contains(document.activeElement)) {
-    show(parts.acts, shape, () => [...(phone.pin ? workerActs(phone) : []), ...phone.calls.map((one) => callActs(phone, one))]);
+    show(parts.acts, shape, () => [...(phone.worker ? workerActs(phone) : []), ...phone.calls.map((one) => callActs(phone, one))]);
   }
 }
 
@@ -234,6 +260,7 @@ async function look() {
   byId("next").hidden = false;
   ahead = Date.parse(state.now) - Date.now();
   byId("minute").textContent = state.minute;
+  if (document.activeElement !== byId("gateway")) byId("gateway").checked = state.first_gateway === "down";
   showNext(state.next);
   showNow();
   state.phones.forEach(showPhone);
@@ -249,6 +276,13 @@ async function watch() {
   await look();
   setTimeout(watch, 1000);
 }
+
+byId("gateway").addEventListener("change", async ({ target }) => {
+  try {
+    await fetch("/demo/first-gateway", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(target.checked ? "down" : "up") });
+  } catch { /* the next look says that the server has gone */ }
+  target.blur();
+});
 
 setInterval(tick, 250);
 watch();

@@ -9,26 +9,27 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tower_http::set_header::SetResponseHeaderLayer;
 use uuid::Uuid;
 
 use super::{
-    PINS, VISIT, acts,
+    MORE, PINS, VISIT, acts,
     feed::{Feed, Inbox, Line},
-    hurried, minutes, quick, seconds,
+    hurried, minutes, quick, seconds, whole_minutes,
 };
 use crate::{
     clock::Time,
     domain::{
         ids::{IncidentId, OrganisationId, PersonId, VisitId},
-        incident::{Claim, Incident, IncidentState},
+        incident::{Claim, Holder, Incident, IncidentState, Kind},
         people::{Directory, Person, Role},
         visit::Visit,
         wording::{English, Wording},
     },
     http::Site,
+    providers::capture::Capture,
     store::{self, Tx, incidents, people, visits},
 };
 
@@ -50,12 +51,22 @@ pub struct Stage {
     pub(super) organisation: OrganisationId,
     pub(super) speed: u32,
     pub(super) feed: Mutex<Feed>,
+    first_gateway: Arc<Capture>,
     run: Uuid,
 }
 
 impl Stage {
-    pub(super) fn new(site: Site, organisation: OrganisationId, speed: u32) -> Self {
-        Self { site, organisation, speed, feed: Mutex::default(), run: Uuid::new_v4() }
+    pub(super) fn new(
+        site: Site,
+        organisation: OrganisationId,
+        speed: u32,
+        first_gateway: Arc<Capture>,
+    ) -> Self {
+        Self { site, organisation, speed, feed: Mutex::default(), first_gateway, run: Uuid::new_v4() }
+    }
+
+    pub(super) fn switch(&self, gateway: Gateway) {
+        self.first_gateway.set_failing(gateway == Gateway::Down);
     }
 }
 
@@ -72,6 +83,7 @@ pub fn routes(stage: Arc<Stage>) -> Router {
         .route("/demo/state", get(show))
         // JSON alone: another site's form cannot send it.
         .route("/demo/press", post(press))
+        .route("/demo/first-gateway", post(switch))
         .layer(set(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
         .layer(set(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
@@ -94,6 +106,19 @@ async fn press(stage: State<Arc<Stage>>, Json(pressed): Json<acts::Pressed>) -> 
     }
 }
 
+/// Whether the first SMS gateway takes messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Gateway {
+    Up,
+    Down,
+}
+
+async fn switch(stage: State<Arc<Stage>>, Json(gateway): Json<Gateway>) -> StatusCode {
+    stage.switch(gateway);
+    StatusCode::NO_CONTENT
+}
+
 fn failed(error: &store::Error) -> Response {
     tracing::error!(%error, "the page of the demonstration could not be served");
     StatusCode::SERVICE_UNAVAILABLE.into_response()
@@ -107,9 +132,9 @@ pub(super) struct PageState {
     now: Time,
     /// How long a minute of the rules takes.
     minute: String,
-    /// How long a visit from a phone is, and how much an extension adds.
+    /// How much longer a worker is watched who is still there.
     visit_seconds: i64,
-    more_seconds: i64,
+    first_gateway: Gateway,
     next: Next,
     visits: Vec<VisitRow>,
     incidents: Vec<IncidentRow>,
@@ -138,13 +163,26 @@ struct VisitRow {
 #[derive(Debug, Serialize)]
 struct IncidentRow {
     id: IncidentId,
+    kind: Kind,
     worker: String,
-    missed: Time,
+    /// What happened, and since when that is.
+    what: &'static str,
+    since: Time,
+    held: Held,
     owner: Option<String>,
-    /// When the ladder goes on, or the owner's promise lapses.
+    /// When the ladder goes on, the owner's promise lapses, or the owner is reminded of the police.
     waits_until: Time,
     claim: Option<String>,
     called: Vec<String>,
+}
+
+/// Who has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Held {
+    Nobody,
+    Owner,
+    Police { log_number: String },
 }
 
 #[derive(Debug, Serialize)]
@@ -153,20 +191,24 @@ struct Phone {
     name: String,
     role: String,
     number: String,
-    /// What is prefilled; only workers have one.
-    pin: Option<&'static str>,
-    /// Visits that run.
-    visits: Vec<OwnVisit>,
+    worker: Option<WorkerPhone>,
     /// Alarms that they were called about.
     calls: Vec<Call>,
     #[serde(flatten)]
     inbox: Inbox,
 }
 
+/// What a worker's phone has besides. The PIN goes behind the texts that need one.
 #[derive(Debug, Serialize)]
-struct OwnVisit {
-    id: VisitId,
-    place: String,
+struct WorkerPhone {
+    /// What is prefilled.
+    pin: &'static str,
+    /// Where they are watched.
+    places: Vec<String>,
+    /// The text that starts a visit.
+    goes_in: String,
+    /// The text that extends it.
+    more: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -176,8 +218,11 @@ struct Call {
     owner: Option<String>,
     /// Theirs to close.
     mine: bool,
+    with_police: bool,
     until: Time,
     outside: bool,
+    /// The texts that answer it.
+    answers: Vec<String>,
 }
 
 /// What is open, as it was read.
@@ -225,7 +270,7 @@ pub(super) async fn state(stage: &Stage) -> store::Result<PageState> {
         .into_iter()
         .map(|person| {
             let inbox = feed.inboxes.get(&person.id).cloned().unwrap_or_default();
-            phone(person, &directory, &open, inbox)
+            phone(person, stage.speed, &directory, &open, inbox)
         })
         .collect();
     Ok(PageState {
@@ -233,7 +278,7 @@ pub(super) async fn state(stage: &Stage) -> store::Result<PageState> {
         now,
         minute: seconds(quick(1, stage.speed)),
         visit_seconds: minutes(VISIT, stage.speed).num_seconds(),
-        more_seconds: minutes(10, stage.speed).num_seconds(),
+        first_gateway: if stage.first_gateway.is_failing() { Gateway::Down } else { Gateway::Up },
         next: next(stage.speed, &directory, &open, now),
         visits: open.visits.iter().map(|visit| visit_row(visit, &directory, &open)).collect(),
         incidents: open
@@ -263,10 +308,25 @@ fn incident_row(incident: &Incident, directory: &Directory, open: &Open, now: Ti
         open.codes.keys().filter(|(id, _)| *id == incident.id).map(|(_, person)| *person).collect();
     called
         .sort_by_key(|id| directory.person(*id).map(|person| (rank(person, directory), person.name.clone())));
+    let (what, since) = match incident.sos {
+        Some(sos) if sos.by == incident.subject => ("called for help", sos.at),
+        Some(sos) => ("was found not safe", sos.at),
+        None => ("was due out", incident.missed.unwrap_or(incident.opened_at)),
+    };
     Some(IncidentRow {
         id: incident.id,
         worker: directory.name_of(incident.subject).into(),
-        missed: incident.missed.unwrap_or(incident.opened_at),
+        kind: incident.kind,
+        what,
+        since,
+        held: match (holder, &incident.police) {
+            (Holder::WithPolice { .. }, Some(police)) => {
+                Held::Police { log_number: police.log_number.clone() }
+            }
+            (Holder::WithPolice { .. }, None) => Held::Police { log_number: String::new() },
+            (Holder::Owned { .. }, _) => Held::Owner,
+            (Holder::Nobody { .. }, _) => Held::Nobody,
+        },
         owner: incident.owner().map(|owner| directory.name_of(owner).into()),
         waits_until: holder.waits_until(),
         claim: English.claim(*claim, now, directory.zone),
@@ -274,31 +334,48 @@ fn incident_row(incident: &Incident, directory: &Directory, open: &Open, now: Ti
     })
 }
 
-fn phone(person: &Person, directory: &Directory, open: &Open, inbox: Inbox) -> Phone {
+fn phone(person: &Person, speed: u32, directory: &Directory, open: &Open, inbox: Inbox) -> Phone {
     let calls = open.incidents.iter().filter_map(|incident| {
         let IncidentState::Open { holder, .. } = &incident.state else { return None };
+        let code = open.codes.get(&(incident.id, person.id))?.clone();
         Some(Call {
-            code: open.codes.get(&(incident.id, person.id))?.clone(),
             worker: directory.name_of(incident.subject).into(),
             owner: incident.owner().map(|owner| directory.name_of(owner).into()),
             mine: incident.owner() == Some(person.id),
+            with_police: matches!(holder, Holder::WithPolice { .. }),
             until: holder.waits_until(),
             outside: person.is_outside(),
+            answers: answers(incident, person, &code),
+            code,
         })
     });
     let own = open.visits.iter().filter(|visit| visit.worker == person.id);
+    let pin = PINS.iter().find(|(key, _)| *key == person.key).map(|(_, pin)| *pin);
     Phone {
         key: person.key.clone(),
         name: person.name.clone(),
         role: role(person, directory),
         number: person.phone.as_ref().map(crate::domain::contact::Phone::dialled).unwrap_or_default(),
-        pin: PINS.iter().find(|(key, _)| *key == person.key).map(|(_, pin)| *pin),
-        visits: own
-            .map(|visit| OwnVisit { id: visit.id, place: visit.details.place.clone().unwrap_or_default() })
-            .collect(),
+        worker: pin.map(|pin| WorkerPhone {
+            pin,
+            places: own.map(|visit| visit.details.place.clone().unwrap_or_default()).collect(),
+            goes_in: format!("IN {} {}", whole_minutes(VISIT, speed), acts::place(person)),
+            more: format!("MORE {}", whole_minutes(MORE, speed)),
+        }),
         calls: calls.collect(),
         inbox,
     }
+}
+
+/// The texts that somebody who was called may want to send; whatever else the grammar knows they can write.
+fn answers(incident: &Incident, person: &Person, code: &str) -> Vec<String> {
+    let words: &[&str] = match incident.owner() {
+        _ if person.is_outside() => &["ACK", "NO", "SAFE", "NOT SAFE"],
+        None => &["ACK", "NO", "WHERE"],
+        Some(owner) if owner == person.id => &["HOLD", "NOT SAFE", "WHERE"],
+        Some(_) => &[],
+    };
+    words.iter().map(|word| format!("{word} {code}")).collect()
 }
 
 /// Workers first, then the order in which they are called.
@@ -334,23 +411,31 @@ fn role(person: &Person, directory: &Directory) -> String {
 fn next(speed: u32, directory: &Directory, open: &Open, now: Time) -> Next {
     let said = |before: String, at: Time, after: String| Next { before, at: Some(at), after };
     let unowned_first =
-        open.incidents.iter().min_by_key(|incident| (incident.owner().is_some(), incident.missed));
+        open.incidents.iter().min_by_key(|incident| (incident.owner().is_some(), incident.opened_at));
     if let Some(incident) = unowned_first
         && let IncidentState::Open { holder, claim } = &incident.state
     {
         let (worker, until) = (directory.name_of(incident.subject), holder.waits_until());
-        return match (incident.owner().map(|owner| directory.name_of(owner)), claim) {
-            (Some(owner), _) => said(
-                format!("{owner} has the alarm about {worker}. If {owner} does not say within"),
+        return match (holder, claim) {
+            (Holder::Owned { by, .. }, _) => {
+                let owner = directory.name_of(*by);
+                said(
+                    format!("{owner} has the alarm about {worker}. If {owner} does not say within"),
+                    until,
+                    " how it ended, everybody is called again.".into(),
+                )
+            }
+            (Holder::WithPolice { by, .. }, _) => said(
+                format!("The police have been told about {worker}. In"),
                 until,
-                " how it ended, everybody is called again.".into(),
+                format!(" {} is asked whether they still have it.", directory.name_of(*by)),
             ),
-            (None, Claim::None) => said(
+            (Holder::Nobody { .. }, Claim::None | Claim::PinUsed { .. }) => said(
                 format!("Nobody has taken the alarm about {worker}. In"),
                 until,
                 " it goes to more people, or to all of them again.".into(),
             ),
-            (None, _) => said(
+            (Holder::Nobody { .. }, Claim::ReportsSafe | Claim::SafeInside { .. }) => said(
                 format!("{worker} reports safe, with the right PIN. If no colleague confirms it within"),
                 until,
                 " the alarm is raised again.".into(),

@@ -27,6 +27,21 @@ impl Play {
         assert!(acts::press(&self.demo.stage, serde_json::from_value(pressed).unwrap()).await.unwrap());
     }
 
+    /// Sends a text from a phone; what it is answered.
+    async fn text(&self, from: &str, text: &str) -> String {
+        self.press(json!({"person": from, "act": "text", "text": text})).await;
+        self.last(from).await
+    }
+
+    async fn incident(&self) -> Value {
+        self.state().await["incidents"][0].clone()
+    }
+
+    /// The code under which somebody was called.
+    async fn code(&self, key: &str) -> String {
+        self.phone(key).await["calls"][0]["code"].as_str().unwrap().to_owned()
+    }
+
     async fn state(&self) -> Value {
         serde_json::to_value(pages::state(&self.demo.stage).await.unwrap()).unwrap()
     }
@@ -54,14 +69,13 @@ async fn the_first_visit_raises_people_within_30_s_and_ends_by_their_acts() {
     play.pass(2).await;
     assert!(play.last("sam").await.contains("Reply ACK"), "{}", play.last("sam").await);
     assert_eq!(play.phone("una").await["bubbles"], json!([]));
-    let code = |phone: Value| phone["calls"][0]["code"].clone();
 
-    let jos = code(play.phone("jo").await);
-    play.press(json!({"person": "jo", "act": "acknowledge", "code": jos})).await;
-    assert_eq!(play.state().await["incidents"][0]["owner"], Value::Null);
-    let sams = code(play.phone("sam").await);
-    play.press(json!({"person": "sam", "act": "acknowledge", "code": sams})).await;
-    assert_eq!(play.state().await["incidents"][0]["owner"], "Sam Cole");
+    let jos = play.code("jo").await;
+    assert!(play.text("jo", &format!("ACK {jos}")).await.starts_with("Thank you. Staff are told"));
+    assert_eq!(play.incident().await["owner"], Value::Null);
+    let sams = play.code("sam").await;
+    assert!(play.text("sam", &format!("ack {sams}")).await.starts_with("You have the alarm about Ann Lee"));
+    assert_eq!(play.incident().await["owner"], "Sam Cole");
     play.pass(1).await;
     let close = json!({"person": "sam", "act": "close", "code": sams, "outcome": "safe_forgot",
         "known_by": "spoke_by_voice", "worker_now": {"place": "home"}, "note": "Rang: all is well."});
@@ -76,21 +90,86 @@ async fn the_first_visit_raises_people_within_30_s_and_ends_by_their_acts() {
 async fn a_wrong_pin_ends_nothing_and_no_phone_can_use_the_code_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let play = Play::begin(folder.path()).await;
-    play.press(json!({"person": "ben", "act": "start"})).await;
-    let visit = play.phone("ben").await["visits"][0]["id"].clone();
-    play.press(json!({"person": "ben", "act": "out", "visit": visit, "pin": "4821"})).await;
-    assert!(play.last("ben").await.starts_with("PIN not right."));
-    play.press(json!({"person": "ann", "act": "out", "visit": visit, "pin": "4821"})).await;
-    assert_eq!(play.last("ann").await, "there is nothing with this id");
-    play.pass(42).await;
-    let sams = play.phone("sam").await["calls"][0]["code"].clone();
-    play.press(json!({"person": "una", "act": "acknowledge", "code": sams})).await;
-    assert_eq!(play.last("una").await, "there is nothing with this id");
-    play.press(json!({"person": "ben", "act": "out", "visit": visit, "pin": "1379"})).await;
+    let goes_in = play.phone("ben").await["worker"]["goes_in"].as_str().unwrap().to_owned();
+    assert!(play.text("ben", &goes_in).await.starts_with("Watching you till 14:01."), "{goes_in}");
+    assert_eq!(play.phone("ben").await["worker"]["places"], json!(["4 Mill Lane"]));
+    assert!(play.text("ben", "OUT 4821").await.starts_with("PIN not right."));
+    assert!(play.text("ann", "OUT 4821").await.starts_with("Nothing running"));
+    play.pass(72).await;
+    let sams = play.code("sam").await;
+    assert!(play.text("una", &format!("ACK {sams}")).await.starts_with("Nothing done: "));
+    assert!(play.text("ben", "OUT 1379").await.contains("You are no longer watched."));
     let state = play.state().await;
     assert_eq!(state["visits"], json!([]));
     assert!(state["incidents"][0]["claim"].as_str().unwrap().contains("reports safe"));
-    assert!(!state.to_string().contains("PIN 1379"));
+    // The right PIN stands in the field where it is prefilled, and nowhere else.
+    let everything = state.to_string();
+    assert_eq!((everything.matches("1379").count(), everything.matches("4821").count()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_call_for_help_is_seen_and_nothing_from_the_workers_phone_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let play = Play::begin(folder.path()).await;
+    play.text("ann", "IN 5 12 High Street").await;
+    assert!(play.text("ann", "SOS").await.starts_with("Noted"));
+    play.pass(1).await;
+    let incident = play.incident().await;
+    assert_eq!((&incident["kind"], &incident["what"]), (&json!("sos"), &json!("called for help")));
+    play.text("ann", "OUT 4821").await;
+    let incident = play.incident().await;
+    assert!(incident["claim"].as_str().unwrap().starts_with("PIN used since"), "{incident}");
+    assert_eq!(incident["held"], "nobody");
+
+    // Jo, outside, hears that it goes on; Sam takes it and rings the police.
+    let jos = play.code("jo").await;
+    assert!(play.text("jo", &format!("NOT SAFE {jos}")).await.starts_with("Everybody is being called"));
+    assert!(play.text("jo", "OUT 4821").await.starts_with("Nothing done"));
+    let sams = play.code("sam").await;
+    play.text("sam", &format!("ACK {sams}")).await;
+    let police = json!({"person": "sam", "act": "with_police", "code": sams, "log_number": "WS 0412"});
+    play.press(police).await;
+    let incident = play.incident().await;
+    assert_eq!(incident["held"], json!({"police": {"log_number": "WS 0412"}}));
+    assert!(play.state().await["next"]["after"].as_str().unwrap().contains("Sam Cole is asked"));
+}
+
+#[tokio::test]
+async fn whoever_takes_it_and_says_no_more_loses_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let play = Play::begin(folder.path()).await;
+    acts::first_visit(&play.demo.stage).await.unwrap();
+    play.pass(23).await;
+    let sams = play.code("sam").await;
+    play.text("sam", &format!("ACK {sams}")).await;
+    assert_eq!(play.incident().await["held"], "owner");
+    play.pass(16).await;
+    assert_eq!(play.incident().await["held"], "nobody");
+    let state = play.state().await;
+    let lapsed = |line: &Value| line["kind"] == "incident.lapsed";
+    assert!(state["log"].as_array().unwrap().iter().any(lapsed), "{state}");
+    assert!(play.last("sam").await.starts_with("NOT ENDED: "), "{}", play.last("sam").await);
+}
+
+#[tokio::test]
+async fn while_the_first_gateway_is_down_every_text_goes_by_the_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let play = Play::begin(folder.path()).await;
+    assert_eq!(play.state().await["first_gateway"], "down");
+    acts::first_visit(&play.demo.stage).await.unwrap();
+    play.pass(23).await;
+    let texts = async |key: &str| {
+        let bubbles = play.phone(key).await["bubbles"].as_array().unwrap().clone();
+        bubbles.into_iter().filter(|bubble| bubble["from"] == "text").collect::<Vec<_>>()
+    };
+    assert_eq!((texts("sam").await.len(), texts("jo").await.len()), (1, 1), "none is lost, none comes twice");
+    for key in ["ann", "jo", "sam"] {
+        assert!(texts(key).await.iter().all(|text| text["by"] == "second-gateway, try 2"), "{key}");
+    }
+    play.demo.stage.switch(pages::Gateway::Up);
+    assert_eq!(play.state().await["first_gateway"], "up");
+    play.pass(5).await;
+    assert_eq!(texts("sam").await.last().unwrap()["by"], "first-gateway");
 }
 
 #[tokio::test]

@@ -32,8 +32,13 @@ impl Capture {
         self.failing.store(failing, Ordering::Relaxed);
     }
 
+    /// Whether it fails.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
     pub(super) fn send(&self, message: &Outgoing<'_>) -> Handed {
-        if self.failing.load(Ordering::Relaxed) {
+        if self.is_failing() {
             return Handed::TryAgain { reason: "made to fail".into() };
         }
         self.script.as_ref().map_or(Handed::Accepted { reference: None }, |script| script(message))

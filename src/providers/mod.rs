@@ -42,7 +42,7 @@ pub enum Provider {
     /// An SMS gateway that takes signed POSTs.
     SmsWebhook(sms_webhook::SmsWebhook),
     /// Sends nothing.
-    Capture(capture::Capture),
+    Capture(Arc<capture::Capture>),
 }
 
 impl Provider {
@@ -50,7 +50,7 @@ impl Provider {
         Ok(match kind {
             Kind::Smtp(settings) => Self::Smtp(email::Smtp::new(settings)?),
             Kind::Webhook(settings) => Self::SmsWebhook(sms_webhook::SmsWebhook::new(settings)?),
-            Kind::Capture => Self::Capture(capture::Capture::default()),
+            Kind::Capture => Self::Capture(Arc::default()),
         })
     }
 
@@ -126,13 +126,13 @@ impl Providers {
         Self::capturing(capture("captured-sms"), capture("captured-email"))
     }
 
-    /// Providers that send nothing, under these names, in the order they are tried.
-    pub fn capturing(
-        sms: impl IntoIterator<Item = (String, capture::Capture)>,
-        email: impl IntoIterator<Item = (String, capture::Capture)>,
+    /// Providers that send nothing, under these names, in the order they are tried. Whoever keeps one can let it fail.
+    pub fn capturing<C: Into<Arc<capture::Capture>>>(
+        sms: impl IntoIterator<Item = (String, C)>,
+        email: impl IntoIterator<Item = (String, C)>,
     ) -> Self {
-        let entry = |(name, capture)| {
-            let provider = Provider::Capture(capture);
+        let entry = |(name, capture): (String, C)| {
+            let provider = Provider::Capture(capture.into());
             Arc::new(Entry { name, timeout: Duration::from_secs(1), provider })
         };
         Self { sms: sms.into_iter().map(entry).collect(), email: email.into_iter().map(entry).collect() }
