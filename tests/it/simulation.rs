@@ -74,7 +74,7 @@ async fn many(engine: Engine, every: u64) {
         let permit = Arc::clone(&room).acquire_owned().await.unwrap();
         runs.spawn(async move {
             let script = Arc::new(Script { aloud, lines: Mutex::default() });
-            let run = AssertUnwindSafe(one(seed, engine, &script)).catch_unwind().await;
+            let run = Box::pin(AssertUnwindSafe(one(seed, engine, &script)).catch_unwind()).await;
             drop(permit);
             run.is_err().then(|| (seed, script.text()))
         });
@@ -122,7 +122,7 @@ impl Script {
 
 /// One seed, from noon until it has come to rest.
 async fn one(seed: u64, engine: Engine, script: &Script) {
-    let mut world = World::new(seed, engine).await;
+    let mut world = Box::pin(World::new(seed, engine)).await;
     for number in 1..=STEPS {
         world.due = world.timer_due().await;
         let step = steps::draw(&mut world);

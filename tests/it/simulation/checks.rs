@@ -68,7 +68,7 @@ pub async fn after_a_step(world: &World) {
                 assert!(
                     begun && (by_incident || *due <= expected.told_at().max(world.now())),
                     "visit {at} is due at {due}"
-                )
+                );
             }
             None => assert!(!begun || by_incident, "visit {at} is watched and has no deadline"),
         }

@@ -110,6 +110,7 @@ pub enum Place {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "a model that states each fact by itself")]
 pub struct Visit {
     pub worker: Who,
     pub high_risk: bool,
@@ -661,7 +662,7 @@ impl Model {
                 it.held(Holder::Owned { by, until, warned: false }, by, now);
             }
             Deed::TakeOver if owner != Some(by) => it.held(passed_to(it.holder, by, promised), by, now),
-            Deed::Acknowledge | Deed::TakeOver => {}
+            Deed::Acknowledge | Deed::TakeOver | Deed::Safe => {}
             Deed::HandOver(_) if owner.is_none() => return Answer::NotTaken,
             Deed::HandOver(to) if owner == Some(to) => {}
             Deed::HandOver(to) => {
@@ -685,7 +686,6 @@ impl Model {
             Deed::WithPolice => it.held(with_police(by, now), by, now),
             Deed::Cannot => it.cannot(by, now),
             Deed::NotSafe => self.not_safe(incident, by, now),
-            Deed::Safe => {}
             Deed::Note => {
                 if matches!(it.holder, Holder::WithPolice { .. }) && owner == Some(by) {
                     it.holder = with_police(by, now);
