@@ -22,7 +22,7 @@ use super::{Bell, Conn, Error, Lane, Result, Rung, Settings, Tx};
 /// So many use cases share a commit.
 const BATCH: usize = 64;
 /// The writer's cache: up to 16 MiB.
-const CACHE: &str = "-16384";
+const CACHE_KIB: u32 = 16 * 1024;
 /// So many may wait before callers do.
 const WAITING: usize = 4096;
 
@@ -152,7 +152,7 @@ async fn writing(options: SqliteConnectOptions, settings: &Settings) -> Result<P
     }
     // What a savepoint may have to bring back stays in memory, and so does all that a batch touches: else both go to disk and
     // back before the commit.
-    let options = options.pragma("temp_store", "MEMORY").pragma("cache_size", CACHE);
+    let options = options.pragma("temp_store", "MEMORY").pragma("cache_size", format!("-{CACHE_KIB}"));
     let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(settings.acquire_timeout);
     let mut conn = pool.connect_with(options).await?.acquire().await?;
     let slow_commit = settings.slow_commit;
