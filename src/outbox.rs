@@ -33,6 +33,8 @@ use crate::{
 
 /// A look at the outbox that found nothing is repeated after so long at the latest.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// And at the earliest: what is due may have to let others go first.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// So often a mark is tried; after that the lease ends and the message goes again, with the same reference.
 const MARK_TRIES: u32 = 5;
 
@@ -130,7 +132,9 @@ impl Outbox {
 
     async fn sleep_for(&self) -> Duration {
         match self.db.look(outbox::next_due_any_org).await {
-            Ok(Some(due)) => (due - self.clock.now()).to_std().unwrap_or_default().min(LONGEST_SLEEP),
+            Ok(Some(due)) => {
+                (due - self.clock.now()).to_std().unwrap_or_default().clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
+            }
             _ => LONGEST_SLEEP,
         }
     }

@@ -27,16 +27,6 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// 0 goes first.
-    pub fn rank(self) -> i32 {
-        match self {
-            Self::FirstAlarm => 0,
-            Self::Alarm => 1,
-            Self::Told => 2,
-            Self::Reminder => 3,
-        }
-    }
-
     /// Whether it asks somebody to act, so that it is taken back once somebody has it.
     pub fn calls_to_act(self) -> bool {
         matches!(self, Self::FirstAlarm | Self::Alarm)

@@ -88,6 +88,18 @@ impl NewMessage {
     fn id(&self) -> MessageId {
         MessageId::of(self.occasion, self.channel)
     }
+
+    /// Its place in the outbox; 0 goes first. Whoever a later step calls waits until the first step of every other incident
+    /// has been called: no alarm stands unheard while another is heard twice.
+    fn rank(&self) -> i32 {
+        match (self.purpose, self.rung) {
+            (Purpose::FirstAlarm, Some(Rung { step: 1.., .. })) => 1,
+            (Purpose::FirstAlarm, _) => 0,
+            (Purpose::Alarm, _) => 2,
+            (Purpose::Told, _) => 3,
+            (Purpose::Reminder, _) => 4,
+        }
+    }
 }
 
 /// Where a message stands.
@@ -226,11 +238,12 @@ pub(super) async fn flush(tx: &mut Tx) -> Result<()> {
         }
         both!(tx, |c| {
             let mut insert = QueryBuilder::new(
-                "INSERT INTO outbox (message_id, rank, due_at, first_due_at, epoch, tries) ",
+                "INSERT INTO outbox (message_id, rank, channel, due_at, first_due_at, epoch, tries) ",
             );
             insert.push_values(to_send, |mut row, (_, message, now)| {
                 row.push_bind(message.id())
-                    .push_bind(message.purpose.rank())
+                    .push_bind(message.rank())
+                    .push_bind(message.channel)
                     .push_bind(*now)
                     .push_bind(*now)
                     .push_bind(0_i64)

@@ -1,5 +1,6 @@
 //! The outbox: which messages are to be sent, and who is at it. An expired lease is simply due again.
 
+use chrono::TimeDelta;
 use sqlx::FromRow;
 
 use super::{
@@ -8,17 +9,27 @@ use super::{
 };
 use crate::{clock::Time, domain::ids::MessageId};
 
-/// Ranks of [`crate::domain::notice::Purpose`], the most urgent first.
-const RANKS: std::ops::RangeInclusive<i32> = 0..=3;
+/// The ranks that messages have here, the most urgent first.
+const RANKS: std::ops::RangeInclusive<i32> = 0..=4;
 
+/// So long a message goes before every less urgent one of its channel: before it is due again, after it is claimed.
+const HEAD_START: TimeDelta = TimeDelta::seconds(1);
+
+// What is less urgent is left while something more urgent of the same channel is due, is due again at once, or has just been
+// claimed by anybody. Only while that has never failed: a provider that only asks for patience, not one that is broken.
 const CLAIM_ANY_ORG: Sql = Sql::pair(
     "UPDATE outbox SET due_at = $3, epoch = epoch + 1, tries = tries + 1
-     WHERE message_id IN (SELECT message_id FROM outbox WHERE rank = $1 AND due_at <= $2 ORDER BY due_at LIMIT $4)
+     WHERE message_id IN (SELECT message_id FROM outbox o WHERE rank = $1 AND due_at <= $2
+         AND NOT EXISTS (SELECT 1 FROM outbox u WHERE u.rank < $1 AND u.channel = o.channel AND u.tries <= 1
+                           AND (u.due_at <= $5 OR u.due_at > $6))
+         ORDER BY due_at LIMIT $4)
        AND due_at <= $2 RETURNING message_id, epoch, tries, first_due_at",
     // The guard stands in the outer WHERE too: without it several workers claim the same rows. Picked once, for ever: in an
     // IN (…) the inner SELECT may run for each row anew, and each time it skips what it locked and takes as many again.
-    "WITH picked AS MATERIALIZED (SELECT message_id FROM outbox WHERE rank = $1 AND due_at <= $2
-                                  ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+    "WITH picked AS MATERIALIZED (SELECT message_id FROM outbox o WHERE rank = $1 AND due_at <= $2
+         AND NOT EXISTS (SELECT 1 FROM outbox u WHERE u.rank < $1 AND u.channel = o.channel AND u.tries <= 1
+                           AND (u.due_at <= $5 OR u.due_at > $6))
+         ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
      UPDATE outbox o SET due_at = $3, epoch = epoch + 1, tries = tries + 1 FROM picked
      WHERE o.message_id = picked.message_id AND o.due_at <= $2
      RETURNING o.message_id, o.epoch, o.tries, o.first_due_at",
@@ -27,6 +38,7 @@ const CLAIM_ANY_ORG: Sql = Sql::pair(
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(first.due_at) FROM (
        SELECT min(due_at) AS due_at FROM outbox WHERE rank = 0 UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 1
        UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 2 UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 3
+       UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 4
      ) AS first";
 const DONE_ANY_ORG: &str = "DELETE FROM outbox WHERE message_id = $1 AND epoch = $2";
 const AGAIN_ANY_ORG: &str = "UPDATE outbox SET due_at = $3, tries = $4 WHERE message_id = $1 AND epoch = $2";
@@ -56,7 +68,8 @@ struct Row {
     first_due_at: Time,
 }
 
-/// Claims up to `limit` messages that are due, the most urgent and the oldest first.
+/// Claims up to `limit` messages that are due, the most urgent and the oldest first; what is less urgent on the same channel
+/// is due a moment later.
 pub async fn claim_any_org(tx: &mut Tx, now: Time, lease_ends: Time, limit: usize) -> Result<Vec<Claimed>> {
     messages::flush(tx).await?;
     let text = tx.text(CLAIM_ANY_ORG);
@@ -71,6 +84,8 @@ pub async fn claim_any_org(tx: &mut Tx, now: Time, lease_ends: Time, limit: usiz
             .bind(now)
             .bind(lease_ends)
             .bind(room)
+            .bind(now + HEAD_START)
+            .bind(lease_ends - HEAD_START)
             .fetch_all(c)
             .await?);
         rows.extend(claimed);

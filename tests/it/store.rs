@@ -23,7 +23,8 @@ use homeward::{
         Db, Error, Pools, Result, Trace, Tx,
         events::{self, ChainOf, Cursor},
         messages::{self, MessageState, NewMessage},
-        outbox, people, visits,
+        outbox::{self, Claimed},
+        people, visits,
     },
 };
 use serde_json::json;
@@ -269,11 +270,22 @@ on_both! {
             let now = noon() + TimeDelta::seconds(i64::try_from(n).unwrap());
             db.write(async move |tx| messages::queue(tx, organisation, &new, now).await).await.unwrap();
         }
-        let now = noon() + TimeDelta::minutes(1);
-        let claimed = db.write(async move |tx| outbox::claim_any_org(tx, now, now, 3).await).await.unwrap();
-        let order: Vec<_> = claimed.iter().map(|claimed| claimed.message.purpose).collect();
-        assert_eq!(order, [Purpose::FirstAlarm, Purpose::Alarm, Purpose::Told]);
-        assert!(claimed.iter().all(|claimed| claimed.message.state == MessageState::Pending));
+        let mail = [NewMessage { channel: Channel::Email, ..message("mail", Purpose::Reminder) }];
+        db.write(async move |tx| messages::queue(tx, organisation, &mail, noon()).await).await.unwrap();
+        let claim = async |seconds: i64| {
+            let now = noon() + TimeDelta::seconds(60 + seconds);
+            let case = async move |tx: &mut Tx| outbox::claim_any_org(tx, now, now + TimeDelta::seconds(20), 9).await;
+            db.write(case).await.unwrap()
+        };
+        let purposes = |claimed: &[Claimed]| claimed.iter().map(|claimed| claimed.message.purpose).collect::<Vec<_>>();
+        let first = claim(0).await;
+        assert_eq!(purposes(&first), [Purpose::FirstAlarm, Purpose::Reminder], "the mail waits for no text");
+        assert!(first.iter().all(|claimed| claimed.message.state == MessageState::Pending));
+        assert_eq!(purposes(&claim(0).await), [], "it has just been claimed, and goes first");
+        let (id, epoch) = (first[0].message.id, first[0].epoch);
+        assert!(db.write(async move |tx| outbox::done_any_org(tx, id, epoch).await).await.unwrap());
+        assert_eq!(purposes(&claim(0).await), [Purpose::Alarm]);
+        assert_eq!(purposes(&claim(2).await), [Purpose::Told], "nobody waits longer for one that hangs");
     }
 
     async fn readers_miss_nothing_while_twelve_write(db: TestDb) {
