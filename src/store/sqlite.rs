@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Bell, Conn, Error, Lane, Result, Rung, Settings, Tx};
 
-/// So many use cases share a commit.
+/// So many use cases share a commit at most; one of the timer's is always the last of its commit.
 const BATCH: usize = 64;
 /// The writer's cache: up to 16 MiB.
 const CACHE_KIB: u32 = 16 * 1024;
@@ -29,6 +29,7 @@ const WAITING: usize = 4096;
 /// An SQLite file, its writer and its readers.
 #[derive(Debug, Clone)]
 pub struct Database {
+    timer: mpsc::Sender<Job>,
     urgent: mpsc::Sender<Job>,
     usual: mpsc::Sender<Job>,
     readers: SqlitePool,
@@ -61,6 +62,7 @@ impl Database {
             .max_connections(settings.connections)
             .acquire_timeout(settings.acquire_timeout)
             .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+        let (timer, timer_jobs) = mpsc::channel(WAITING);
         let (urgent, urgent_jobs) = mpsc::channel(WAITING);
         let (usual, usual_jobs) = mpsc::channel(WAITING);
         let bell = Bell::default();
@@ -68,7 +70,7 @@ impl Database {
         let (opened, is_open) = oneshot::channel();
         let (done, wait) = oneshot::channel();
         let runtime = tokio::runtime::Handle::current();
-        let work = (urgent_jobs, usual_jobs, bell.clone(), stop.clone());
+        let work = ([timer_jobs, urgent_jobs, usual_jobs], bell.clone(), stop.clone());
         let settings = settings.clone();
         let write = async move || {
             let writing = match writing(options, &settings).await {
@@ -77,8 +79,8 @@ impl Database {
             };
             // Whoever opens may have gone away; then the stop follows.
             let _gone = opened.send(Ok(()));
-            let (urgent, usual, bell, stop) = work;
-            WriterLoop { tx: Tx::new(Conn::Sqlite(writing)), urgent, usual, bell, stop }.run().await;
+            let ([timer, urgent, usual], bell, stop) = work;
+            WriterLoop { tx: Tx::new(Conn::Sqlite(writing)), timer, urgent, usual, bell, stop }.run().await;
         };
         std::thread::Builder::new()
             .name("sqlite-writer".into())
@@ -89,7 +91,7 @@ impl Database {
             .map_err(|error| Error::Unavailable(error.to_string().into()))?;
         is_open.await.unwrap_or(Err(Error::Closed))?;
         let writer = Arc::new(Writer { stop, done: Mutex::new(Some(wait)) });
-        Ok(Self { urgent, usual, readers, bell, writer })
+        Ok(Self { timer, urgent, usual, readers, bell, writer })
     }
 
     pub(super) fn readers(&self) -> &SqlitePool {
@@ -133,7 +135,8 @@ impl Database {
             })
         });
         let lane = match lane {
-            Lane::Timer | Lane::Urgent => &self.urgent,
+            Lane::Timer => &self.timer,
+            Lane::Urgent => &self.urgent,
             Lane::Usual | Lane::Patient => &self.usual,
         };
         lane.send(job).await.map_err(|_| Error::Closed)?;
@@ -195,57 +198,69 @@ async fn run<T>(case: &impl AsyncFn(&mut Tx) -> Result<T>, tx: &mut Tx, longest:
 
 struct WriterLoop {
     tx: Tx,
+    timer: mpsc::Receiver<Job>,
     urgent: mpsc::Receiver<Job>,
     usual: mpsc::Receiver<Job>,
     bell: Bell,
     stop: CancellationToken,
 }
 
+/// A job that has been taken, and whose it is.
+enum Taken {
+    /// The timer's or the outbox's: somebody may be about to be called, so the commit follows at once.
+    Timers(Job),
+    /// Somebody's at a door: it shares its commit with those that wait.
+    Doors(Job),
+}
+
 impl WriterLoop {
     /// Ends once it was told to stop and everything that waited is answered.
     async fn run(mut self) {
-        let mut batch = Vec::with_capacity(BATCH);
-        let (mut urgent_open, mut usual_open, mut stopping) = (true, true, false);
+        let mut stopping = false;
         loop {
-            tokio::select! {
+            let taken = tokio::select! {
                 biased;
-                job = self.urgent.recv(), if urgent_open => {
-                    urgent_open = job.is_some();
-                    batch.extend(job);
-                }
-                job = self.usual.recv(), if usual_open => {
-                    usual_open = job.is_some();
-                    batch.extend(job);
-                }
+                Some(job) = self.timer.recv() => Taken::Timers(job),
+                Some(job) = self.urgent.recv() => Taken::Doors(job),
+                Some(job) = self.usual.recv() => Taken::Doors(job),
                 () = self.stop.cancelled(), if !stopping => {
                     stopping = true;
+                    self.timer.close();
                     self.urgent.close();
                     self.usual.close();
+                    continue;
                 }
                 else => return,
-            }
-            while batch.len() < BATCH {
-                match self.urgent.try_recv().or_else(|_| self.usual.try_recv()) {
-                    Ok(job) => batch.push(job),
-                    Err(_) => break,
-                }
-            }
-            if !batch.is_empty() {
-                self.commit_together(&mut batch).await;
-            }
+            };
+            self.commit_together(taken).await;
         }
+    }
+
+    /// The most urgent of the jobs that wait.
+    fn take(&mut self) -> Option<Taken> {
+        let timers = self.timer.try_recv().map(Taken::Timers);
+        let taken =
+            timers.or_else(|_| self.urgent.try_recv().or_else(|_| self.usual.try_recv()).map(Taken::Doors));
+        taken.ok()
     }
 
     /// One transaction, a savepoint for each use case, and only after the commit the answers. A job that is dropped here
     /// was never run, and its caller hears so.
-    async fn commit_together(&mut self, batch: &mut Vec<Job>) {
-        let mut answers = Vec::with_capacity(batch.len());
+    async fn commit_together(&mut self, first: Taken) {
+        let mut answers = Vec::with_capacity(BATCH);
         let mut rung = Rung::default();
         let mut state = self.tx.run("BEGIN IMMEDIATE; SAVEPOINT job").await;
-        for job in batch.drain(..) {
+        let mut next = Some(first);
+        while let Some(taken) = next {
             if state.is_err() {
+                // Nobody waits for as many failures as there are callers.
+                (1..BATCH).map_while(|_| self.take()).for_each(drop);
                 break;
             }
+            let (job, last) = match taken {
+                Taken::Timers(job) => (job, true),
+                Taken::Doors(job) => (job, answers.len() + 1 == BATCH),
+            };
             self.tx.forget();
             let (keep, answer) = job(&mut self.tx).await;
             answers.push(answer);
@@ -255,6 +270,7 @@ impl WriterLoop {
                 self.tx.forget();
                 state = self.tx.run("ROLLBACK TO job").await;
             }
+            next = if last { None } else { self.take() };
         }
         if state.is_ok() {
             state = self.tx.run("COMMIT").await;
