@@ -16,6 +16,7 @@ mod commands;
 mod faults;
 mod grammar;
 mod late;
+mod messages_doc;
 mod ownership;
 mod operating;
 mod properties;

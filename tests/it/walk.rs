@@ -129,6 +129,15 @@ async fn a_new_user_walks_to_the_closed_incident() {
     ] {
         assert!(happened.contains(&kind), "{happened:?}");
     }
+
+    walk.sees("\n# Ann calls for help by text: nothing on her phone shows what that did. Sam sees it");
+    let text = json!({"text": "SOS"});
+    let noted = walk.curl(("ANN", &ann), ("/text", "/text"), Some(text), &["reply"]).await;
+    assert!(noted["reply"].as_str().unwrap().starts_with("Noted "));
+    let sos = walk.incident(&sam).await;
+    let real = format!("/incidents/{}", sos["id"].as_str().unwrap());
+    let sos = walk.curl(("SAM", &sam), ("/incidents/$SOS", &real), None, &["kind", "headline"]).await;
+    assert_eq!(sos["kind"], "sos");
     demo.terminate().await;
     assert!(demo.wait().await.success(), "it ends in order");
 

@@ -464,7 +464,7 @@ fn overdue_staff(overdue: &Overdue, facts: &Facts) -> Text {
         String::new(),
         format!("1. Ring {worker}{}.", facts.worker_phone.as_ref().map_or_else(String::new, |phone| format!(" on {phone}"))),
         "2. No answer: ring 999 (danger) or 101, and say who, where and since when. The place and what is known of it stand in Homeward with the incident.".into(),
-        format!("3. Take the alarm, so that the others know: {answer}"),
+        format!("3. Take the alarm, so that the others know. {answer}"),
         "4. When you have spoken to them or seen them, close it: how it ended, how you know, where they are now.".into(),
         String::new(),
     ];

@@ -77,7 +77,7 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
         }
         Reply::NothingToObjectTo => "Nobody has ended or extended a visit for you. In a visit? Reply IN 60.".into(),
         Reply::NotThereYet { word, manager } => {
-            let manager = manager.as_deref().unwrap_or("Your manager");
+            let manager = manager.as_deref().unwrap_or("your manager");
             return sms::with_names([manager], |[manager]| {
                 format!("NOT done: {word} does not work yet. What you wrote is kept and {manager} is told.")
             });

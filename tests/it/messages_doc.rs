@@ -1,0 +1,398 @@
+//! docs/messages.md: every text that a person can get, from the catalogue itself.
+//!
+//! A row names its variant; all rows together are a `match` without a rest, so that a new variant does not compile here until
+//! somebody says when it is said, to whom, and with what.
+
+use std::{collections::HashSet, fmt::Write as _};
+
+use chrono::{DateTime, Utc};
+use homeward::domain::{
+    command::words::{CARRIER_WORDS, LISTED, Needs},
+    contact::Phone,
+    follow_up::FollowUpKind,
+    incident::{Kind, Outcome},
+    notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Reader, SosCall},
+    reply::{Besides, Reply},
+    visit::{Alarm, KnownBy, Reminder, Report, Risk},
+    wording::{Doing, English, PinAnswer, PinRefused, Wording, sms},
+};
+use uuid::Uuid;
+
+use crate::support::environment;
+
+const FILE: &str = "docs/messages.md";
+const ZONE: chrono_tz::Tz = chrono_tz::Europe::London;
+
+/// One variant: when it is said, to whom, and samples.
+struct Row<T> {
+    variant: &'static str,
+    when: &'static str,
+    whom: &'static str,
+    samples: Vec<T>,
+}
+
+macro_rules! catalogue {
+    ($name:ident of $all:ident { $($variant:ident, $when:literal, $whom:literal, [$($sample:expr),+ $(,)?];)+ }) => {
+        fn $name() -> Vec<Row<$all>> {
+            let rows = vec![$(Row {
+                variant: stringify!($variant), when: $when, whom: $whom, samples: vec![$($sample),+],
+            }),+];
+            for row in &rows {
+                for sample in &row.samples {
+                    let named = match sample { $($all::$variant { .. } => stringify!($variant),)+ };
+                    assert_eq!(named, row.variant, "a sample stands in the row of another");
+                }
+            }
+            rows
+        }
+    };
+}
+
+fn at(time: &str) -> DateTime<Utc> {
+    format!("2026-03-02T{time}:00Z").parse().unwrap()
+}
+
+fn now() -> DateTime<Utc> {
+    at("14:40")
+}
+
+fn s(text: &str) -> String {
+    text.into()
+}
+
+fn phone(written: &str) -> Phone {
+    Phone::parse(written).unwrap()
+}
+
+fn overdue(again: Again) -> Notice {
+    Notice::Overdue(Overdue { missed: at("14:30"), again, risk: Risk::High, no_signal_expected: true })
+}
+
+fn sos(found_by: Option<&str>, again: Again) -> Notice {
+    Notice::Sos(SosCall { at: at("14:38"), found_by: found_by.map(s), again })
+}
+
+fn lapsed() -> Again {
+    Again::Lapsed { owner: s("Sam Cole") }
+}
+
+fn police_unanswered() -> Again {
+    Again::PoliceUnanswered { owner: s("Sam Cole") }
+}
+
+fn acted(known_by: KnownBy, till: Option<DateTime<Utc>>) -> Notice {
+    Notice::ActedForYou { by: s("Sam Cole"), known_by, till }
+}
+
+fn listed(names: &[&str]) -> Notice {
+    let one =
+        |name: &&str| Listed { incident: Uuid::nil(), worker: s(name), missed: at("14:30"), code: s("K7QF") };
+    Notice::OverdueList { workers: names.iter().map(one).collect() }
+}
+
+fn closed(outcome: Outcome) -> Notice {
+    Notice::Closed { outcome, by: s("Sam Cole") }
+}
+
+fn due(kind: FollowUpKind, asked: Asked) -> Notice {
+    Notice::FollowUpDue { kind, due_on: "2026-03-09".parse().unwrap(), asked }
+}
+
+fn missing(visits: usize, asked: Asked) -> Notice {
+    Notice::RecordMissing { visits, first: at("10:30"), asked }
+}
+
+fn by_manager() -> Asked {
+    Asked::TheirManager(s("Ann Lee"))
+}
+
+const INSIDE: fn() -> Report = || Report::SafeInside { till: at("15:10") };
+
+catalogue! { notices of Notice {
+    Reminder, "the deadline comes, or has come", "the worker", [
+        Notice::Reminder { which: Reminder::Before, deadline: at("14:50"), others_told_at: at("15:00") },
+        Notice::Reminder { which: Reminder::Last, deadline: at("14:45"), others_told_at: at("14:45") },
+        Notice::Reminder { which: Reminder::Last, deadline: at("14:30"), others_told_at: at("14:50") },
+    ];
+    AskedAfterOutage, "the service was down when they were due out", "the worker",
+        [Notice::AskedAfterOutage { deadline: at("14:30") }];
+    StartedForYou, "somebody started a visit for them", "the worker",
+        [Notice::StartedForYou { by: s("Sam Cole"), till: at("15:30") }];
+    ActedForYou, "somebody ended or extended a visit for them", "the worker", [
+        acted(KnownBy::SpokeByVoice, None), acted(KnownBy::Seen, Some(at("15:30"))), acted(KnownBy::Police, None),
+    ];
+    Overdue, "a visit did not end", "whoever the ladder calls", [
+        overdue(Again::No), overdue(lapsed()), overdue(Again::Unconfirmed), overdue(police_unanswered()),
+    ];
+    Sos, "the worker called for help, or was found not safe", "whoever the ladder calls", [
+        sos(None, Again::No), sos(None, lapsed()), sos(None, Again::Unconfirmed), sos(None, police_unanswered()),
+        sos(Some("Jo Lee"), Again::No),
+    ];
+    OverdueList, "several did not end while the service was down", "staff whom the ladder calls",
+        [listed(&["Ann Lee", "Ben Okoro"]), listed(&["Ann Lee", "Ben Okoro", "Cas Moss"])];
+    Taken, "somebody has taken it", "everybody else who was called", [Notice::Taken { owner: s("Sam Cole") }];
+    Passed, "somebody took it over, or it was handed over", "everybody else who was called",
+        [Notice::Passed { owner: s("Dee Park"), from: s("Sam Cole") }];
+    HandedToYou, "it was handed to them", "the new owner",
+        [Notice::HandedToYou { from: s("Sam Cole"), until: at("15:00") }];
+    Held, "the owner needs longer", "everybody else who was called",
+        [Notice::Held { owner: s("Sam Cole"), until: at("15:30") }];
+    Cannot, "somebody who was called cannot", "everybody else who was called", [Notice::Cannot { who: s("Jo Lee") }];
+    WithPolice, "the police were rung", "everybody else who was called",
+        [Notice::WithPolice { owner: s("Sam Cole"), log_number: s("WS 0412") }];
+    PoliceReminder, "the police have had it for a while", "the owner", [Notice::PoliceReminder { until: at("15:00") }];
+    SosToOwner, "the worker whose alarm they have called for help", "the owner", [Notice::SosToOwner];
+    SosAgain, "the worker called for help again", "everybody who was called", [Notice::SosAgain];
+    ReportsWithPolice, "the worker reports while the police have it", "the owner",
+        [Notice::ReportsWithPolice(Report::Safe), Notice::ReportsWithPolice(INSIDE())];
+    ReportedSafe, "somebody who was called says that the worker is safe", "everybody else who was called",
+        [Notice::ReportedSafe { by: s("Jo Lee") }];
+    OwnerWarned, "their promise is about to lapse", "the owner", [Notice::OwnerWarned { until: at("14:55") }];
+    WorkerReports, "the worker reports, with the PIN", "everybody who was called",
+        [Notice::WorkerReports(Report::Safe), Notice::WorkerReports(INSIDE())];
+    OutsideTrying, "an outside contact is trying", "staff who were called",
+        [Notice::OutsideTrying { contact: s("Jo Lee") }];
+    Closed, "it is closed", "everybody who was called", [
+        closed(Outcome::SafeForgot), closed(Outcome::SafeDelayed), closed(Outcome::SafeNoSignal),
+        closed(Outcome::FalseAlarm), closed(Outcome::Threatened), closed(Outcome::Assaulted),
+        closed(Outcome::Injured), closed(Outcome::TakenIll), closed(Outcome::Drill), closed(Outcome::Other),
+    ];
+    WrongPins, "several wrong PINs in a row", "the manager", [Notice::WrongPins { wrong: 3 }];
+    NoPin, "a worker without a PIN wants to end", "the manager", [Notice::NoPin { till: at("15:00") }];
+    AboveCap, "extensions above what the team allows", "the manager",
+        [Notice::AboveCap { minutes: 150, till: at("17:00") }];
+    UnreadableStart, "a start could not be read", "the manager", [Notice::UnreadableStart];
+    Objected, "the worker objects to what was done for them", "the manager and whoever did it",
+        [Notice::Objected { by: s("Dee Park"), till: at("15:00") }];
+    PutOnRecord, "a visit was put on record that nobody had watched", "the manager",
+        [Notice::PutOnRecord { by: s("Dee Park"), arrived_at: at("10:00") }];
+    RecordMissing, "outcome or work undertaken is missing", "the worker, then their manager",
+        [missing(1, Asked::Them), missing(3, Asked::Them), missing(1, by_manager()), missing(3, by_manager())];
+    FollowUpDue, "something is to be done after an alarm", "its owner, then their manager", [
+        due(FollowUpKind::PoliceLog, Asked::Them), due(FollowUpKind::ReportableInjury, Asked::Them),
+        due(FollowUpKind::Welfare, Asked::Them), due(FollowUpKind::Other, Asked::Them),
+        due(FollowUpKind::PoliceLog, Asked::TheirManager(s("Sam Cole"))),
+    ];
+    UnreadableText, "a text of a worker on a visit could not be read", "the manager", [Notice::UnreadableText];
+    TextForManager, "a text asked for what is not there yet", "the manager", [Notice::TextForManager { word: "CONCERN" }];
+    CarrierWord, "a text was a word that networks act on", "the manager", [Notice::CarrierWord { word: s("STOP") }];
+    StuckDeadline, "a deadline cannot be worked on", "the operator and the last resort", [Notice::StuckDeadline];
+    Undeliverable, "a message does not go by its channel", "the operator", [Notice::Undeliverable { message: Uuid::nil() }];
+} }
+
+fn watching(besides: &[Besides]) -> Reply {
+    Reply::Watching { till: at("15:40"), besides: besides.to_vec() }
+}
+
+fn pin(refused: PinRefused, doing: Doing) -> Reply {
+    let (till, manager) = (Some(at("15:00")), Some(s("Sam Cole")));
+    Reply::Pin(PinAnswer { refused, doing, till, manager, now: now(), zone: ZONE })
+}
+
+fn taken(kind: Kind) -> Reply {
+    Reply::Taken { worker: s("Ann Lee"), phone: Some(phone("07700 900123")), kind, until: at("14:55") }
+}
+
+fn open() -> Vec<(String, String)> {
+    vec![(s("Ann Lee"), s("K7QF")), (s("Ben Okoro"), s("M3XT"))]
+}
+
+catalogue! { replies of Reply {
+    Watching, "IN", "the worker", [
+        watching(&[]), watching(&[Besides::RanOut]), watching(&[Besides::NoPin]), watching(&[Besides::WhenOut]),
+        watching(&[Besides::NewVisit]), watching(&[Besides::Other(at("15:10"))]),
+    ];
+    Ended, "OUT", "the worker", [
+        Reply::Ended { visits: vec![at("14:00")], alarm: Alarm::Quiet },
+        Reply::Ended { visits: vec![at("14:00"), at("14:20")], alarm: Alarm::Quiet },
+        Reply::Ended { visits: vec![at("14:00")], alarm: Alarm::Overdue },
+        Reply::Ended { visits: vec![at("14:00")], alarm: Alarm::WithPolice },
+        Reply::Ended { visits: vec![at("14:00")], alarm: Alarm::Sos },
+    ];
+    WatchedOn, "OK, MORE", "the worker", [
+        Reply::WatchedOn { till: at("15:10"), alarm: Alarm::Quiet, other: None },
+        Reply::WatchedOn { till: at("14:35"), alarm: Alarm::Quiet, other: None },
+        Reply::WatchedOn { till: at("15:10"), alarm: Alarm::Overdue, other: None },
+        Reply::WatchedOn { till: at("15:10"), alarm: Alarm::Quiet, other: Some(at("15:00")) },
+    ];
+    NothingRunning, "OUT, OK, MORE without a visit", "the worker", [Reply::NothingRunning];
+    HowMuchLonger, "MORE without a time", "the worker",
+        [Reply::HowMuchLonger { till: Some(at("15:00")) }, Reply::HowMuchLonger { till: None }];
+    Noted, "SOS", "the worker", [Reply::Noted];
+    Pin, "a PIN that did not do it", "the worker", [
+        pin(PinRefused::Missing, Doing::End), pin(PinRefused::Missing, Doing::Extend),
+        pin(PinRefused::Missing, Doing::CheckIn), pin(PinRefused::NotRight, Doing::End),
+        pin(PinRefused::NoneSet, Doing::End), pin(PinRefused::NoneSet, Doing::Extend),
+        pin(PinRefused::NoneSet, Doing::CheckIn),
+    ];
+    NotNow, "what does not fit: the reason, such as", "anybody", [Reply::NotNow(s("this is over"))];
+    Status, "STATUS", "the worker", [
+        Reply::Status { running: vec![], next: None },
+        Reply::Status { running: vec![], next: Some(at("16:00")) },
+        Reply::Status { running: vec![at("15:00")], next: None },
+        Reply::Status { running: vec![at("15:00"), at("15:30")], next: Some(at("16:00")) },
+    ];
+    Objected, "NOT OUT", "the worker", [Reply::Objected { till: at("15:00") }];
+    NothingToObjectTo, "NOT OUT, though nobody acted", "the worker", [Reply::NothingToObjectTo];
+    NotThereYet, "TEST, CONCERN", "the worker", [
+        Reply::NotThereYet { word: "CONCERN", manager: Some(s("Sam Cole")) },
+        Reply::NotThereYet { word: "TEST", manager: None },
+    ];
+    EachCode, "ACK ALL", "staff who were called", [Reply::EachCode];
+    Carrier, "STOP and its like", "the worker",
+        [Reply::Carrier { till: Some(at("15:00")) }, Reply::Carrier { till: None }];
+    NotUnderstood, "what cannot be read", "the worker", [
+        Reply::NotUnderstood { perhaps: None, till: None },
+        Reply::NotUnderstood { perhaps: None, till: Some(at("15:00")) },
+        Reply::NotUnderstood { perhaps: Some("OUT"), till: Some(at("15:00")) },
+    ];
+    OnlyAnswers, "anything but an answer", "outside contacts", [Reply::OnlyAnswers];
+    Taken, "ACK", "staff who were called", [taken(Kind::Overdue), taken(Kind::Sos)];
+    TakenBy, "ACK, HOLD: too late", "staff who were called",
+        [Reply::TakenBy { owner: s("Sam Cole"), worker: s("Ann Lee") }];
+    Trying, "ACK", "outside contacts", [
+        Reply::Trying { worker: s("Ann Lee"), duty: Some(phone("07700 900126")) },
+        Reply::Trying { worker: s("Ann Lee"), duty: None },
+    ];
+    OthersCalled, "NO", "whoever was called", [Reply::OthersCalled { worker: s("Ann Lee") }];
+    EverybodyCalled, "NOT SAFE", "whoever was called", [Reply::EverybodyCalled { worker: s("Ann Lee") }];
+    ReportedSafe, "SAFE", "whoever was called", [Reply::ReportedSafe { worker: s("Ann Lee") }];
+    Held, "HOLD", "the owner", [Reply::Held { worker: s("Ann Lee"), until: at("15:40") }];
+    Where, "WHERE", "staff who were called", [
+        Reply::Where {
+            worker: s("Ann Lee"), place: Some(s("12 High Street")), purpose: Some(s("Home visit")),
+            position: Some((51.507_35, -0.127_76)), last_contact: Some(at("14:00")), phone: Some(phone("07700 900123")),
+        },
+        Reply::Where {
+            worker: s("Ann Lee"), place: None, purpose: None, position: None, last_contact: None, phone: None,
+        },
+    ];
+    Who, "WHO", "staff who were called", [
+        Reply::Who { open: vec![] },
+        Reply::Who { open: vec![
+            (s("Ann Lee"), s("K7QF"), Some(s("Sam Cole"))), (s("Ben Okoro"), s("M3XT"), None),
+        ] },
+    ];
+    WhichAlarm, "a word without its code, or with one that is not theirs", "whoever was called",
+        [Reply::WhichAlarm { word: "ACK", open: open() }, Reply::WhichAlarm { word: "ACK", open: vec![] }];
+    AlarmOver, "the code of an alarm that is over", "whoever was called",
+        [Reply::AlarmOver { open: vec![] }, Reply::AlarmOver { open: open() }];
+} }
+
+fn facts(reader: Reader, answering: Answering) -> Facts {
+    Facts {
+        worker: s("Ann Lee"),
+        worker_phone: Some(s("07700900123")),
+        duty_phone: Some(s("07700900126")),
+        reader,
+        code: Some(s("K7QF")),
+        answering,
+        now: now(),
+        zone: ZONE,
+    }
+}
+
+/// Each wording of a notice once, with who gets it so.
+fn wordings(notice: &Notice) -> Vec<(&'static str, homeward::domain::wording::Text)> {
+    let mut all: Vec<(&'static str, homeward::domain::wording::Text)> = Vec::new();
+    for (reader, answering, who) in [
+        (Reader::Staff, Answering::ByText, ""),
+        (Reader::Staff, Answering::InHomeward, "; answered in Homeward"),
+        (Reader::Outside, Answering::ByText, "; outside contacts"),
+        (Reader::Outside, Answering::InHomeward, "; outside contacts, no answer by text"),
+    ] {
+        let text = English.notice(notice, &facts(reader, answering));
+        if all.iter().all(|(_, known)| known.sms != text.sms) {
+            all.push((who, text));
+        }
+    }
+    all
+}
+
+/// Lines of a table; one that stands there already is not said again.
+fn table(page: &mut String, heads: &[&str], rows: Vec<Vec<String>>) {
+    let mut said = HashSet::new();
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
+    page.push_str(&line(&heads.iter().map(|head| s(head)).collect::<Vec<_>>()));
+    page.push_str(&line(&vec![s("---"); heads.len()]));
+    page.extend(rows.into_iter().filter(|row| said.insert(row.clone())).map(|row| line(&row)));
+    page.push('\n');
+}
+
+/// A text, and how long it is.
+fn measured(text: &str) -> [String; 2] {
+    let length = sms::septets(text).unwrap_or_else(|| panic!("not GSM-7: {text}"));
+    assert!((1..=sms::LONGEST).contains(&length), "{length}: {text}");
+    [s(text), length.to_string()]
+}
+
+fn written() -> String {
+    let mut page = s("# What Homeward says\n\n\
+        Every text that a person can get, from the catalogue itself, written by `HOMEWARD_WRITE_DOCS=1 cargo test \
+        messages_doc` and compared by every run of the tests. The samples: Ann Lee (a worker), Jo Lee (her emergency contact), \
+        Sam Cole and Dee Park (managers); the code K7QF; it is 14:40. An SMS of one part holds 160 septets; each of these fits \
+        one, and a name that is too long gives way.\n\n## Messages\n\n");
+    let (mut texts, mut subjects, mut mails) = (Vec::new(), Vec::new(), Vec::new());
+    for row in notices() {
+        for (who, text) in row.samples.iter().flat_map(wordings) {
+            let whom = format!("{}{who}", row.whom);
+            let [said, length] = measured(&text.sms);
+            texts.push(vec![s(row.variant), s(row.when), whom.clone(), said, length]);
+            if text.mail == text.sms {
+                subjects.push(vec![s(row.variant), text.subject]);
+            } else {
+                mails.push((format!("{}, to {whom}", row.variant), text.subject, text.mail));
+            }
+        }
+    }
+    table(&mut page, &["Notice", "When", "To", "Text", "Septets"], texts);
+    page.push_str("## Answers to texts\n\n");
+    let answers = replies().into_iter().flat_map(|row| {
+        let said = |reply: &Reply| {
+            let [said, length] = measured(&English.reply(reply, now(), ZONE));
+            vec![s(row.variant), s(row.when), s(row.whom), said, length]
+        };
+        row.samples.iter().map(said).collect::<Vec<_>>()
+    });
+    table(&mut page, &["Reply", "To the text", "Of", "Answer", "Septets"], answers.collect());
+    page.push_str("## Words that can be sent\n\n");
+    let words = LISTED.iter().map(|listed| {
+        let needs = match listed.needs {
+            Needs::Nothing => "",
+            Needs::Pin => "the PIN",
+            Needs::Code => "the code of the alarm",
+        };
+        let also = listed.spellings[1..].join(", ");
+        vec![s(listed.word.taught()), also, s(needs), format!("`{}`", listed.example)]
+    });
+    table(&mut page, &["Word", "Also", "Needs", "Example"], words.collect());
+    let carrier: Vec<_> = CARRIER_WORDS.iter().map(|(word, _)| *word).collect();
+    writeln!(page, "Phone networks act on these themselves; they end no visit: {}.\n", carrier.join(", "))
+        .unwrap();
+    page.push_str("## By mail\n\nThese mails say what the text says, below this subject:\n\n");
+    table(&mut page, &["Notice", "Subject"], subjects);
+    page.push_str("These say more:\n");
+    let mut said = HashSet::new();
+    for (heading, subject, mail) in mails {
+        if said.insert((subject.clone(), mail.clone())) {
+            writeln!(page, "\n### {heading}\n\nSubject: {subject}\n\n```text\n{}\n```", mail.trim_end())
+                .unwrap();
+        }
+    }
+    page
+}
+
+#[test]
+fn the_page_of_messages_says_what_is_said() {
+    let page = written();
+    if environment("HOMEWARD_WRITE_DOCS").is_some() {
+        std::fs::write(FILE, page).unwrap();
+        return;
+    }
+    let kept = std::fs::read_to_string(FILE).unwrap_or_default();
+    let differ = kept.lines().zip(page.lines()).find(|(kept, new)| kept != new);
+    assert!(
+        kept == page,
+        "{FILE} says something else ({differ:?}): write it with HOMEWARD_WRITE_DOCS=1 cargo test messages_doc"
+    );
+}
