@@ -37,29 +37,27 @@ pub struct Actor {
 }
 
 /// Why a token does not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadToken {
     /// Never issued by us.
     Unknown,
-    /// Issued once, and expired, revoked, or its person has left.
-    Over,
+    /// Issued once to this person, and expired, revoked, or they have left or have no account any more.
+    Over(Actor),
 }
 
 /// Finds the person of a bearer token. What does not let in is found too, with the person, where it was once issued.
-pub async fn authenticate(
-    tx: &mut Tx,
-    token: &str,
-    now: Time,
-) -> store::Result<Result<Actor, (BadToken, Option<Actor>)>> {
+pub async fn authenticate(tx: &mut Tx, token: &str, now: Time) -> store::Result<Result<Actor, BadToken>> {
     let Some(found) = tokens::find_any_org(tx, &Token::hash(token)).await? else {
-        return Ok(Err((BadToken::Unknown, None)));
+        return Ok(Err(BadToken::Unknown));
     };
     let zone = Tz::from_str(&found.zone)
         .map_err(|_| Error::inconsistent("organisation", "zone", found.organisation_id))?;
     let over = found.has_left
+        || found.role.is_none()
         || found.revoked_at.is_some()
         || found.expires_at.is_some_and(|expires| expires <= now);
-    let Some(role) = found.role else { return Ok(Err((BadToken::Over, None))) };
+    // Whoever has no account any more may still call for help.
+    let role = found.role.unwrap_or(Role::Worker);
     let actor = Actor {
         organisation: found.organisation_id,
         person: found.person_id,
@@ -68,7 +66,7 @@ pub async fn authenticate(
         name: found.name,
         zone,
     };
-    Ok(if over { Err((BadToken::Over, Some(actor))) } else { Ok(actor) })
+    Ok(if over { Err(BadToken::Over(actor)) } else { Ok(actor) })
 }
 
 /// Logs a token that was once issued and no longer lets in.

@@ -18,7 +18,7 @@ use crate::{
         visit::Visit,
     },
     store::{
-        self, Trace, Tx, incidents as incident_rows,
+        self, Trace, Tx, incidents as incident_rows, ladders,
         messages::{self, Message, MessageState, NewMessage},
         outbox::{self, Claimed},
         people, visits,
@@ -223,7 +223,8 @@ async fn bring_next_step_forward(
         Some(visit) => visits::find(tx, message.organisation_id, visit).await?,
         None => None,
     };
-    let decision = incident.all_refused(rung, directory, trace.now);
+    let ladder = ladders::by_id(tx, message.organisation_id, incident.ladder).await?.ladder;
+    let decision = incident.all_refused(rung, &ladder, directory, trace.now);
     incidents::carry_out(tx, house, directory, visit.as_ref(), decision, trace).await.map(drop)
 }
 

@@ -15,6 +15,7 @@ use crate::{
         event::{EventKind, NewEvent},
         follow_up::{Done, FollowUp, FollowUpKind},
         ids::{FollowUpId, IncidentId},
+        incident::NotNow,
         local_time,
         rights::{self, Act},
     },
@@ -51,10 +52,14 @@ pub async fn set(
     };
     let relation = actor.relation_to_incident(tx, &incident).await?;
     allowed!(rights::may(actor.role, Act::FollowUp, relation));
+    if incident.is_open() {
+        return Ok(Err(Rejected::Incident { why: NotNow::StillOpen, state: "open" }));
+    }
     let owner = directory.people.values().find(|person| {
         (person.key == wanted.owner || person.id.to_string() == wanted.owner)
             && !person.left
             && !person.is_outside()
+            && person.id != incident.subject
     });
     let Some(owner) = owner else { return Ok(Err(Rejected::NobodyToDoIt(wanted.owner))) };
     let follow_up = FollowUp {

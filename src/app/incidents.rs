@@ -87,8 +87,8 @@ pub enum Deed {
     HandOver(String),
     /// Needs longer.
     Hold {
-        /// So much from now.
-        length: TimeDelta,
+        /// So much from now; as long as a promise, if it is not said.
+        length: Option<TimeDelta>,
         /// Why.
         reason: String,
     },
@@ -240,6 +240,8 @@ pub async fn close(
             visits::update(tx, visit, followed.events, trace).await?;
             // The worker may believe something else about the watching by now.
             let till = visit.next_due(&policy).map(|_| visit.expected_departure);
+            // After a call for help somebody else may read it.
+            let known_by = (decision.incident.kind != Kind::Sos).then_some(known_by);
             let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
             let occasion = Occasion::new(format!("visit/{}/closed/{}", visit.id, visit.chain.number));
             let telling = Telling { house, directory: &directory, worker: visit.worker, now: trace.now };

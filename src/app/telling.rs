@@ -9,7 +9,7 @@ use crate::{
     clock::Time,
     domain::{
         command::Code,
-        contact::Channel,
+        contact::{Channel, Phone},
         ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
         incident::{Holder, Incident, IncidentState, Opened, Round, Told, Why},
         ladder::Recipient,
@@ -124,10 +124,19 @@ impl Telling<'_> {
     ) -> store::Result<()> {
         let subject = Subject { visit, incident: None };
         let mut queued = Vec::new();
-        for id in self.directory.managers_for(self.worker) {
+        for id in self.directory.who_has_to_know(self.worker) {
             let Some(manager) = self.directory.person(id) else { continue };
             let occasion = Occasion::new(format!("{occasion}/to/{id}"));
             queued.extend(self.by_quickest(&notice, manager, subject, &occasion, Purpose::Told, None));
+        }
+        if queued.is_empty() {
+            // The worker is told that somebody knows: so somebody has to.
+            let text = English.notice(&notice, &self.facts(Reader::Staff, None));
+            let to = |phone: &Phone| {
+                let occasion = Occasion::new(format!("{occasion}/to/{}", phone.as_str()));
+                last_resort(phone, text.clone(), subject, &occasion, Purpose::Told)
+            };
+            queued.extend(self.directory.last_resort.iter().map(to));
         }
         messages::queue(tx, self.directory.organisation, &queued, self.now).await
     }
@@ -195,17 +204,9 @@ impl Telling<'_> {
                 }
                 Recipient::LastResort(phone) => {
                     let facts = Facts { answering: Answering::InHomeward, ..self.facts(Reader::Staff, None) };
-                    queued.push(NewMessage {
-                        recipient: None,
-                        visit: subject.visit,
-                        incident: subject.incident,
-                        rung: None,
-                        occasion: Occasion::new(format!("{base}/to/{}", phone.as_str())).id(),
-                        purpose: Purpose::FirstAlarm,
-                        channel: Channel::Sms,
-                        address: phone.as_str().into(),
-                        text: English.notice(&notice, &facts),
-                    });
+                    let occasion = Occasion::new(format!("{base}/to/{}", phone.as_str()));
+                    let text = English.notice(&notice, &facts);
+                    queued.push(last_resort(phone, text, subject, &occasion, Purpose::FirstAlarm));
                 }
             }
         }
@@ -457,6 +458,27 @@ async fn tell_addresses(
 
 fn reader(person: &Person) -> Reader {
     if person.is_outside() { Reader::Outside } else { Reader::Staff }
+}
+
+/// To a number that belongs to nobody in particular.
+fn last_resort(
+    phone: &Phone,
+    text: Text,
+    about: Subject,
+    occasion: &Occasion,
+    purpose: Purpose,
+) -> NewMessage {
+    NewMessage {
+        recipient: None,
+        visit: about.visit,
+        incident: about.incident,
+        rung: None,
+        occasion: occasion.id(),
+        purpose,
+        channel: Channel::Sms,
+        address: phone.as_str().into(),
+        text,
+    }
 }
 
 fn message(

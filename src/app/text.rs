@@ -58,7 +58,7 @@ pub struct Received {
 pub struct Answer {
     /// What is answered.
     pub reply: Reply,
-    /// The visit that it began, if it did.
+    /// The visit that it began or lengthened, if it did.
     pub visit: Option<VisitId>,
 }
 
@@ -106,9 +106,9 @@ impl Text<'_> {
     async fn of_worker(&self, tx: &mut Tx, command: Command) -> store::Result<Answer> {
         let reply = match command {
             Command::In(going) => return self.goes_in(tx, going).await,
-            Command::Out { pin, .. } => self.about_running(tx, OfAll::Out, pin).await?,
-            Command::Fine { pin, .. } => self.about_running(tx, OfAll::Fine, pin).await?,
-            Command::More { by, pin, .. } => self.stays(tx, by, pin).await?,
+            Command::Out { pin, .. } => self.about_running(tx, OfAll::Out, pin).await?.reply,
+            Command::Fine { pin, .. } => self.about_running(tx, OfAll::Fine, pin).await?.reply,
+            Command::More { by, pin, .. } => return self.stays(tx, by, pin).await,
             Command::Object => self.objects(tx).await?,
             // Whoever says NOT SAFE under a code that is nobody's calls for help no less.
             Command::Sos { words } | Command::NotSafe { words, .. } => self.calls_for_help(tx, words).await?,
@@ -131,7 +131,7 @@ impl Text<'_> {
 
     async fn goes_in(&self, tx: &mut Tx, going: Going) -> store::Result<Answer> {
         let (actor, now) = (self.actor, self.trace.now);
-        let said = Said::made(self.received.made_at, now);
+        let said = Said::of_a_start(self.received.made_at, now);
         let Going { departure, plan, case_reference, place } = going;
         let departure = match departure {
             Until::After(length) => Departure::After(length),
@@ -180,7 +180,7 @@ impl Text<'_> {
         Ok(Answer { reply, visit: Some(visit.id) })
     }
 
-    async fn about_running(&self, tx: &mut Tx, of_all: OfAll, pin: Option<Pin>) -> store::Result<Reply> {
+    async fn about_running(&self, tx: &mut Tx, of_all: OfAll, pin: Option<Pin>) -> store::Result<Answer> {
         let given = pin.map(|pin| self.key.pin(self.actor.person, pin.as_str()));
         let out = of_all == OfAll::Out;
         let more = matches!(of_all, OfAll::More(_));
@@ -188,15 +188,16 @@ impl Text<'_> {
         let acted = act_on_running(tx, self.house, self.actor, (of_all, given), made_at, self.trace).await?;
         let all = match acted {
             Ok(all) => all,
-            Err(Rejected::Pin(answer)) => return Ok(Reply::Pin(answer)),
-            Err(rejected) => return Ok(Reply::NotNow(rejected.to_string())),
+            Err(Rejected::Pin(answer)) => return Ok(Reply::Pin(answer).into()),
+            Err(rejected) => return Ok(Reply::NotNow(rejected.to_string()).into()),
         };
         let Some(alarm) = all.iter().map(|done| done.alarm.as_the_worker_sees_it()).max() else {
-            return Ok(Reply::NothingRunning);
+            let till = self.till(tx).await?;
+            return Ok(till.map_or(Reply::NothingRunning, |till| Reply::SaidBefore { till }).into());
         };
         if out {
             let begun = all.iter().map(|done| done.visit.arrived_at.unwrap_or(self.trace.now));
-            return Ok(Reply::Ended { visits: begun.collect(), alarm });
+            return Ok(Reply::Ended { visits: begun.collect(), alarm }.into());
         }
         let till = all.iter().map(|done| done.visit.expected_departure).min().unwrap_or(self.trace.now);
         let other = match all.first().filter(|_| more) {
@@ -207,10 +208,11 @@ impl Text<'_> {
                 .min(),
             None => None,
         };
-        Ok(Reply::WatchedOn { till, alarm, other })
+        let visit = all.first().filter(|_| more).map(|done| done.visit.id);
+        Ok(Answer { reply: Reply::WatchedOn { till, alarm, other }, visit })
     }
 
-    async fn stays(&self, tx: &mut Tx, by: Longer, pin: Option<Pin>) -> store::Result<Reply> {
+    async fn stays(&self, tx: &mut Tx, by: Longer, pin: Option<Pin>) -> store::Result<Answer> {
         let said = Said::made(self.received.made_at, self.trace.now);
         let to = match by {
             Longer::For(length) => Some(ExtendTo::For(length)),
@@ -222,7 +224,7 @@ impl Text<'_> {
         };
         match to {
             Some(to) => self.about_running(tx, OfAll::More(to), pin).await,
-            None => Ok(Reply::HowMuchLonger { till: self.till(tx).await? }),
+            None => Ok(Reply::HowMuchLonger { till: self.till(tx).await? }.into()),
         }
     }
 
@@ -230,13 +232,15 @@ impl Text<'_> {
         let made_at = self.received.made_at;
         let acted =
             act_on_running(tx, self.house, self.actor, (OfAll::Object, None), made_at, self.trace).await?;
-        Ok(match acted {
-            Ok(all) => match all.first() {
-                Some(done) => Reply::Objected { till: done.visit.expected_departure },
-                None => Reply::NothingToObjectTo,
-            },
-            Err(_) => Reply::NothingToObjectTo,
-        })
+        if let Ok([done, ..]) = acted.as_deref() {
+            return Ok(Reply::Objected { till: done.visit.expected_departure });
+        }
+        let till = self.till(tx).await?;
+        if till.is_none() {
+            // Somebody says that they are inside, and is not watched: a person has to know.
+            self.keep_and_tell(tx, "object", Some(Notice::UnreadableStart)).await?;
+        }
+        Ok(Reply::NothingToObjectTo { till })
     }
 
     async fn calls_for_help(&self, tx: &mut Tx, words: String) -> store::Result<Reply> {
@@ -316,7 +320,7 @@ impl Text<'_> {
         let telling =
             Telling { house: self.house, directory: &directory, worker: actor.person, now: trace.now };
         telling.tell_managers(tx, notice, about, &occasion).await?;
-        let managers = directory.managers_for(actor.person);
+        let managers = directory.who_has_to_know(actor.person);
         Ok(managers.first().map(|id| directory.name_of(*id).to_owned()))
     }
 
@@ -335,6 +339,12 @@ impl Text<'_> {
                 Found::Open(id) => id,
                 // A call for help with a code that is nobody's is one all the same.
                 Found::Reply(_) if matches!(command, Command::NotSafe { .. }) => return Ok(None),
+                // "No one is in": a worker on a visit says something, and nobody has called them.
+                Found::Reply(Reply::WhichAlarm { open, .. })
+                    if open.is_empty() && code.is_none() && self.till(tx).await?.is_some() =>
+                {
+                    return self.not_understood(tx, Why::Perhaps(word)).await.map(Some);
+                }
                 Found::Reply(reply) => return Ok(Some(reply)),
             },
         };
@@ -342,10 +352,7 @@ impl Text<'_> {
             Command::Where { .. } => return whereabouts(tx, actor, about).await.map(Some),
             Command::Ack { .. } => Deed::Acknowledge,
             Command::Cannot { .. } => Deed::Cannot,
-            Command::Hold { length, reason, .. } => {
-                let longest = chrono::TimeDelta::hours(4);
-                Deed::Hold { length: length.unwrap_or(longest), reason: reason.clone() }
-            }
+            Command::Hold { length, reason, .. } => Deed::Hold { length: *length, reason: reason.clone() },
             Command::Safe { words, .. } => Deed::Safe { words: words.clone() },
             Command::NotSafe { words, .. } => Deed::NotSafe { words: words.clone() },
             _ => return Ok(None),

@@ -15,7 +15,8 @@ use crate::{
         rights::{self, Relation},
         start::{Start, Warning, Whose},
         visit::{
-            Act, Alarm, By, Decision, Effect, ExtendTo, KnownBy, Record, Report, Said, Visit, VisitState,
+            Act, Alarm, By, Decision, Effect, ExtendTo, KnownBy, Record, Report, Said, Shown, Visit,
+            VisitState,
         },
         wording::{Doing, PinAnswer, PinRefused},
     },
@@ -87,7 +88,7 @@ pub async fn start(
             (actor.person, actor.team)
         }
         Err(named) => {
-            unreadable_start(tx, house, actor, trace).await?;
+            unwatched_start(tx, house, actor, Unwatched::Unreadable, trace).await?;
             return Ok(Err(Rejected::UnknownWorker(named)));
         }
     };
@@ -174,14 +175,34 @@ pub(super) async fn who_goes_in(
     Ok(if allowed { Ok((person.id, person.team)) } else { Err(named.clone()) })
 }
 
-/// A start that nobody could read: the worker is not watched, so a person is told.
-pub async fn unreadable_start(tx: &mut Tx, house: &House, actor: &Actor, trace: Trace) -> store::Result<()> {
-    let event = NewEvent::new(EventKind::StartUnreadable, trace.now, json!({"person": actor.person}));
+/// Why a start is not watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwatched {
+    /// Nobody could read it.
+    Unreadable,
+    /// It came by a token that has expired or was revoked: somebody else may have the phone.
+    OldToken,
+}
+
+/// A start that is not watched: the worker may be going in all the same, so a person is told.
+pub async fn unwatched_start(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    why: Unwatched,
+    trace: Trace,
+) -> store::Result<()> {
+    let (kind, occasion) = match why {
+        Unwatched::Unreadable => (EventKind::StartUnreadable, trace.now.timestamp_micros()),
+        // Told once an hour: whoever found the phone must not be able to send many texts.
+        Unwatched::OldToken => (EventKind::TokenRefused, trace.now.timestamp() / 3600),
+    };
+    let event = NewEvent::new(kind, trace.now, json!({"person": actor.person}));
     let about = (Some(actor.team), Some(actor.person));
     store::events::log_for_organisation(tx, actor.organisation, about, trace, event).await?;
     let directory = people::directory(tx, actor.organisation).await?;
     let telling = Telling { house, directory: &directory, worker: actor.person, now: trace.now };
-    let occasion = format!("unreadable/{}/{}", actor.person, trace.now.timestamp_micros());
+    let occasion = format!("{}/{}/{occasion}", kind.as_str(), actor.person);
     telling.tell_managers(tx, Notice::UnreadableStart, None, &occasion).await
 }
 
@@ -229,6 +250,7 @@ pub async fn act(
     };
     let relation = actor.relation_to_visit(tx, &visit).await?;
     allowed!(rights::may(actor.role, rights::Act::DoVisit, relation));
+    let asked = pin.is_some();
     let by = if relation.own {
         if let Some((doing, record)) = pin {
             let verdict = judge(tx, actor, &record, given.as_ref(), trace.now).await?;
@@ -237,7 +259,7 @@ pub async fn act(
                 return Ok(Err(Rejected::Pin(refused)));
             }
         }
-        By::Worker(actor.person)
+        By::Worker(actor.person, if asked { Shown::ByPin } else { Shown::ByPhone })
     } else {
         match &act {
             Act::CheckIn | Act::Cancel { .. } | Act::Object => return Ok(Err(Rejected::WorkerOnly)),
@@ -351,21 +373,23 @@ pub async fn act_on_running(
             (Act::Extend(to), Some(Doing::Extend))
         }
         OfAll::Object => {
-            about.retain(|visit| visit.acted_by.is_some());
-            if about.is_empty() {
-                let last = visits::last_of(tx, actor.organisation, actor.person).await?;
-                if let Some(last) = last.filter(|last| last.acted_by.is_some()) {
-                    about
-                        .extend(visits::load(tx, actor.organisation, last.id).await?.map(|(visit, _)| visit));
-                }
+            if let Some(last) = visits::last_of(tx, actor.organisation, actor.person).await? {
+                about.extend(visits::load(tx, actor.organisation, last.id).await?.map(|(visit, _)| visit));
             }
+            about.retain(Visit::can_be_objected_to);
             (Act::Object, None)
         }
     };
+    let mut shown = Shown::ByPhone;
     if let Some(doing) = doing {
-        let asked = policy.pin_by_text == PinByText::Asked
-            || given.is_some()
-            || !incident_rows::open_about(tx, actor.organisation, actor.person).await?.is_empty();
+        let mut asked = policy.pin_by_text == PinByText::Asked || given.is_some();
+        for visit in &about {
+            // A call for help changes nothing that a phone can show.
+            asked |= alarm_of(tx, visit).await?.as_the_worker_sees_it() != Alarm::Quiet;
+        }
+        if asked {
+            shown = Shown::ByPin;
+        }
         let verdict =
             if asked { judge(tx, actor, &record, given.as_ref(), trace.now).await? } else { Verdict::Right };
         if verdict != Verdict::Right {
@@ -376,10 +400,10 @@ pub async fn act_on_running(
     }
     let mut all = Vec::new();
     for visit in about {
-        let by = By::Worker(actor.person);
+        let by = By::Worker(actor.person, shown);
         all.push(allowed!(do_to(tx, house, actor, (visit, &policy), act.clone(), by, said, trace).await?));
     }
-    if all.is_empty() && doing.is_some() {
+    if all.is_empty() && shown == Shown::ByPin {
         // Without a visit there may still be a call for help: that the PIN was used is shown there.
         if let Some((id, Alarm::Sos)) =
             incident_rows::alarm(tx, actor.organisation, actor.person, None).await?
@@ -422,7 +446,7 @@ async fn follow(
                 telling.tell_managers(tx, notice, Some(visit.id), &occasion).await?;
             }
             Effect::ToldWorker => {
-                let By::Another { known_by: Some(known_by), .. } = by else { continue };
+                let By::Another { known_by, .. } = by else { continue };
                 let till =
                     matches!(visit.state, VisitState::Begun { .. }).then_some(visit.expected_departure);
                 let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
@@ -489,7 +513,7 @@ async fn pin_refused(
         if let Some(notice) = notice {
             telling.tell_managers(tx, notice, about, &occasion).await?;
         }
-        manager = directory.managers_for(actor.person).first().map(|id| directory.name_of(*id).to_owned());
+        manager = directory.who_has_to_know(actor.person).first().map(|id| directory.name_of(*id).to_owned());
     }
     Ok(PinAnswer { refused, doing, till, manager, now: trace.now, zone: actor.zone })
 }

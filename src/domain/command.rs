@@ -199,23 +199,29 @@ pub enum Why {
 
 /// What a text means.
 pub fn parse(text: &str) -> Command {
-    Parser { original: text, tokens: tokens(without_signature(text)) }.command()
+    let (said, below) = text.split_at(signature_begins(text));
+    if below.lines().any(|line| calls::stand_below(&tokens(line))) {
+        return Command::Sos { words: trimmed(&mask::without_numbers(text)) };
+    }
+    Parser { original: text, tokens: tokens(said) }.command()
 }
 
-/// A text without the lines that a phone puts under it. They are looked at for the worker's own words and nothing else.
-fn without_signature(text: &str) -> &str {
+/// Where the lines begin that a phone puts under a text. They are looked at for the worker's own words, for calls for help,
+/// and for nothing else. What stands at the top was written by somebody.
+fn signature_begins(text: &str) -> usize {
     let mut end = 0;
     for line in text.split_inclusive('\n') {
         let written = line.trim();
         let begins_with =
             |with: &str| written.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
         let is_rule = written.len() >= 2 && written.bytes().all(|b| matches!(b, b'-' | b'_'));
-        if is_rule || begins_with("sent from my ") || begins_with("get outlook for ") {
+        let begins = is_rule || begins_with("sent from my ") || begins_with("get outlook for ");
+        if begins && !tokens(&text[..end]).is_empty() {
             break;
         }
         end += line.len();
     }
-    &text[..end]
+    end
 }
 
 struct Parser<'t> {

@@ -19,7 +19,7 @@ use super::{
     ladder::{Call, Ladder},
     people::Directory,
     policy::{Policy, delta},
-    visit::{Alarm, KnownBy, Report, word_enum},
+    visit::{KnownBy, Report, word_enum},
 };
 use crate::clock::Time;
 
@@ -542,18 +542,6 @@ impl Incident {
     /// Whether it is open.
     pub fn is_open(&self) -> bool {
         matches!(self.state, IncidentState::Open { .. })
-    }
-
-    /// How it looks from the worker's acts.
-    pub fn alarm(&self) -> Alarm {
-        match (&self.state, self.kind) {
-            (IncidentState::Closed { .. }, _) => Alarm::Quiet,
-            (_, Kind::Sos) => Alarm::Sos,
-            (IncidentState::Open { holder: Holder::WithPolice { .. }, .. }, Kind::Overdue) => {
-                Alarm::WithPolice
-            }
-            (_, Kind::Overdue) => Alarm::Overdue,
-        }
     }
 
     fn promise(&self, policy: &Policy) -> TimeDelta {

@@ -84,8 +84,8 @@ pub enum Notice {
     ActedForYou {
         /// Who.
         by: String,
-        /// How they know.
-        known_by: KnownBy,
+        /// How they know; `None`: whoever reads this is not to learn it.
+        known_by: Option<KnownBy>,
         /// Watched till then; `None`: the visit was ended.
         till: Option<Time>,
     },

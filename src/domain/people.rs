@@ -177,6 +177,14 @@ impl Directory {
             .unwrap_or_default()
     }
 
+    /// Who has to know what concerns this person: who answers for them, or else the duty manager.
+    pub fn who_has_to_know(&self, id: PersonId) -> Vec<PersonId> {
+        let managers = self.managers_for(id);
+        let here = |id: &PersonId| self.person(*id).is_some_and(|person| !person.left);
+        let duty = || self.duty_manager.filter(|duty| *duty != id && here(duty));
+        if managers.is_empty() { duty().into_iter().collect() } else { managers }
+    }
+
     /// What is wrong with it: names that lead nowhere, circles, people who cannot be reached.
     pub fn complaints(&self) -> Vec<String> {
         let mut complaints = Vec::new();

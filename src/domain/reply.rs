@@ -55,7 +55,15 @@ pub enum Reply {
         till: Time,
     },
     /// To OBJECT: nobody had acted.
-    NothingToObjectTo,
+    NothingToObjectTo {
+        /// Watched till then; `None`: not watched, and the manager is told.
+        till: Option<Time>,
+    },
+    /// To what was sent before anything that runs began.
+    SaidBefore {
+        /// Watched till then.
+        till: Time,
+    },
     /// To a word that is not there yet.
     NotThereYet {
         /// Which.

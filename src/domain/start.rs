@@ -96,7 +96,7 @@ impl Start {
 
     /// The instant from which its minutes count: when it was said, if that is plausible.
     fn said_at(&self, now: Time) -> Time {
-        Said::made(self.made_at, now).at
+        Said::of_a_start(self.made_at, now).at
     }
 
     /// Until when the worker is watched, and what was odd about what they said.
@@ -126,7 +126,7 @@ impl Start {
         };
         if wanted > now + FURTHEST_AHEAD {
             warnings.push(odd("is more than 12 hours away"));
-            return (now + default, warnings);
+            return ((said_at + default).max(now), warnings);
         }
         if wanted > now {
             return (wanted, warnings);
@@ -140,7 +140,7 @@ impl Start {
             return (now, warnings);
         }
         warnings.push(odd("is not after the start"));
-        (now + default, warnings)
+        ((said_at + default).max(now), warnings)
     }
 
     /// A visit that begins now.
@@ -196,7 +196,7 @@ impl Start {
     pub fn is_arrival_at(&self, planned: &Visit, now: Time) -> bool {
         let VisitState::Planned { expected_arrival, .. } = &planned.state else { return false };
         let agree = |ours: &Option<String>, theirs: &Option<String>| matches!((ours, theirs), (Some(ours), Some(theirs)) if same_words(ours, theirs));
-        (*expected_arrival - now).abs() <= PLAN_MATCHES
+        (*expected_arrival - self.said_at(now)).abs() <= PLAN_MATCHES
             && (self.plan == Plan::Next
                 || agree(&self.details.place, &planned.details.place)
                 || agree(&self.details.case_reference, &planned.details.case_reference))
@@ -243,7 +243,9 @@ impl Start {
             _ => false,
         } || running.expected_departure
             == Self { made_at: None, ..self.clone() }.deadline(since, policy).0;
-        now - since < SAME_WORDS && same_end && self.details == running.details
+        // What was long on its way and comes twice was said at the same instant.
+        let said_then = self.made_at == Some(since);
+        (now - since < SAME_WORDS && same_end || said_then) && self.details == running.details
     }
 
     fn visit(self, id: VisitId, whose: Whose, expected_departure: Time, state: VisitState) -> Visit {

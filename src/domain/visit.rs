@@ -16,6 +16,8 @@ use crate::clock::Time;
 
 /// No deadline lies further ahead than this (rows S5, V12).
 pub const FURTHEST_AHEAD: TimeDelta = TimeDelta::hours(12);
+/// No phone's clock is right that says it is longer ago.
+const FURTHEST_BACK: TimeDelta = TimeDelta::days(366);
 /// The same words within this long are the same visit.
 pub const SAME_WORDS: TimeDelta = TimeDelta::minutes(10);
 /// A start within this long of the expected arrival can be the planned visit.
@@ -238,8 +240,8 @@ pub struct Visit {
 /// Who acts on a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// The worker, whose PIN was right where one is asked for.
-    Worker(PersonId),
+    /// The worker.
+    Worker(PersonId, Shown),
     /// Somebody else, on the worker's behalf.
     Another {
         /// Who.
@@ -253,16 +255,25 @@ impl By {
     /// Who.
     pub fn person(self) -> PersonId {
         match self {
-            Self::Worker(person) | Self::Another { person, .. } => person,
+            Self::Worker(person, _) | Self::Another { person, .. } => person,
         }
     }
 
     fn known_by(self) -> Option<KnownBy> {
         match self {
-            Self::Worker(_) => None,
+            Self::Worker(..) => None,
             Self::Another { known_by, .. } => known_by,
         }
     }
+}
+
+/// What shows that it is the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// The PIN.
+    ByPin,
+    /// The phone or the token alone: the act asks for no more, or the team does not.
+    ByPhone,
 }
 
 /// To when a departure is moved.
@@ -322,10 +333,15 @@ impl Said {
         Self { at: now, now }
     }
 
-    /// When the phone says, within reason: not ahead, and no longer ago than a visit lasts.
+    /// When the phone says, as long as that is not ahead. However long it was on its way: yesterday's "out" is not today's.
     pub fn made(made_at: Option<Time>, now: Time) -> Self {
-        let plausible = made_at.filter(|made| *made <= now && *made >= now - FURTHEST_AHEAD);
-        Self { at: plausible.unwrap_or(now), now }
+        let said = made_at.filter(|made| *made <= now).unwrap_or(now);
+        Self { at: said.max(now - FURTHEST_BACK), now }
+    }
+
+    /// A start, which is watched whatever the phone says of its time: one from longer ago than a visit lasts counts from now.
+    pub fn of_a_start(made_at: Option<Time>, now: Time) -> Self {
+        Self::made(made_at.filter(|made| *made >= now - FURTHEST_AHEAD), now)
     }
 
     /// The same, for a visit that began later than that: what is about a visit is not said before it.

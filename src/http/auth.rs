@@ -21,12 +21,17 @@ impl FromRequestParts<Site> for Actor {
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
         match Caller::from_request_parts(parts, site).await? {
             Caller::Known(actor) => Ok(actor),
-            Caller::Once(actor) => {
-                let trace = Trace { actor: Some(actor.person), door: Door::Api, now: site.clock.now() };
-                site.db.write(async move |tx| access::log_refused_token(tx, &actor, trace).await).await?;
-                Err(Problem::of(Kind::NoToken))
-            }
+            Caller::Once(actor) => Err(refused(site, actor).await),
         }
+    }
+}
+
+/// A token that no longer lets in is answered like one that was never issued, and logged with its person.
+pub(super) async fn refused(site: &Site, actor: Actor) -> Problem {
+    let trace = Trace { actor: Some(actor.person), door: Door::Api, now: site.clock.now() };
+    match site.db.write(async move |tx| access::log_refused_token(tx, &actor, trace).await).await {
+        Ok(()) => Problem::of(Kind::NoToken),
+        Err(error) => error.into(),
     }
 }
 
@@ -54,8 +59,8 @@ impl FromRequestParts<Site> for Caller {
         drop(tx);
         match found {
             Ok(actor) => Ok(Self::Known(actor)),
-            Err((BadToken::Over, Some(actor))) => Ok(Self::Once(actor)),
-            Err(_) => {
+            Err(BadToken::Over(actor)) => Ok(Self::Once(actor)),
+            Err(BadToken::Unknown) => {
                 tracing::warn!("a request came with a token that was never issued");
                 Err(Problem::of(Kind::NoToken))
             }

@@ -40,8 +40,10 @@ const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM incident_deadline";
 const OPEN_ABOUT: &str =
     "SELECT id FROM incident WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open'";
 const ALARM: &str =
-    "SELECT id, kind, with_police FROM incident WHERE subject_id = $1 AND organisation_id = $2
-       AND state = 'open' AND (visit_id = $3 OR kind <> 'overdue') ORDER BY kind = 'overdue' LIMIT 1";
+    "SELECT i.id, i.kind, i.with_police, v.id IS NOT NULL AND v.state = 'begun' AND d.visit_id IS NULL
+     FROM incident i LEFT JOIN visit v ON v.id = $3 LEFT JOIN visit_deadline d ON d.visit_id = v.id
+     WHERE i.subject_id = $1 AND i.organisation_id = $2 AND i.state = 'open' AND (i.visit_id = $3 OR i.kind <> 'overdue')
+     ORDER BY i.kind = 'overdue' LIMIT 1";
 const INSERT: &str = "INSERT INTO incident (id, organisation_id, team_id, subject_id, visit_id, kind, state, missed,
        opened_at, after_outage, ladder_id, raise, step, round, held_in_raise, reached_nobody, owner_id, waits_until,
        owner_warned, claim, inside_till, version, chain_number, chain_hash, nearest_visit_id, sos_at, sos_by, position)
@@ -279,17 +281,19 @@ pub async fn alarm(
     worker: PersonId,
     visit: Option<VisitId>,
 ) -> Result<Option<(IncidentId, Alarm)>> {
-    let found: Option<(IncidentId, Kind, bool)> = both!(tx, |c| sqlx::query_as(ALARM)
+    let found: Option<(IncidentId, Kind, bool, bool)> = both!(tx, |c| sqlx::query_as(ALARM)
         .bind(worker)
         .bind(organisation)
         .bind(visit)
         .fetch_optional(c)
         .await?);
-    Ok(found.map(|(id, kind, with_police)| {
-        let alarm = match (kind, with_police) {
-            (Kind::Sos, _) => Alarm::Sos,
-            (Kind::Overdue, true) => Alarm::WithPolice,
-            (Kind::Overdue, false) => Alarm::Overdue,
+    Ok(found.map(|(id, kind, with_police, has_no_deadline)| {
+        let alarm = match kind {
+            // It fell overdue before the call for help or during it: that goes on to be said.
+            Kind::Sos if has_no_deadline => Alarm::Overdue,
+            Kind::Sos => Alarm::Sos,
+            Kind::Overdue if with_police => Alarm::WithPolice,
+            Kind::Overdue => Alarm::Overdue,
         };
         (id, alarm)
     }))

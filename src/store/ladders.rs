@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, types::Json};
 
-use super::{Error, Result, Tx, both, execute};
+use super::{Error, Result, Tx, both, execute, readable};
 use crate::{
     clock::Time,
     domain::{
@@ -53,7 +53,7 @@ impl From<Row> for Version {
 
 /// The newest version of each ladder of an organisation.
 pub async fn current(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<Version>> {
-    let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(CURRENT).bind(organisation).fetch_all(c).await?);
+    let rows = both!(tx, |c| readable!(sqlx::query(CURRENT).bind(organisation).fetch_all(c).await?, Row));
     Ok(rows.into_iter().map(Version::from).collect())
 }
 

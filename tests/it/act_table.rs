@@ -1,5 +1,5 @@
 //! Every cell of the table of the worker's acts (DECISIONS "Incident"), through the API and through texts: what is answered,
-//! what becomes of the visit, and what of the incident.
+//! what becomes of the visit, and what of the incident. After a call for help everything looks as it did without.
 
 use std::fmt::Write;
 
@@ -22,9 +22,14 @@ enum Stands {
     WithPolice,
     Sos,
     SosJustNow,
+    SosWithoutVisit,
+    SosPlanned,
+    SosWhileOverdue,
+    SosOwned,
+    SosWithPolice,
 }
 
-const STANDS: [Stands; 9] = [
+const STANDS: [Stands; 14] = [
     Stands::NoVisit,
     Stands::Planned,
     Stands::Begun,
@@ -34,6 +39,11 @@ const STANDS: [Stands; 9] = [
     Stands::WithPolice,
     Stands::Sos,
     Stands::SosJustNow,
+    Stands::SosWithoutVisit,
+    Stands::SosPlanned,
+    Stands::SosWhileOverdue,
+    Stands::SosOwned,
+    Stands::SosWithPolice,
 ];
 const ACTS: [&str; 4] = ["OUT", "OK", "MORE", "SOS"];
 
@@ -96,18 +106,18 @@ async fn set_up(app: &TestApp) -> Vec<Option<String>> {
         let worker = format!("w{n}");
         app.set_pin(&worker).await;
         let minutes = match stands {
-            Stands::NoVisit => {
+            Stands::NoVisit | Stands::SosWithoutVisit => {
                 visits.push(None);
                 continue;
             }
-            Stands::Planned => {
+            Stands::Planned | Stands::SosPlanned => {
                 let plan = json!({"expected_arrival": app.at("15:00"), "minutes": 60});
                 visits.push(Some(app.person(&worker).post("/visits", plan).await.id()));
                 continue;
             }
-            Stands::Begun | Stands::Sos | Stands::SosJustNow => 90,
+            Stands::Begun | Stands::Sos | Stands::SosJustNow | Stands::SosOwned | Stands::SosWithPolice => 90,
             Stands::InGrace => 30,
-            Stands::Overdue | Stands::Owned | Stands::WithPolice => 20,
+            Stands::Overdue | Stands::Owned | Stands::WithPolice | Stands::SosWhileOverdue => 20,
         };
         let started = app.person(&worker).post("/visits", json!({"minutes": minutes})).await;
         visits.push(Some(started.id()));
@@ -124,13 +134,20 @@ async fn set_up(app: &TestApp) -> Vec<Option<String>> {
                 .unwrap()
                 .to_owned()
         };
+        if matches!(
+            stands,
+            Stands::Sos
+                | Stands::SosWithoutVisit
+                | Stands::SosPlanned
+                | Stands::SosWhileOverdue
+                | Stands::SosOwned
+                | Stands::SosWithPolice
+        ) {
+            app.person(&worker).post("/sos", json!({})).await.is_ok();
+        }
         let (act, body) = match stands {
-            Stands::Owned => ("acknowledge", json!({})),
-            Stands::WithPolice => ("police", json!({"log_number": "WM-1234"})),
-            Stands::Sos => {
-                app.person(&worker).post("/sos", json!({})).await.is_ok();
-                continue;
-            }
+            Stands::Owned | Stands::SosOwned => ("acknowledge", json!({})),
+            Stands::WithPolice | Stands::SosWithPolice => ("police", json!({"log_number": "WM-1234"})),
             _ => continue,
         };
         let id = incident().await;
@@ -183,10 +200,32 @@ async fn table(app: &TestApp, texts: bool) -> String {
     table
 }
 
+/// What the phone is told, and what it can see of the visit, is the same with and without a call for help.
+fn a_call_for_help_looks_like_nothing(table: &str) {
+    let seen = |stands: Stands, act: &str| {
+        let row = table.lines().find_map(|line| line.strip_prefix(&format!("{stands:?} {act}: "))).unwrap();
+        row.rsplit_once(" | ").unwrap().0.to_owned()
+    };
+    for act in ACTS {
+        for (with, without) in [
+            (Stands::SosWithoutVisit, Stands::NoVisit),
+            (Stands::SosPlanned, Stands::Planned),
+            (Stands::Sos, Stands::Begun),
+            (Stands::SosJustNow, Stands::Begun),
+            (Stands::SosOwned, Stands::Begun),
+            (Stands::SosWithPolice, Stands::Begun),
+            (Stands::SosWhileOverdue, Stands::Overdue),
+        ] {
+            assert_eq!(seen(with, act), seen(without, act), "{act} while {with:?}");
+        }
+    }
+}
+
 on_both! {
     async fn by_texts(db: TestDb) {
         let app = TestApp::with(&db, &organisation(), |_| {}).await;
         let table = table(&app, true).await;
+        a_call_for_help_looks_like_nothing(&table);
         insta::allow_duplicates! {
             insta::assert_snapshot!(table, @r"
             NoVisit OUT: Nothing running: you are NOT being watched. To be watched for an hour reply IN 60. | no visit | no incident
@@ -225,6 +264,26 @@ on_both! {
             SosJustNow OK: Watching you till 13:30. Reply OUT and your PIN when you leave. | begun till 13:30 | sos nobody's, worker pin_used, raise 0, waits till 12:37
             SosJustNow MORE: Watching you till 14:00. Reply OUT and your PIN when you leave. | begun till 14:00 | sos nobody's, worker pin_used, raise 0, waits till 12:37
             SosJustNow SOS: Noted 12:35. | begun till 13:30 | sos nobody's, worker none, raise 0, waits till 12:37
+            SosWithoutVisit OUT: Nothing running: you are NOT being watched. To be watched for an hour reply IN 60. | no visit | sos nobody's, worker pin_used, raise 0, waits till 12:37
+            SosWithoutVisit OK: Nothing running: you are NOT being watched. To be watched for an hour reply IN 60. | no visit | sos nobody's, worker pin_used, raise 0, waits till 12:37
+            SosWithoutVisit MORE: Nothing running: you are NOT being watched. To be watched for an hour reply IN 60. | no visit | sos nobody's, worker pin_used, raise 0, waits till 12:37
+            SosWithoutVisit SOS: Noted 12:35. | no visit | sos nobody's, worker none, raise 1, waits till 12:37
+            SosPlanned OUT: Nothing running: you are NOT being watched. To be watched for an hour reply IN 60. | planned | sos nobody's, worker pin_used, raise 0, waits till 12:37
+            SosPlanned OK: Nothing running: you are NOT being watched. To be watched for an hour reply IN 60. | planned | sos nobody's, worker pin_used, raise 0, waits till 12:37
+            SosPlanned MORE: Nothing running: you are NOT being watched. To be watched for an hour reply IN 60. | planned | sos nobody's, worker pin_used, raise 0, waits till 12:37
+            SosPlanned SOS: Noted 12:35. | planned | sos nobody's, worker none, raise 1, waits till 12:37
+            SosWhileOverdue OUT: Ended 12:35. You are no longer watched. Others were told that you are overdue: somebody will ring you. | ended after_alarm | sos nobody's, worker pin_used, raise 1, waits till 12:37
+            SosWhileOverdue OK: You were due out 12:20. Reply OUT and your PIN when you leave. Others were told that you are overdue: somebody will ring you. | begun till 12:20 | sos nobody's, worker pin_used, raise 1, waits till 12:37
+            SosWhileOverdue MORE: Watching you till 13:05. Reply OUT and your PIN when you leave. Others were told that you are overdue: somebody will ring you. | begun till 13:05 | sos nobody's, worker pin_used, raise 1, waits till 12:37
+            SosWhileOverdue SOS: Noted 12:35. | begun till 12:20 | sos nobody's, worker none, raise 2, waits till 12:37
+            SosOwned OUT: Ended 12:35. You are no longer watched. | ended checked_out | sos owned by Sam Cole, worker pin_used, raise 0, waits till 12:36
+            SosOwned OK: Watching you till 13:30. Reply OUT and your PIN when you leave. | begun till 13:30 | sos owned by Sam Cole, worker pin_used, raise 0, waits till 12:36
+            SosOwned MORE: Watching you till 14:00. Reply OUT and your PIN when you leave. | begun till 14:00 | sos owned by Sam Cole, worker pin_used, raise 0, waits till 12:36
+            SosOwned SOS: Noted 12:35. | begun till 13:30 | sos nobody's, worker none, raise 1, waits till 12:37
+            SosWithPolice OUT: Ended 12:35. You are no longer watched. | ended checked_out | sos with police, Sam Cole, worker pin_used, raise 0, waits till 13:01
+            SosWithPolice OK: Watching you till 13:30. Reply OUT and your PIN when you leave. | begun till 13:30 | sos with police, Sam Cole, worker pin_used, raise 0, waits till 13:01
+            SosWithPolice MORE: Watching you till 14:00. Reply OUT and your PIN when you leave. | begun till 14:00 | sos with police, Sam Cole, worker pin_used, raise 0, waits till 13:01
+            SosWithPolice SOS: Noted 12:35. | begun till 13:30 | sos nobody's, worker none, raise 1, waits till 12:37
             ");
         }
         app.finish().await;
@@ -233,6 +292,7 @@ on_both! {
     async fn by_the_api(db: TestDb) {
         let app = TestApp::with(&db, &organisation(), |_| {}).await;
         let table = table(&app, false).await;
+        a_call_for_help_looks_like_nothing(&table);
         insta::allow_duplicates! {
             insta::assert_snapshot!(table, @r"
             NoVisit OUT: 404 There is nothing with this id that you may see. | no visit | no incident
@@ -271,6 +331,26 @@ on_both! {
             SosJustNow OK: 200 Watching you till 13:30. Check out with your PIN when you leave. | begun till 13:30 | sos nobody's, worker pin_used, raise 0, waits till 12:37
             SosJustNow MORE: 200 Watching you till 14:00. Check out with your PIN when you leave. | begun till 14:00 | sos nobody's, worker pin_used, raise 0, waits till 12:37
             SosJustNow SOS: 200 Noted 12:35. | begun till 13:30 | sos nobody's, worker none, raise 0, waits till 12:37
+            SosWithoutVisit OUT: 404 There is nothing with this id that you may see. | no visit | sos nobody's, worker none, raise 0, waits till 12:37
+            SosWithoutVisit OK: 404 There is nothing with this id that you may see. | no visit | sos nobody's, worker none, raise 0, waits till 12:37
+            SosWithoutVisit MORE: 404 There is nothing with this id that you may see. | no visit | sos nobody's, worker none, raise 0, waits till 12:37
+            SosWithoutVisit SOS: 200 Noted 12:35. | no visit | sos nobody's, worker none, raise 1, waits till 12:37
+            SosPlanned OUT: 200 Planned for 15:00. You are not watched until you start. | planned | sos nobody's, worker none, raise 0, waits till 12:37
+            SosPlanned OK: 409 this visit has not begun: nothing is running | planned | sos nobody's, worker none, raise 0, waits till 12:37
+            SosPlanned MORE: 409 this visit has not begun: nothing is running | planned | sos nobody's, worker none, raise 0, waits till 12:37
+            SosPlanned SOS: 200 Noted 12:35. | planned | sos nobody's, worker none, raise 1, waits till 12:37
+            SosWhileOverdue OUT: 200 Ended at 12:35. Others had been told that you were overdue: somebody will ring you to be sure. | ended after_alarm | sos nobody's, worker pin_used, raise 1, waits till 12:37
+            SosWhileOverdue OK: 200 You were due out 12:20. Check out with your PIN when you leave. Others were told that you are overdue: somebody will ring you to be sure. | begun till 12:20 | sos nobody's, worker pin_used, raise 1, waits till 12:37
+            SosWhileOverdue MORE: 200 Watching you till 13:05. Check out with your PIN when you leave. Others were told that you are overdue: somebody will ring you to be sure. | begun till 13:05 | sos nobody's, worker pin_used, raise 1, waits till 12:37
+            SosWhileOverdue SOS: 200 Noted 12:35. | begun till 12:20 | sos nobody's, worker none, raise 2, waits till 12:37
+            SosOwned OUT: 200 Ended at 12:35. You are no longer watched. | ended checked_out | sos owned by Sam Cole, worker pin_used, raise 0, waits till 12:36
+            SosOwned OK: 200 Watching you till 13:30. Check out with your PIN when you leave. | begun till 13:30 | sos owned by Sam Cole, worker pin_used, raise 0, waits till 12:36
+            SosOwned MORE: 200 Watching you till 14:00. Check out with your PIN when you leave. | begun till 14:00 | sos owned by Sam Cole, worker pin_used, raise 0, waits till 12:36
+            SosOwned SOS: 200 Noted 12:35. | begun till 13:30 | sos nobody's, worker none, raise 1, waits till 12:37
+            SosWithPolice OUT: 200 Ended at 12:35. You are no longer watched. | ended checked_out | sos with police, Sam Cole, worker pin_used, raise 0, waits till 13:01
+            SosWithPolice OK: 200 Watching you till 13:30. Check out with your PIN when you leave. | begun till 13:30 | sos with police, Sam Cole, worker pin_used, raise 0, waits till 13:01
+            SosWithPolice MORE: 200 Watching you till 14:00. Check out with your PIN when you leave. | begun till 14:00 | sos with police, Sam Cole, worker pin_used, raise 0, waits till 13:01
+            SosWithPolice SOS: 200 Noted 12:35. | begun till 13:30 | sos nobody's, worker none, raise 1, waits till 12:37
             ");
         }
         app.finish().await;

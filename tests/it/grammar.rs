@@ -254,6 +254,14 @@ fn calling_for_help() {
     );
     mean(&sos("12 High St ****"), "SOS 12 High St 4821");
     mean(&sos("ring her on 07700900123"), "HELP ring her on 07700900123");
+    // Below a text it counts too, and what stands at the top is no signature.
+    call(
+        "Sent from my neighbour's phone, help me he has a knife | --\nHELP ME | IN 60\n--\nHELP | OUT 4821\nSent from my iPhone SOS",
+    );
+    mean(
+        &out("4821", "Surrey Police\nIn an emergency ring 999"),
+        "OUT 4821\n--\nSurrey Police\nIn an emergency ring 999",
+    );
     call(
         "please help | I need help now | can you send police | there is a knife | he attacked me | \
          call 999 please | I'm in danger | IN TROUBLE | IN DANGER | im in trouble | \
@@ -320,6 +328,11 @@ fn speaking_of_an_incident() {
     mean(
         &Command::Ack { code: None },
         "ACK | ack! | ACK K7Q | ACK KIQF | ACK THEY | ACK 4821 | ACK K7QF 7KAC",
+    );
+    // What denies takes nothing.
+    mean(
+        &Command::NotUnderstood(Why::Perhaps("NO")),
+        "ACK K7QF cannot come | ACK K7QF can't | ACK K7QF no | ack K7QF not me",
     );
     mean(
         &Command::AckAll { code: k7qf() },
@@ -399,7 +412,7 @@ fn words_of_phone_networks() {
 
 #[test]
 fn not_understood() {
-    mean(&Command::NotUnderstood(Why::Empty), " |   | \n | ... | 👍 | ❤️ | ?! | \u{200b} | --\nAnn");
+    mean(&Command::NotUnderstood(Why::Empty), " |   | \n | ... | 👍 | ❤️ | ?! | \u{200b}");
     mean(
         &Command::NotUnderstood(Why::Perhaps("OUT")),
         "OUTT 4821 | OIT 4821 | UOT 4821 | OT 4821 | OU T 4821 | I am out 4821 | im home 4821 | \
@@ -608,6 +621,8 @@ proptest! {
         let at = at.index(taught.text.len());
         let written = slipped(&taught.text, at, slip);
         let (meant, read) = (parse(&taught.text), parse(&written));
+        // "MORE 999" is a call for help, not one for 999 minutes.
+        prop_assume!(!matches!(meant, Command::Sos { .. }));
         let touches = |part: &std::ops::Range<usize>| !part.is_empty() && at + 2 >= part.start && at <= part.end;
         invariants::hold_for(&written);
         let (pin, code) = (invariants::pin(&read), invariants::code(&read));

@@ -36,12 +36,48 @@ on_both! {
         app.pass(30).await;
         app.text("ann", "IN 60").await;
         let late = app.person("ann").post("/text", json!({"text": "OUT 4821", "made_at": app.at("12:10")})).await;
-        assert_eq!(late.body["reply"], "Nothing running: you are NOT being watched. To be watched for an hour reply IN 60.");
+        assert_eq!(late.body["reply"], "Nothing done: sent before your visit began. Still watching till 13:30. Out? Reply OUT and your PIN.");
+        // However long it was on its way: yesterday's "out" is not today's.
+        for (text, made_at) in [("OUT 4821", "2026-01-13T17:30:00Z"), ("MORE 120 4821", "2026-01-13T17:30:00Z"), ("OK 4821", "1066-10-14T09:00:00Z")] {
+            let late = app.person("ann").post("/text", json!({"text": text, "made_at": made_at})).await;
+            assert_eq!(late.is_ok().body["reply"], "Nothing done: sent before your visit began. Still watching till 13:30. Out? Reply OUT and your PIN.", "{text}");
+        }
         assert_eq!(app.text("ann", "STATUS").await, "Watching you till 13:30.");
         // A start that had run out before it arrived is watched and asked about.
         app.text("ann", "OUT 4821").await;
         let late = app.person("ann").post("/text", json!({"text": "IN 15 9 Quay Road", "made_at": app.at("12:10")})).await;
         assert_eq!(late.body["reply"], "You are watched, and were due out 12:30. Out? Reply OUT and your PIN. Not yet? MORE 30 and your PIN.");
+        app.finish().await;
+    }
+
+    async fn a_start_that_comes_late_and_twice_is_one_visit(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.pass(60).await;
+        let start = json!({"place": "12 High St", "minutes": 15, "made_at": app.at("12:20")});
+        let visit = app.person("ann").post("/visits", start.clone()).await.id();
+        app.pass(1).await;
+        assert_eq!(app.person("ann").post("/visits", start).await.is_ok().id(), visit);
+        // From when it was said an odd end counts too.
+        let odd = app.person("ann").post("/visits", json!({"place": "9 Quay Road", "minutes": 10000, "made_at": app.at("12:50")})).await;
+        assert_eq!(odd.body["expected_departure"], json!("2026-01-14T13:50:00Z"));
+        app.finish().await;
+    }
+
+    async fn the_worker_objects_to_a_close_too(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let visit = app.ann_goes_in(10).await;
+        app.pass(20).await;
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        app.person("sam").post(&format!("/incidents/{id}/close"), json!({"outcome": "safe_forgot", "known_by": "spoke_by_voice", "worker_now": "home", "note": "n"})).await.is_ok();
+        app.work().await;
+        assert_eq!(app.text("ann", "still in").await, "Watching you till 13:20. Your manager is told. Reply OUT and your PIN when you leave.");
+        assert!(app.texts("sam").await.contains(&"Ann Lee says that what Sam Cole did for them is not right: still on the visit, watched till 13:20. Ring Ann Lee.".to_owned()));
+        assert_eq!(app.person("ann").get(&format!("/visits/{visit}")).await.body["state"], "begun");
+        // Said again nothing fits, and nobody believes anything wrong.
+        assert_eq!(app.text("ann", "still in").await, "Still watching till 13:20. Staying longer? Reply MORE 30 and your PIN.");
+        app.text("ann", "OUT 4821").await;
+        assert_eq!(app.text("ann", "still in").await, "Nobody has ended a visit for you. You are NOT being watched; your manager is told. In a visit? Reply IN 60.");
+        assert!(app.texts("sam").await.contains(&"A start by Ann Lee could not be read: Ann Lee is NOT BEING WATCHED. Ring them.".to_owned()));
         app.finish().await;
     }
 

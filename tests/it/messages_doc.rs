@@ -81,7 +81,7 @@ fn police_unanswered() -> Again {
 }
 
 fn acted(known_by: KnownBy, till: Option<DateTime<Utc>>) -> Notice {
-    Notice::ActedForYou { by: s("Sam Cole"), known_by, till }
+    Notice::ActedForYou { by: s("Sam Cole"), known_by: Some(known_by), till }
 }
 
 fn listed(names: &[&str]) -> Notice {
@@ -120,6 +120,7 @@ catalogue! { notices of Notice {
         [Notice::StartedForYou { by: s("Sam Cole"), till: at("15:30") }];
     ActedForYou, "somebody ended or extended a visit for them", "the worker", [
         acted(KnownBy::SpokeByVoice, None), acted(KnownBy::Seen, Some(at("15:30"))), acted(KnownBy::Police, None),
+        Notice::ActedForYou { by: s("Sam Cole"), known_by: None, till: None },
     ];
     Overdue, "a visit did not end", "whoever the ladder calls", [
         overdue(Again::No), overdue(lapsed()), overdue(Again::Unconfirmed), overdue(police_unanswered()),
@@ -233,7 +234,9 @@ catalogue! { replies of Reply {
         Reply::Status { running: vec![at("15:00"), at("15:30")], next: Some(at("16:00")) },
     ];
     Objected, "NOT OUT", "the worker", [Reply::Objected { till: at("15:00") }];
-    NothingToObjectTo, "NOT OUT, though nobody acted", "the worker", [Reply::NothingToObjectTo];
+    NothingToObjectTo, "NOT OUT, though nobody acted", "the worker",
+        [Reply::NothingToObjectTo { till: None }, Reply::NothingToObjectTo { till: Some(at("15:00")) }];
+    SaidBefore, "OUT, OK, MORE, sent before the visit began", "the worker", [Reply::SaidBefore { till: at("15:00") }];
     NotThereYet, "TEST, CONCERN", "the worker", [
         Reply::NotThereYet { word: "CONCERN", manager: Some(s("Sam Cole")) },
         Reply::NotThereYet { word: "TEST", manager: None },

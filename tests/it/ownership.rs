@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{app::TestApp, on_both};
+use crate::support::{
+    app::{TestApp, WESTSHIRE},
+    on_both,
+};
 
 /// Ann is overdue and people are called; the incident's id.
 async fn ann_is_overdue(app: &TestApp) -> String {
@@ -88,6 +91,17 @@ on_both! {
         app.finish().await;
     }
 
+    async fn who_cannot_brings_the_next_step_though_this_one_repeats(db: TestDb) {
+        let repeating = "\n[[ladder]]\nrisk = \"normal\"\nrepeat_every = \"5m\"\nsteps = [{ after = \"0s\", tell = [\"manager\"], by = [\"sms\"], repeats = 3 }, { after = \"30m\", tell = [\"person:dee\"], by = [\"sms\"] }]\n";
+        let app = TestApp::with(&db, &format!("{WESTSHIRE}{repeating}"), |_| {}).await;
+        let id = ann_is_overdue(&app).await;
+        app.pass(6).await;
+        assert_eq!((app.texts("sam").await.len(), app.texts("dee").await.len()), (2, 0));
+        app.deed("sam", &id, "cannot", json!({})).await;
+        assert!(app.texts("dee").await.iter().any(|text| text.starts_with("OVERDUE: Ann Lee")), "{:?}", app.texts("dee").await);
+        app.finish().await;
+    }
+
     async fn not_safe_calls_everybody_at_once(db: TestDb) {
         let app = TestApp::start(&db).await;
         let id = ann_is_overdue(&app).await;
@@ -138,7 +152,16 @@ on_both! {
         let app = TestApp::start(&db).await;
         let id = ann_is_overdue(&app).await;
         app.deed("sam", &id, "acknowledge", json!({})).await;
+        let early = json!({"kind": "welfare", "what": "Talk it through", "owner": "cas", "due_on": "2026-01-15"});
+        app.person("sam").post(&format!("/incidents/{id}/follow-ups"), early).await.is_problem(409, "wrong-state");
         app.deed("sam", &id, "close", json!({"outcome": "threatened", "known_by": "spoke_by_voice", "worker_now": "office", "note": "Shouted at."})).await;
+        for (field, wrong) in [
+            ("owner", json!({"kind": "welfare", "what": "Talk it through", "owner": "ann", "due_on": "2026-01-15"})),
+            ("due_on", json!({"kind": "welfare", "what": "Talk it through", "owner": "cas", "due_on": "-9000-01-15"})),
+        ] {
+            let refused = app.person("sam").post(&format!("/incidents/{id}/follow-ups"), wrong).await;
+            assert_eq!(refused.is_problem(422, "invalid-field").body["field"], field);
+        }
         let wrong = json!({"kind": "welfare", "what": "Talk it through", "owner": "jo", "due_on": "2026-01-15"});
         app.person("sam").post(&format!("/incidents/{id}/follow-ups"), wrong).await.is_problem(422, "invalid-field");
         let set = app.person("sam").post(&format!("/incidents/{id}/follow-ups"), json!({"kind": "welfare", "what": "Talk it through", "owner": "cas", "due_on": "2026-01-15"})).await;

@@ -22,7 +22,7 @@ use homeward::{
         start::{Departure, Start, Whose},
         visit::{
             Act, Alarm, By, Details, Due, Effect, ExtendTo, KnownBy, Record, Reminder, Report, Risk, Said,
-            Visit, VisitOutcome, VisitState,
+            Shown, Visit, VisitOutcome, VisitState,
         },
         wording::{English, Wording, sms},
     },
@@ -182,7 +182,17 @@ impl World {
     }
 
     fn alarm(&self) -> Alarm {
-        self.incident.as_ref().map_or(Alarm::Quiet, Incident::alarm)
+        let Some(incident) = &self.incident else { return Alarm::Quiet };
+        match (incident.kind, &incident.state) {
+            (Kind::Sos, _) if self.told_overdue && matches!(self.visit.state, VisitState::Begun { .. }) => {
+                Alarm::Overdue
+            }
+            (Kind::Sos, _) => Alarm::Sos,
+            (Kind::Overdue, IncidentState::Open { holder: Holder::WithPolice { .. }, .. }) => {
+                Alarm::WithPolice
+            }
+            (Kind::Overdue, _) => Alarm::Overdue,
+        }
     }
 
     fn rules(&self) -> Rules<'_> {
@@ -192,8 +202,7 @@ impl World {
     /// When the visit itself is due: an overdue incident stands in for it, a call for help does not.
     fn visit_due(&self) -> Option<Time> {
         let stands_in = match &self.incident {
-            Some(incident) if incident.alarm().leaves_the_deadline() => self.told_overdue,
-            Some(_) => true,
+            Some(incident) => incident.kind == Kind::Overdue || self.told_overdue,
             None => false,
         };
         if stands_in { None } else { self.visit.next_due(&self.policy) }
@@ -287,7 +296,7 @@ impl World {
             Step::Sos => self.sos(),
             Step::Visit(act, own, ago) => {
                 let by = if own {
-                    By::Worker(ANN)
+                    By::Worker(ANN, Shown::ByPin)
                 } else {
                     By::Another { person: SAM, known_by: Some(KnownBy::Seen) }
                 };
@@ -316,17 +325,18 @@ impl World {
                     };
                     let incident = self.incident.clone().expect("a report is about an incident");
                     let (due, holder) = (incident.next_due(&self.policy), incident.owner());
+                    let is_sos = incident.kind == Kind::Sos;
                     let decision = incident.worker_reports(report, &self.policy, self.now);
                     assert!(decision.incident.is_open(), "nothing that the worker says ends an incident");
                     assert_eq!(decision.incident.owner(), holder);
-                    if matches!(alarm, Alarm::Sos | Alarm::WithPolice) {
+                    if is_sos || alarm == Alarm::WithPolice {
                         assert_eq!(
                             decision.incident.next_due(&self.policy),
                             due,
                             "nothing stops or slows it"
                         );
                     }
-                    if alarm == Alarm::Sos {
+                    if is_sos {
                         assert!(decision.told.is_empty());
                         assert!(matches!(
                             decision.incident.state,
@@ -371,6 +381,7 @@ impl World {
             Some(incident) => incident.sos(self.now, None, self.rules(), self.now),
             None => Incident::called_for_help(self.opening(), None, (sos, None), self.rules(), self.now),
         };
+        let before_kind = before.as_ref().map(|before| before.kind);
         let again = before.as_ref().is_some_and(|before| {
             before.sos.is_some_and(|sos| self.now < sos.at + TimeDelta::minutes(2) && sos.by == ANN)
         });
@@ -385,7 +396,7 @@ impl World {
             self.incident = Some(decision.incident);
         } else {
             // What an overdue incident stood in for stays with it.
-            self.told_overdue |= !self.alarm().leaves_the_deadline();
+            self.told_overdue |= before_kind == Some(Kind::Overdue);
             self.take(decision);
         }
     }
@@ -399,7 +410,9 @@ impl World {
             Deed::Acknowledge(by) => incident.acknowledge(*by, policy, now),
             Deed::TakeOver(by) => incident.take_over(*by, policy, now),
             Deed::HandOver(by, to) => incident.hand_over(*by, *to, policy, now),
-            Deed::Hold(by, minutes) => incident.hold(*by, TimeDelta::minutes(*minutes), "r", policy, now),
+            Deed::Hold(by, minutes) => {
+                incident.hold(*by, Some(TimeDelta::minutes(*minutes)), "r", policy, now)
+            }
             Deed::Cannot(who) => incident.cannot(*who, rules, now),
             Deed::NotSafe(by) => incident.not_safe(*by, "w", rules, now),
             Deed::Safe(by) => incident.reported_safe(*by, "w", now),
@@ -560,8 +573,8 @@ proptest! {
             Notice::Reminder { which: Reminder::Last, deadline: at, others_told_at: at },
             Notice::AskedAfterOutage { deadline: at },
             Notice::StartedForYou { by: other.clone(), till: at },
-            Notice::ActedForYou { by: other.clone(), known_by: KnownBy::SpokeByVoice, till: Some(at) },
-            Notice::ActedForYou { by: other.clone(), known_by: KnownBy::Police, till: None },
+            Notice::ActedForYou { by: other.clone(), known_by: Some(KnownBy::SpokeByVoice), till: Some(at) },
+            Notice::ActedForYou { by: other.clone(), known_by: Some(KnownBy::Police), till: None },
             overdue(Again::No),
             overdue(Again::Lapsed { owner: other.clone() }),
             overdue(Again::Unconfirmed),

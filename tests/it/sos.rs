@@ -1,6 +1,6 @@
 //! A call for help (row V7): raised at once, whatever else is open, and refused for nothing.
 
-use homeward::domain::contact::Channel;
+use homeward::domain::{contact::Channel, notice::Purpose};
 use serde_json::{Value, json};
 
 use crate::support::{app::TestApp, on_both};
@@ -60,13 +60,31 @@ on_both! {
         assert_eq!((app.the_incident().await["owner"].clone(), app.the_incident().await["raise"].as_i64()), (Value::Null, Some(2)));
         // The PIN looks as if it worked, and is shown as what it is.
         let out = app.person("ann").post(&format!("/visits/{visit}/check-out"), json!({"pin": "4821"})).await;
-        assert_eq!(out.message(), "Ended at 12:24. You are no longer watched.");
+        assert_eq!(out.message(), "Ended at 12:24. Others had been told that you were overdue: somebody will ring you to be sure.", "as without the call for help");
         let incident = app.the_incident().await;
         assert_eq!((incident["state"].as_str(), incident["worker_reports"].as_str()), (Some("open"), Some("pin_used")));
         assert_eq!(incident["worker_reports_text"], "PIN used since, last at 12:24: do not trust it until the worker is seen.");
         let said = app.said().await.len();
         app.pass(4).await;
         assert!(app.said().await.len() > said, "the ladder goes on");
+        app.finish().await;
+    }
+
+    async fn it_takes_it_back_from_the_police_and_tells_whoever_has_it(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.ann_goes_in(10).await;
+        app.pass(20).await;
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        app.person("sam").post(&format!("/incidents/{id}/police"), json!({"log_number": "WM-1234"})).await.is_ok();
+        app.work().await;
+        app.pass(1).await;
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        app.work().await;
+        // Before everything else: it goes with the first alarms.
+        let said = app.said().await;
+        let told = said.iter().find(|said| said.to == "sam" && said.text == "SOS: Ann Lee, whom you have, has called for help. Ring 999 now. Everyone is called again: take it again to keep it.");
+        assert_eq!(told.unwrap().purpose, Purpose::FirstAlarm);
+        assert_eq!(app.the_incident().await["with_police"], false);
         app.finish().await;
     }
 
@@ -124,6 +142,19 @@ on_both! {
         app.finish().await;
     }
 
+    async fn what_was_long_on_its_way_and_comes_again_is_the_same_call(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.pass(60).await;
+        let cry = json!({"made_at": app.at("12:20")});
+        app.person("ann").post("/sos", cry.clone()).await.is_ok();
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        app.person("sam").post(&format!("/incidents/{id}/acknowledge"), json!({})).await.is_ok();
+        app.person("ann").post("/sos", cry).await.is_ok();
+        app.person("ann").post("/sos", json!({"made_at": "-9000-01-01T00:00:00Z"})).await.is_ok();
+        assert_eq!(app.the_incident().await["owner"]["name"], "Sam Cole", "nobody loses it to a repeat");
+        app.finish().await;
+    }
+
     async fn an_old_token_is_enough_and_an_invented_one_is_not(db: TestDb) {
         let app = TestApp::start(&db).await;
         let organisation = app.organisation;
@@ -135,6 +166,15 @@ on_both! {
         app.person("ann").post("/sos", json!({})).await.is_ok();
         let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
         assert!(app.log("incident", &id).await.contains(&"incident.sos_by_old_token".to_owned()));
+        // By text too; all else by such a token is refused, and a start is told.
+        assert_eq!(app.person("ann").post("/text", json!({"text": "help me"})).await.is_ok().body["reply"], "Noted 12:00.");
+        app.person("ann").post("/text", json!({"text": "OUT 4821"})).await.is_problem(401, "no-token");
+        app.person("ann").post("/text", json!({"text": "IN 60"})).await.is_problem(401, "not-being-watched");
+        let refused = app.person("ann").post("/visits", json!({"minutes": 60})).await;
+        assert_eq!(refused.is_problem(401, "not-being-watched").body["detail"], "YOU ARE NOT BEING WATCHED: this token has expired or was revoked. Your manager was told. Send it again, or ring them.");
+        app.work().await;
+        let told = app.texts("sam").await.into_iter().filter(|text| text == "A start by Ann Lee could not be read: Ann Lee is NOT BEING WATCHED. Ring them.").count();
+        assert_eq!(told, 1, "once an hour: whoever found the phone must not be able to send many texts");
         app.with_token("hw_invented").post("/sos", json!({})).await.is_problem(401, "no-token");
         app.work().await;
         let events = app.everything_that_happened().await;

@@ -17,6 +17,14 @@ impl TestApp {
         answer
     }
 
+    /// The whole log without its ids and hashes, in which any digits may stand.
+    async fn what_the_log_says(&self) -> String {
+        let events = self.everything_that_happened().await.body.to_string();
+        let is_name =
+            |word: &&str| word.len() >= 32 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        events.split('"').filter(|word| !is_name(word)).collect()
+    }
+
     /// The one open incident, as somebody sees it.
     pub async fn the_incident_as(&self, who: &str) -> serde_json::Value {
         let list = self.person(who).get("/incidents?state=open").await;
@@ -56,8 +64,8 @@ on_both! {
         assert_eq!(app.text("ann", "OUT 4821").await, "Ended 12:15: your visits begun 12:00, 12:00. You are no longer watched.");
         assert_eq!(app.text("ann", "OUT 4821").await, "Nothing running: you are NOT being watched. To be watched for an hour reply IN 60.");
         // No reply and no log repeats a PIN.
-        let events = app.everything_that_happened().await.body.to_string();
-        assert!(!events.contains("4821") && !events.contains("9001"), "a PIN stands in the log");
+        let said = app.what_the_log_says().await;
+        assert!(!said.contains("4821") && !said.contains("9001"), "a PIN stands in the log");
         app.finish().await;
     }
 
@@ -109,7 +117,7 @@ on_both! {
         assert_eq!(app.text("ann", "TEST").await, "NOT done: TEST does not work yet. What you wrote is kept and Sam Cole is told.");
         assert_eq!(app.text("ann", "CONCERN the boy has bruises").await, "NOT done: CONCERN does not work yet. What you wrote is kept and Sam Cole is told.");
         assert_eq!(app.texts("sam").await.len(), 4);
-        assert!(!app.everything_that_happened().await.body.to_string().contains("4821"), "what could be a PIN is masked");
+        assert!(!app.what_the_log_says().await.contains("4821"), "what could be a PIN is masked");
         app.person("ann").post_raw("/text", "{\"txt\": 1}").await.is_problem(422, "not-being-watched");
         app.finish().await;
     }
@@ -142,6 +150,41 @@ on_both! {
         app.person("dee").post(&format!("/incidents/{id}/close"), json!({"outcome": "injured", "known_by": "seen", "worker_now": "hospital", "note": "n"})).await.is_ok();
         app.pass(60 * 24).await;
         assert_eq!(app.text("sam", &format!("ACK {code}")).await, "That alarm is over. Nothing is open.");
+        app.text("ann", "IN 10").await;
+        app.pass(20).await;
+        let new = app.the_incident_as("sam").await["code"].as_str().unwrap().to_owned();
+        assert_eq!(app.text("sam", &format!("ACK {code}")).await, format!("That alarm is over. Open now: Ann Lee {new}"));
+        assert_eq!(app.the_incident().await["owner"], json!(null), "a dead code takes nothing");
+        app.finish().await;
+    }
+
+    async fn a_key_keeps_nothing_from_being_raised_or_answered(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let send = async |text: &str| app.person("ann").post_once("/text", text, json!({"text": text})).await.is_ok().body["reply"].as_str().unwrap().to_owned();
+        // Some client makes its keys from what it sends.
+        send("IN 60").await;
+        assert_eq!(send("STATUS").await, "Watching you till 13:00.");
+        assert_eq!(send("MORE 30 4821").await, "Watching you till 13:30. Reply OUT and your PIN when you leave.");
+        assert_eq!(send("MORE 30 4821").await, "Watching you till 13:30. Reply OUT and your PIN when you leave.", "the same request, again");
+        assert_eq!(send("OUT 4821").await, "Ended 12:00. You are no longer watched.");
+        assert_eq!(send("STATUS").await, "Nothing running: you are NOT being watched.");
+        assert_eq!(send("MORE 30 4821").await, "Nothing running: you are NOT being watched. To be watched for an hour reply IN 60.");
+        send("SOS").await;
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        app.person("sam").post(&format!("/incidents/{id}/close"), json!({"outcome": "false_alarm", "known_by": "seen", "worker_now": "home", "note": "n"})).await.is_ok();
+        assert_eq!(send("SOS").await, "Noted 12:00.");
+        assert_eq!(app.open_incidents().await, 1, "a second call is a second call");
+        app.finish().await;
+    }
+
+    async fn who_has_no_manager_is_heard_by_somebody_else(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("una").await;
+        app.text("una", "IN 60").await;
+        assert!(app.text("una", "CONCERN the dog").await.starts_with("NOT done: CONCERN does not work yet."));
+        let said = app.said().await;
+        assert!(said.iter().any(|said| said.to != "una" && said.text.contains("sent CONCERN by text")), "{said:?}");
         app.finish().await;
     }
 
@@ -162,6 +205,15 @@ on_both! {
         app.text("ann", "IN 30").await;
         assert_eq!(app.text("ann", "OK").await, "Watching you till 12:30. Reply OUT and your PIN when you leave.");
         assert_eq!(app.text("ann", "OUT").await, "Ended 12:00. You are no longer watched.");
+        // A call for help changes nothing that a phone can show, and proves nothing either.
+        app.text("ann", "IN 30").await;
+        app.text("ann", "SOS").await;
+        assert_eq!(app.text("ann", "OK").await, "Watching you till 12:30. Reply OUT and your PIN when you leave.");
+        assert_eq!(app.text("ann", "OUT").await, "Ended 12:00. You are no longer watched.");
+        let incident = app.the_incident().await;
+        assert_eq!((incident["kind"].as_str(), incident["worker_reports"].as_str()), (Some("sos"), Some("none")));
+        let id = incident["id"].as_str().unwrap();
+        app.person("sam").post(&format!("/incidents/{id}/close"), json!({"outcome": "false_alarm", "known_by": "seen", "worker_now": "home", "note": "n"})).await.is_ok();
         app.text("ann", "IN 30").await;
         app.pass(41).await;
         assert_eq!(app.open_incidents().await, 1);

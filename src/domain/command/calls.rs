@@ -132,6 +132,14 @@ pub(super) fn stand_after_concern(rest: &[Token]) -> bool {
     rest.iter().any(|token| token.text == "SOS") || says_help_me(rest)
 }
 
+/// Whether a line of a signature is a call: there names of police forces and emergency numbers are none.
+pub(super) fn stand_below(line: &[Token]) -> bool {
+    let is = |token: &Token, words: &[&str]| words.contains(&token.text.as_str());
+    line.iter().any(|token| is(token, &["SOS", "HELPME", "MAYDAY"]))
+        || says_help_me(line)
+        || matches!(line, [only] if is(only, &["HELP", "999", "POLICE", "AMBULANCE", "EMERGENCY"]))
+}
+
 fn says_help_me(tokens: &[Token]) -> bool {
     tokens
         .windows(2)
@@ -173,6 +181,11 @@ fn negates(words: &[&str], at: usize) -> bool {
     let next = words.get(at + 1).copied().unwrap_or_default();
     NEGATIONS.contains(&words[at])
         || words[at] == "NO" && !AFTER_AN_ANSWER.contains(&next) && !next.starts_with("PROB")
+}
+
+/// Whether any of these denies something.
+pub(super) fn have_a_negation(rest: &[Token]) -> bool {
+    rest.iter().any(|token| NEGATIONS.contains(&token.text.as_str()) || token.text == "NO")
 }
 
 /// Whether the first of these denies what stands before it.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use chrono::TimeDelta;
 
 use super::{
-    Code, Command,
+    Code, Command, Why, calls,
     mask::without_numbers,
     reading::{Run, Token, runs},
     times::{duration, minutes, number},
@@ -47,6 +47,8 @@ pub(super) fn read(word: Word, original: &str, after_word: usize, rest: &[Token]
     let (which, at) = code(rest).map_or((None, after_word..after_word), |(code, at)| (Some(code), at));
     let words = |from: usize| trimmed(&without_numbers(&original[from..]));
     match word {
+        // "ACK K7QF cannot come" takes nothing.
+        Word::Ack if calls::have_a_negation(rest) => Command::NotUnderstood(Why::Perhaps(Word::No.taught())),
         Word::Ack => acknowledgement(which, at.start, rest),
         Word::No => Command::Cannot { code: which },
         Word::Where => Command::Where { code: which },

@@ -22,8 +22,7 @@ impl Incident {
         let (holder, claim) = self.open()?;
         let Holder::Nobody { due } = holder else { return Ok(unchanged(self)) };
         let promised = now + self.promise(policy);
-        // While the ladder waits for a report to be confirmed, taking it does not bring the next raise nearer.
-        let until = if claim.holds_the_ladder() { promised.max(due) } else { promised };
+        let until = waits_no_less(claim, promised, due);
         let body = json!({"owner": by, "until": stamp(until), "raise": self.rung.raise});
         let event = NewEvent::new(EventKind::IncidentAcknowledged, now, body);
         Ok(self.held_by(Holder::Owned { by, until, warned: false }, Told::Taken { owner: by }, event))
@@ -63,16 +62,16 @@ impl Incident {
     }
 
     /// The owner needs longer; whoever takes it and says so at once has taken it too. Never shorter than promised, and no
-    /// longer than the policy allows.
+    /// longer than the policy allows; how much longer not said: as long as a promise.
     pub fn hold(
         self,
         by: PersonId,
-        wanted: TimeDelta,
+        wanted: Option<TimeDelta>,
         reason: &str,
         policy: &Policy,
         now: Time,
     ) -> Result<Decision, NotNow> {
-        let (holder, _) = self.open()?;
+        let (holder, claim) = self.open()?;
         if holder.owner().is_some_and(|owner| owner != by) {
             return Err(NotNow::NotYours);
         }
@@ -80,10 +79,12 @@ impl Incident {
             Kind::Overdue => policy.longest_hold,
             Kind::Sos => policy.longest_hold_sos,
         });
+        let wanted = wanted.unwrap_or_else(|| self.promise(policy));
         let asked = now + wanted.clamp(TimeDelta::zero(), longest);
         let next = match holder {
-            Holder::Nobody { .. } => {
-                Holder::Owned { by, until: asked.max(now + self.promise(policy)), warned: false }
+            Holder::Nobody { due } => {
+                let until = waits_no_less(claim, asked.max(now + self.promise(policy)), due);
+                Holder::Owned { by, until, warned: false }
             }
             Holder::Owned { until, .. } => Holder::Owned { by, until: asked.max(until), warned: false },
             Holder::WithPolice { .. } => with_police(by, policy, now),
@@ -100,12 +101,13 @@ impl Incident {
 
     /// Somebody who was called cannot: the next step comes at once, and the others are told (row E11). From its owner it is a
     /// lapse. Where somebody else has it, or every step has been done, it is told and changes nothing.
-    pub fn cannot(self, who: PersonId, rules: Rules<'_>, now: Time) -> Result<Decision, NotNow> {
+    pub fn cannot(mut self, who: PersonId, rules: Rules<'_>, now: Time) -> Result<Decision, NotNow> {
         let (holder, claim) = self.open()?;
         let said =
             NewEvent::new(EventKind::IncidentCannot, now, json!({"who": who, "owner": holder.owner()}));
         let mut decision = match holder {
-            Holder::Nobody { .. } if self.rung.round == 0 && !claim.holds_the_ladder() => {
+            Holder::Nobody { .. } if self.has_a_next_step(rules.ladder) && !claim.holds_the_ladder() => {
+                self.leave_step_behind(rules.ladder);
                 self.round(Why::Cannot(who), rules, now)
             }
             holder if holder.owner() == Some(who) => {
@@ -243,6 +245,11 @@ impl Incident {
         }
         Decision { told: vec![told], calls_off: CallsOff::TakenBack, ..changed(self, event) }
     }
+}
+
+/// While the ladder waits for a report to be confirmed, taking the alarm does not bring the next raise nearer.
+fn waits_no_less(claim: Claim, until: Time, due: Time) -> Time {
+    if claim.holds_the_ladder() { until.max(due) } else { until }
 }
 
 fn with_police(by: PersonId, policy: &Policy, now: Time) -> Holder {

@@ -59,11 +59,24 @@ impl Incident {
         };
         let owner = self.owner();
         self.rung.raise += 1;
-        self.rung.round = 0;
+        self.leave_step_behind(rules.ladder);
         let body = json!({"owner": owner, "claim": claim, "raise": self.rung.raise});
         let mut decision = self.round(why, rules, now);
         decision.events.insert(0, NewEvent::new(kind, now, body));
         decision
+    }
+
+    /// Whether there is a step that has not been done in this raise.
+    pub(super) fn has_a_next_step(&self, ladder: &Ladder) -> bool {
+        self.rung.round == 0 || self.rung.step < signed(ladder.last_step())
+    }
+
+    /// A step that has been done once is done: what is still due of it are repeats. The last one stays.
+    pub(super) fn leave_step_behind(&mut self, ladder: &Ladder) {
+        if self.rung.round > 0 && self.rung.step < signed(ladder.last_step()) {
+            self.rung.step += 1;
+        }
+        self.rung.round = 0;
     }
 
     fn warn(mut self, owner: PersonId, until: Time, claim: Claim, now: Time) -> Decision {
@@ -169,14 +182,23 @@ impl Incident {
 
     /// Every call of a round was refused for good: the next step comes forward, and after the last the last-resort numbers
     /// are texted. Later rounds wait for their time all the same, or refusals would chase each other.
-    pub fn all_refused(mut self, refused: Rung, directory: &Directory, now: Time) -> Decision {
+    pub fn all_refused(
+        mut self,
+        refused: Rung,
+        ladder: &Ladder,
+        directory: &Directory,
+        now: Time,
+    ) -> Decision {
         let IncidentState::Open { holder: Holder::Nobody { due }, claim } = self.state else {
             return unchanged(self);
         };
         if claim.holds_the_ladder() || refused.raise != self.rung.raise || due <= now {
             return unchanged(self);
         }
-        if refused.round == 0 && self.rung.step > refused.step {
+        if refused.round == 0 && refused.step < signed(ladder.last_step()) {
+            if self.rung.step == refused.step {
+                self.leave_step_behind(ladder);
+            }
             self.state = IncidentState::Open { holder: Holder::Nobody { due: now }, claim };
             let body = json!({"raise": refused.raise, "step": refused.step + 1, "all_refused": true});
             return changed(self, NewEvent::new(EventKind::IncidentStepSkipped, now, body));

@@ -71,7 +71,7 @@ impl Incident {
         let same = self
             .sos
             .filter(|sos| sos.by == self.subject)
-            .is_some_and(|sos| now < sos.at + delta(rules.policy.sos_same));
+            .is_some_and(|sos| at < sos.at + delta(rules.policy.sos_same));
         let sos = Sos { at: at.max(self.sos.map_or(at, |sos| sos.at)), by: self.subject };
         if same {
             self.sos = Some(sos);
@@ -90,7 +90,7 @@ impl Incident {
         self.kind = Kind::Sos;
         self.sos = Some(sos);
         self.rung.raise += 1;
-        self.rung.round = 0;
+        self.leave_step_behind(rules.ladder);
         let body = json!({"before": before, "by": sos.by, "raise": self.rung.raise});
         let mut decision = self.round(Why::Sos, rules, now);
         let event = NewEvent::new(EventKind::IncidentSos, sos.at, body).with_words(words);

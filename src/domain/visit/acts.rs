@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     Act, Alarm, By, Deadline, Decision, Effect, EndedHow, ExtendTo, FURTHEST_AHEAD, FURTHEST_FOR_ANOTHER,
-    KnownBy, NotNow, Record, Report, Said, Visit, VisitState,
+    KnownBy, NotNow, Record, Report, Said, Shown, Visit, VisitState,
 };
 use crate::{
     clock::Time,
@@ -34,7 +34,7 @@ impl Visit {
             return Err(NotNow::IncidentOpen);
         }
         let said = said.about(&self);
-        match act {
+        let mut decision = match act {
             Act::Arrive => self.arrive(by, said, policy),
             Act::CheckIn => self.check_in(alarm, said, policy),
             Act::Extend(to) => self.extend(to, by, alarm, said, policy),
@@ -42,7 +42,11 @@ impl Visit {
             Act::Record(record) => self.record(record, said.now),
             Act::Cancel { reason } => self.cancel(&reason, by, said),
             Act::Object => self.object(said, policy),
+        }?;
+        if matches!(by, By::Worker(_, Shown::ByPhone)) {
+            decision.effects.retain(|effect| *effect != Effect::PinUsed);
         }
+        Ok(decision)
     }
 
     /// The incident closes with the worker still inside: watched until then, even if the visit had been ended meanwhile.
@@ -60,8 +64,21 @@ impl Visit {
     /// Ends a visit with its incident.
     pub fn end_with_incident(self, by: PersonId, now: Time) -> Decision {
         match &self.state {
-            VisitState::Begun { .. } => self.ended(EndedHow::WithIncident, by, None, now),
+            VisitState::Begun { .. } => {
+                Self { acted_by: Some(by), ..self }.ended(EndedHow::WithIncident, by, None, now)
+            }
             _ => unchanged(self),
+        }
+    }
+
+    /// Whether the worker can say that what somebody else did is not right: they ended it, or made its deadline later.
+    pub fn can_be_objected_to(&self) -> bool {
+        match &self.state {
+            VisitState::Ended { how, .. } => {
+                matches!(how, EndedHow::EndedForWorker | EndedHow::WithIncident)
+            }
+            VisitState::Begun { .. } => self.extended_by_others > TimeDelta::zero(),
+            _ => false,
         }
     }
 
@@ -78,7 +95,7 @@ impl Visit {
                 let at = if *expected_departure > now {
                     (*expected_departure).min(now + FURTHEST_AHEAD)
                 } else {
-                    now + delta(policy.default_visit)
+                    (said_at + delta(policy.default_visit)).max(now)
                 };
                 let deadline = Deadline::new(at, 1, now, self.details.risk, policy);
                 self.state = VisitState::Begun { deadline };
@@ -90,7 +107,7 @@ impl Visit {
             }
         }
         self.arrived_at = Some(said_at);
-        if matches!(by, By::Worker(_)) {
+        if matches!(by, By::Worker(..)) {
             self.heard(said_at);
         }
         Ok(Decision { visit: self, events: vec![event], effects: vec![] })
@@ -142,7 +159,7 @@ impl Visit {
             return Err(NotNow::NotAhead);
         }
         match by {
-            By::Worker(_) => {
+            By::Worker(..) => {
                 self.heard(said.at);
                 let at = wanted.min(said.at + FURTHEST_AHEAD);
                 Ok(self.extend_by_worker(at, deadline, alarm, said.now, policy))
@@ -204,9 +221,9 @@ impl Visit {
         };
         let how = match (by, alarm) {
             (By::Another { .. }, _) => EndedHow::EndedForWorker,
-            (By::Worker(_), Alarm::Overdue | Alarm::WithPolice) => EndedHow::AfterAlarm,
-            (By::Worker(_), _) if deadline.at < said.at => EndedHow::LateCheckOut,
-            (By::Worker(_), _) => EndedHow::CheckedOut,
+            (By::Worker(..), Alarm::Overdue | Alarm::WithPolice) => EndedHow::AfterAlarm,
+            (By::Worker(..), _) if deadline.at < said.at => EndedHow::LateCheckOut,
+            (By::Worker(..), _) => EndedHow::CheckedOut,
         };
         let mut effects = Vec::new();
         match (by, alarm) {
@@ -214,12 +231,12 @@ impl Visit {
                 self.acted_by = Some(person);
                 effects.push(Effect::ToldWorker);
             }
-            (By::Worker(_), Alarm::Quiet) => self.heard(said.at),
-            (By::Worker(_), Alarm::Overdue | Alarm::WithPolice) => {
+            (By::Worker(..), Alarm::Quiet) => self.heard(said.at),
+            (By::Worker(..), Alarm::Overdue | Alarm::WithPolice) => {
                 self.heard(said.at);
                 effects.push(Effect::WorkerReports(Report::Safe));
             }
-            (By::Worker(_), Alarm::Sos) => {
+            (By::Worker(..), Alarm::Sos) => {
                 self.heard(said.at);
                 effects.push(Effect::PinUsed);
             }
@@ -246,17 +263,21 @@ impl Visit {
     /// as a start without an end time. It needs no PIN: it only makes the watching longer or sharper.
     fn object(mut self, said: Said, policy: &Policy) -> Result<Decision, NotNow> {
         let (at, number) = match &self.state {
-            VisitState::Ended { how: EndedHow::EndedForWorker, .. } => {
+            _ if !self.can_be_objected_to() => {
+                return Err(match &self.state {
+                    VisitState::Planned { .. } => NotNow::NotBegun,
+                    _ => NotNow::NothingToObjectTo,
+                });
+            }
+            VisitState::Begun { deadline } => {
+                ((deadline.at - self.extended_by_others).max(said.now), deadline.number + 1)
+            }
+            _ => {
                 let past = self.expected_departure <= said.now;
                 let at = if past { said.now + delta(policy.default_visit) } else { self.expected_departure };
                 // Ended visits keep no count of deadlines; their version is higher than any they had.
                 (at, i32::try_from(self.version).unwrap_or(i32::MAX - 1) + 1)
             }
-            VisitState::Begun { deadline } if self.extended_by_others > TimeDelta::zero() => {
-                ((deadline.at - self.extended_by_others).max(said.now), deadline.number + 1)
-            }
-            VisitState::Planned { .. } => return Err(NotNow::NotBegun),
-            _ => return Err(NotNow::NothingToObjectTo),
         };
         let body = json!({
             "before": {"state": self.state.as_str(), "expected_departure": stamp(self.expected_departure), "by": self.acted_by},

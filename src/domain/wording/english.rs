@@ -48,13 +48,13 @@ impl Wording for English {
                 }),
             ),
             Notice::ActedForYou { by, known_by, till } => {
-                let how = known(*known_by);
+                let how = known_by.map_or_else(String::new, |how| format!(" They say: {}.", known(how)));
                 let done = till.map_or_else(
                     || "ended your visit: you are not watched".into(),
                     |till| format!("extended your visit: watched till {}", time(till)),
                 );
                 let text = sms::with_names([by.as_str()], |[by]| {
-                    format!("{by} {done}. They say: {how}. Not right? Start again or ring your manager.")
+                    format!("{by} {done}.{how} Not right? Start again or ring your manager.")
                 });
                 both("Somebody acted for you", text)
             }

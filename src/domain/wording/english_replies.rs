@@ -75,7 +75,16 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
         Reply::Objected { till } => {
             format!("Watching you till {}. Your manager is told. Reply OUT and your PIN when you leave.", time(*till))
         }
-        Reply::NothingToObjectTo => "Nobody has ended or extended a visit for you. In a visit? Reply IN 60.".into(),
+        Reply::NothingToObjectTo { till: None } => {
+            "Nobody has ended a visit for you. You are NOT being watched; your manager is told. In a visit? Reply IN 60.".into()
+        }
+        Reply::NothingToObjectTo { till: Some(till) } => {
+            format!("Still watching till {}. Staying longer? Reply MORE 30 and your PIN.", time(*till))
+        }
+        Reply::SaidBefore { till } => format!(
+            "Nothing done: sent before your visit began. Still watching till {}. Out? Reply OUT and your PIN.",
+            time(*till)
+        ),
         Reply::NotThereYet { word, manager } => {
             let manager = manager.as_deref().unwrap_or("your manager");
             return sms::with_names([manager], |[manager]| {

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -103,6 +103,9 @@ pub(super) async fn set(
 ) -> Result<Response, Problem> {
     let body = body?;
     let FollowUpBody { kind, what, owner, due_on } = parse(&body)?;
+    if !(2000..2200).contains(&due_on.year()) {
+        return Err(Problem::field("due_on", "this day cannot be meant: say it as 2026-03-09"));
+    }
     let wanted = cases::Wanted { kind, what: said("what", &what)?, owner, due_on };
     let route = format!("POST /incidents/{id}/follow-ups");
     let case = async move |tx: &mut _, actor: &Actor, trace| {

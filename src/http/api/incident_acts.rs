@@ -126,7 +126,7 @@ pub(super) async fn hold(
         if !(1..=MOST_MINUTES).contains(&minutes) {
             return Err(Problem::field("minutes", "between 1 and 999"));
         }
-        Ok(Deed::Hold { length: TimeDelta::minutes(minutes), reason: said("reason", &reason)? })
+        Ok(Deed::Hold { length: Some(TimeDelta::minutes(minutes)), reason: said("reason", &reason)? })
     })
     .await
 }

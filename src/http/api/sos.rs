@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use axum::{
     extract::State,
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -89,7 +90,10 @@ pub(super) async fn call_for_help(
     let (actor, proof) = match caller {
         Ok(Caller::Known(actor)) => (actor, Proof::Valid),
         Ok(Caller::Once(actor)) => (actor, Proof::OldToken),
-        Err(problem) => return whose_nobody_knows(&site, problem, now).await,
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            return whose_nobody_knows(&site, problem, now).await;
+        }
+        Err(_) => return not_sent(),
     };
     // What cannot be read is left out: the call itself is what counts.
     let cry = Cry { proof, ..read(&body.unwrap_or_default(), now) };
@@ -103,9 +107,14 @@ pub(super) async fn call_for_help(
         }
         Err(error) => {
             tracing::error!(%error, "a call for help could not be kept");
-            Problem::new(Kind::TryAgain, "NOT SENT: ring 999. Then send it again.").into_response()
+            not_sent()
         }
     }
+}
+
+/// Nobody may believe that help comes.
+pub(super) fn not_sent() -> Response {
+    Problem::new(Kind::TryAgain, "NOT SENT: ring 999. Then send it again.").into_response()
 }
 
 /// A call that nobody can be found for: refused, but somebody has to be able to see that it came. Whoever sends many fills

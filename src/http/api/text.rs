@@ -12,21 +12,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Act, Reply, Reuse, visits::unreadable};
+use super::{
+    Act, Reply, Reuse,
+    sos::not_sent,
+    visits::{self, unreadable},
+};
 use crate::{
     app::{
         access::Actor,
+        sos::{Cry, Proof, call_for_help},
         text::{self as cases, Received, Sender},
     },
     domain::{
+        command::{Command, parse},
         event::Door,
+        reply::Reply as Said,
         wording::{English, Wording},
     },
     http::{
         Site,
-        body::{Body, parse},
+        auth::{Caller, refused},
+        body::{self, Body},
         problem::{Kind, Problem},
     },
+    store::{Lane, Trace, Tx},
 };
 
 /// A text.
@@ -47,7 +56,7 @@ pub(super) struct TextBody {
 pub(super) struct TextReply {
     /// What Homeward now believes, in at most 160 characters.
     reply: String,
-    /// The visit that it began, if it did.
+    /// The visit that it began or lengthened, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<Uuid>,
 }
@@ -57,32 +66,69 @@ pub(super) struct TextReply {
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn take(
     State(site): State<Site>,
-    actor: Actor,
+    caller: Caller,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
     let read = body.and_then(|body| Ok((read(&body)?, body)));
-    let (received, body) = match read {
-        Ok(read) => read,
+    let (actor, (received, body)) = match (caller, read) {
+        (Caller::Known(actor), Ok(read)) => (actor, read),
         // It may have been a start: somebody has to know that nobody is watched for it.
-        Err(problem) => return unreadable(site, actor, problem).await,
+        (Caller::Known(actor), Err(problem)) => return unreadable(site, actor, problem).await,
+        (Caller::Once(actor), Ok((received, _))) => return by_old_token(site, actor, received).await,
+        (Caller::Once(actor), Err(_)) => return refused(&site, actor).await.into_response(),
     };
+    let command = parse(&received.text);
     let (house, key) = (Arc::clone(&site.house), site.key.clone());
     let mut act = Act::new(site, actor, "POST /text", &headers, body).urgent();
     act.reuse = Reuse::Warn;
     act.door = Door::Text;
-    act.run(async move |tx, actor, trace| {
+    // Said twice these two would do twice as much. All else is done as often as it is said: a second call for help is one.
+    if !matches!(command, Command::In(_) | Command::More { .. }) {
+        act.key = None;
+    }
+    let answered = act.run(async move |tx, actor, trace| {
         let sender = Sender::Account(actor.clone());
         let answer = cases::take(tx, &house, &key, &sender, &received, trace).await?;
         let reply = English.reply(&answer.reply, trace.now, actor.zone);
         Ok(Reply::ok(&TextReply { reply, id: answer.visit.map(|visit| visit.0) }))
-    })
-    .await
-    .into_response()
+    });
+    match answered.await {
+        failed if failed.status().is_server_error() && calls_for_help(&command) => not_sent(),
+        answered => answered,
+    }
+}
+
+fn calls_for_help(command: &Command) -> bool {
+    matches!(command, Command::Sos { .. } | Command::NotSafe { .. })
+}
+
+/// A call for help needs no more than a token that was once issued. A start by such a token is not watched, and somebody is told.
+async fn by_old_token(site: Site, actor: Actor, received: Received) -> Response {
+    let trace = Trace { actor: Some(actor.person), door: Door::Text, now: site.clock.now() };
+    let words = match parse(&received.text) {
+        Command::Sos { words } | Command::NotSafe { words, .. } => words,
+        Command::In(_) => return visits::by_old_token(site, actor).await,
+        _ => return refused(&site, actor).await.into_response(),
+    };
+    let words = (!words.is_empty()).then_some(words);
+    let cry = Cry { words, made_at: received.made_at, proof: Proof::OldToken, ..Cry::default() };
+    let (house, zone) = (Arc::clone(&site.house), actor.zone);
+    let case = async move |tx: &mut Tx| call_for_help(tx, &house, &actor, cry.clone(), trace).await;
+    match site.db.write_in(Lane::Urgent, case).await {
+        Ok(()) => {
+            let reply = English.reply(&Said::Noted, trace.now, zone);
+            Reply::ok(&TextReply { reply, id: None }).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "a call for help could not be kept");
+            not_sent()
+        }
+    }
 }
 
 fn read(body: &[u8]) -> Result<Received, Problem> {
-    let mut fields: Map<String, Value> = parse(body)?;
+    let mut fields: Map<String, Value> = body::parse(body)?;
     let text = match fields.remove("text") {
         Some(Value::String(text)) => text,
         Some(Value::Number(number)) => number.to_string(),

@@ -18,7 +18,7 @@ use crate::{
     app::{
         Outcome, Rejected,
         access::Actor,
-        visits::{self as cases, Came, Done, ForWhom, Request},
+        visits::{self as cases, Came, Done, ForWhom, Request, Unwatched},
     },
     domain::{
         command::Plan,
@@ -31,6 +31,7 @@ use crate::{
     },
     http::{
         Site,
+        auth::Caller,
         body::{Body, clean, parse},
         problem::{Kind, Problem},
     },
@@ -149,10 +150,14 @@ fn read_start(body: &[u8]) -> Result<(Start, ForWhom, Vec<Warning>), Problem> {
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn start(
     State(site): State<Site>,
-    actor: Actor,
+    caller: Caller,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
+    let actor = match caller {
+        Caller::Known(actor) => actor,
+        Caller::Once(actor) => return by_old_token(site, actor).await,
+    };
     let read = body.and_then(|body| Ok((read_start(&body)?, body)));
     let ((start, for_whom, odd), body) = match read {
         Ok(read) => read,
@@ -179,10 +184,20 @@ pub(super) async fn start(
 
 /// What cannot be read at all is not watched, and the manager is told so.
 pub(super) async fn unreadable(site: Site, actor: Actor, problem: Problem) -> Response {
+    unwatched(site, actor, Unwatched::Unreadable, problem).await
+}
+
+/// Nor is a start by a token that no longer lets in.
+pub(super) async fn by_old_token(site: Site, actor: Actor) -> Response {
+    let problem = Problem::new(Kind::NoToken, "this token has expired or was revoked");
+    unwatched(site, actor, Unwatched::OldToken, problem).await
+}
+
+async fn unwatched(site: Site, actor: Actor, why: Unwatched, problem: Problem) -> Response {
     let trace = Trace { actor: Some(actor.person), door: Door::Api, now: site.clock.now() };
     let house = std::sync::Arc::clone(&site.house);
-    let told = site.db.write(async move |tx| cases::unreadable_start(tx, &house, &actor, trace).await).await;
-    if let Err(error) = told {
+    let case = async move |tx: &mut Tx| cases::unwatched_start(tx, &house, &actor, why, trace).await;
+    if let Err(error) = site.db.write(case).await {
         return Problem::from(error).into_response();
     }
     let why = problem.detail;

@@ -453,7 +453,7 @@ async fn on_incident(world: &mut World, incident: usize, by: Who, deed: Deed) ->
         Deed::Acknowledge => Done::Acknowledge,
         Deed::TakeOver => Done::TakeOver,
         Deed::HandOver(to) => Done::HandOver(to.into()),
-        Deed::Hold(length) => Done::Hold { length, reason: words() },
+        Deed::Hold(length) => Done::Hold { length: Some(length), reason: words() },
         Deed::Cannot => Done::Cannot,
         Deed::NotSafe => Done::NotSafe { words: words() },
         Deed::Safe => Done::Safe { words: words() },
