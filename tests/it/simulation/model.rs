@@ -132,8 +132,10 @@ impl Visit {
         self.until + if self.high_risk { TimeDelta::zero() } else { GRACE }
     }
 
+    /// A call for help that stands in for its deadline goes on to do so.
     fn watched_until(&mut self, until: Time) {
-        (self.begun, self.until, self.in_sos, self.ended_by_other) = (true, until, false, false);
+        self.in_sos &= self.begun;
+        (self.begun, self.until, self.ended_by_other) = (true, until, false);
     }
 }
 
@@ -519,7 +521,8 @@ impl Model {
             }
             Act::Extend(length) => it.watched_until((from + length).min(now + FURTHEST)),
             Act::Fine => {
-                let overdue = incident.is_some_and(|at| self.incidents[at].kind == Kind::Overdue);
+                let overdue =
+                    it.in_sos || incident.is_some_and(|at| self.incidents[at].kind == Kind::Overdue);
                 if !overdue && now >= it.until {
                     it.watched_until(now + FINE_IN_GRACE);
                 }
@@ -675,7 +678,11 @@ impl Model {
                 let most = if it.kind == Kind::Sos { LONGEST_HOLD_SOS } else { LONGEST_HOLD };
                 let asked = now + length.min(most);
                 let next = match it.holder {
-                    Holder::Nobody { .. } => Holder::Owned { by, until: asked.max(promised), warned: false },
+                    Holder::Nobody { due } => {
+                        let longest = asked.max(promised);
+                        let until = if it.claim.holds() { longest.max(due) } else { longest };
+                        Holder::Owned { by, until, warned: false }
+                    }
                     Holder::Owned { until, .. } => {
                         Holder::Owned { by, until: asked.max(until), warned: false }
                     }
@@ -721,7 +728,10 @@ impl Model {
         if let Some(visit) = it.visit {
             let visit = &mut self.visits[visit];
             match place {
-                Place::Home => visit.begun = false,
+                Place::Home => {
+                    visit.ended_by_other |= visit.begun;
+                    visit.begun = false;
+                }
                 Place::StillThere(length) => visit.watched_until(now + length),
             }
         }
