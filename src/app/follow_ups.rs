@@ -17,6 +17,7 @@ use crate::{
         ids::{FollowUpId, IncidentId},
         incident::NotNow,
         local_time,
+        people::Person,
         rights::{self, Act},
     },
     store::{
@@ -55,13 +56,10 @@ pub async fn set(
     if incident.is_open() {
         return Ok(Err(Rejected::Incident { why: NotNow::StillOpen, state: "open" }));
     }
-    let owner = directory.people.values().find(|person| {
-        (person.key == wanted.owner || person.id.to_string() == wanted.owner)
-            && !person.left
-            && !person.is_outside()
-            && person.id != incident.subject
-    });
-    let Some(owner) = owner else { return Ok(Err(Rejected::NobodyToDoIt(wanted.owner))) };
+    let may_do_it = |person: &&Person| !person.is_outside() && person.id != incident.subject;
+    let Some(owner) = directory.named(&wanted.owner).filter(may_do_it) else {
+        return Ok(Err(Rejected::NobodyToDoIt(wanted.owner)));
+    };
     let follow_up = FollowUp {
         id: FollowUpId::new(trace.now),
         organisation: actor.organisation,

@@ -176,11 +176,7 @@ async fn may_be_given(
     incident: &Incident,
     named: &str,
 ) -> store::Result<Result<PersonId, Rejected>> {
-    let found = directory.people.values().find(|person| {
-        (person.key == named || person.id.to_string() == named)
-            && !person.left
-            && person.id != incident.subject
-    });
+    let found = directory.named(named).filter(|person| person.id != incident.subject);
     let Some((person, role)) = found.and_then(|person| Some((person, person.role?))) else {
         return Ok(Err(Rejected::CannotHaveIt(named.to_owned())));
     };

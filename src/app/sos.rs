@@ -89,7 +89,7 @@ async fn open_about(
         match incidents::load(tx, organisation, id).await {
             // Then another opens: a call for help waits for nobody's repair.
             Err(error) if error.is_about_a_row() => {
-                tracing::error!(%error, "an open incident cannot be read")
+                tracing::error!(%error, "an open incident cannot be read");
             }
             found => open.extend(found?.filter(Incident::is_open)),
         }

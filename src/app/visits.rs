@@ -165,10 +165,9 @@ pub(super) async fn who_goes_in(
 ) -> store::Result<Result<(PersonId, TeamId), String>> {
     let ForWhom::Another(named) = for_whom else { return Ok(Ok((actor.person, actor.team))) };
     let directory = people::directory(tx, actor.organisation).await?;
-    let found = directory.people.values().find(|person| {
-        (person.key == *named || person.id.to_string() == *named) && !person.left && !person.is_outside()
-    });
-    let Some(person) = found else { return Ok(Err(named.clone())) };
+    let Some(person) = directory.named(named).filter(|person| !person.is_outside()) else {
+        return Ok(Err(named.clone()));
+    };
     let own = person.id == actor.person;
     let relation = Relation { own, in_reach: actor.reaches(tx, person.team).await?, ..Relation::default() };
     let allowed = rights::may(actor.role, rights::Act::DoVisit, relation).is_ok();

@@ -177,6 +177,13 @@ impl Directory {
             .unwrap_or_default()
     }
 
+    /// Whom somebody means who is here: by id, or by the key of the organisation's file.
+    pub fn named(&self, name: &str) -> Option<&Person> {
+        self.people
+            .values()
+            .find(|person| (person.key == name || person.id.to_string() == name) && !person.left)
+    }
+
     /// Who has to know what concerns this person: who answers for them, or else the duty manager.
     pub fn who_has_to_know(&self, id: PersonId) -> Vec<PersonId> {
         let managers = self.managers_for(id);

@@ -1,12 +1,14 @@
 //! What people read. One trait, one file per language; every text is made from a typed [`Notice`].
 
 mod english;
+mod english_calls;
 mod english_replies;
 pub mod sms;
 
 use std::fmt;
 
-pub use english::{English, LISTED_IN_ONE_TEXT};
+pub use english::English;
+pub use english_calls::LISTED_IN_ONE_TEXT;
 use serde::Serialize;
 
 use super::{

@@ -1,0 +1,209 @@
+//! English: the calls to act. Each text fits one part; the mail has the script.
+
+use super::{Text, sms};
+use crate::domain::{
+    local_time::written,
+    notice::{Again, Answering, Facts, Listed, Overdue, SosCall},
+    visit::Risk,
+};
+
+const NO_CENTRE: &str =
+    "Homeward is no alarm receiving centre: nobody but the people named here has been told.";
+
+pub(super) fn ring(facts: &Facts) -> String {
+    facts.worker_phone.as_ref().map_or_else(String::new, |phone| format!(" Ring {phone}."))
+}
+
+fn why_again(again: &Again) -> String {
+    match again {
+        Again::No => String::new(),
+        Again::Lapsed { .. } | Again::PoliceUnanswered { .. } => "NOT ENDED: ".into(),
+        Again::Unconfirmed => "NOT CONFIRMED: ".into(),
+    }
+}
+
+pub(super) fn overdue_staff(overdue: &Overdue, facts: &Facts) -> Text {
+    let missed = written(overdue.missed, facts.now, facts.zone);
+    let now = written(facts.now, facts.now, facts.zone);
+    let code = facts.code.as_deref().unwrap_or_default();
+    let ring = ring(facts);
+    let answer = match facts.answering {
+        Answering::ByText => format!("Reply ACK {code} to take it, NO {code} if you cannot."),
+        Answering::InHomeward => format!("Take it in Homeward: {code}."),
+    };
+    let again = why_again(&overdue.again);
+    let worker = facts.worker.as_str();
+    let sms = sms::with_names([worker], |[worker]| {
+        format!("{again}OVERDUE: {worker} due out {missed}, no word by {now}.{ring} {answer}")
+    });
+    let mut mail = vec![
+        format!("{worker} was due out at {missed}. At {now} Homeward has had no word."),
+        String::new(),
+        format!("1. Ring {worker}{}.", facts.worker_phone.as_ref().map_or_else(String::new, |phone| format!(" on {phone}"))),
+        "2. No answer: ring 999 (danger) or 101, and say who, where and since when. The place and what is known of it stand in Homeward with the incident.".into(),
+        format!("3. Take the alarm, so that the others know. {answer}"),
+        "4. When you have spoken to them or seen them, close it: how it ended, how you know, where they are now.".into(),
+        String::new(),
+    ];
+    if overdue.risk == Risk::High {
+        mail.push("This visit was held to be high risk.".into());
+    }
+    if overdue.no_signal_expected {
+        mail.push("No signal was expected at the place: silence alone need not mean harm.".into());
+    }
+    mail.extend(said_again(&overdue.again, worker));
+    mail.push(NO_CENTRE.into());
+    Text { sms, subject: format!("{again}OVERDUE: {worker}, due out {missed}"), mail: mail.join("\n") }
+}
+
+fn said_again(again: &Again, worker: &str) -> Option<String> {
+    match again {
+        Again::No => None,
+        Again::Lapsed { owner } => Some(format!("{owner} had taken it and has not said how it ended.")),
+        Again::Unconfirmed => Some(format!("{worker} reported to be safe, but no person has confirmed it.")),
+        Again::PoliceUnanswered { owner } => {
+            Some(format!("{owner} had rung the police and has not said what came of it."))
+        }
+    }
+}
+
+pub(super) fn sos_staff(call: &SosCall, facts: &Facts) -> Text {
+    let at = written(call.at, facts.now, facts.zone);
+    let code = facts.code.as_deref().unwrap_or_default();
+    let worker = facts.worker.as_str();
+    let again = why_again(&call.again);
+    let found_by = call.found_by.as_deref().unwrap_or_default();
+    let what = |worker: &str, found_by: &str| match found_by {
+        "" => format!("{again}SOS: {worker} {at}"),
+        found_by => format!("{again}NOT SAFE: {worker}, says {found_by} {at}"),
+    };
+    let sms = sms::with_names([worker, found_by], |[worker, found_by]| {
+        let what = what(worker, found_by);
+        match facts.answering {
+            Answering::ByText => {
+                format!(
+                    "{what}. Ring 999 now. Place: text WHERE {code}. Then ACK {code}, NO {code} if you cannot."
+                )
+            }
+            Answering::InHomeward => {
+                format!("{what}. Ring 999 now: the place stands in Homeward. Then take it there: {code}.")
+            }
+        }
+    });
+    let answer = match facts.answering {
+        Answering::ByText => format!("reply ACK {code}, or NO {code} if you cannot."),
+        Answering::InHomeward => format!("take it in Homeward: {code}."),
+    };
+    let mut mail = vec![
+        match &call.found_by {
+            None => format!("{worker} called for help at {at}."),
+            Some(by) => format!("{by} says that {worker} is not safe, {at}."),
+        },
+        String::new(),
+        "1. Ring 999 now, and say who and where. The place and what is known of it stand in Homeward with the incident.".into(),
+        format!("2. Take the alarm, so that the others know: {answer}"),
+        format!("3. Only then, and only if the police do not object, ring {worker}{}.", facts.worker_phone.as_ref().map_or_else(String::new, |phone| format!(" on {phone}"))),
+        "4. Nothing that comes from the worker's phone ends this. When somebody has seen them, close it: how it ended, how you know, where they are now.".into(),
+        String::new(),
+    ];
+    mail.extend(said_again(&call.again, worker));
+    mail.push(NO_CENTRE.into());
+    Text { sms, subject: what(worker, found_by), mail: mail.join("\n") }
+}
+
+pub(super) fn sos_outside(call: &SosCall, facts: &Facts) -> Text {
+    let at = written(call.at, facts.now, facts.zone);
+    let worker = facts.worker.as_str();
+    let duty = facts
+        .duty_phone
+        .as_ref()
+        .map_or_else(|| "their manager".to_owned(), |phone| format!("the duty manager on {phone}"));
+    let code = facts.code.as_deref().unwrap_or_default();
+    let answer = match facts.answering {
+        Answering::ByText => format!(" Reply ACK {code} if you are trying, NO {code} if not."),
+        Answering::InHomeward => String::new(),
+    };
+    let sms = sms::with_names([worker], |[worker]| {
+        format!("{worker} called for help {at}. In danger: 999. Know where they are? Ring {duty}.{answer}")
+    });
+    let mail = format!(
+        "{worker} called for help at {at}.\n\nIf you are with them and they are in danger, ring 999. If you know where they are or hear from them, ring {duty}.{answer}\n\n{NO_CENTRE}"
+    );
+    Text { sms, subject: format!("{worker} called for help {at}"), mail }
+}
+
+pub(super) fn overdue_outside(overdue: &Overdue, facts: &Facts) -> Text {
+    let missed = written(overdue.missed, facts.now, facts.zone);
+    let worker = facts.worker.as_str();
+    let duty = facts
+        .duty_phone
+        .as_ref()
+        .map_or_else(|| "their manager".to_owned(), |phone| format!("the duty manager on {phone}"));
+    let code = facts.code.as_deref().unwrap_or_default();
+    let answer = match facts.answering {
+        Answering::ByText => format!(" Reply ACK {code} if you are trying, NO {code} if not."),
+        Answering::InHomeward => String::new(),
+    };
+    let sms = sms::with_names([worker], |[worker]| {
+        format!(
+            "{worker} has not been in touch since {missed}. Please try to reach them, then ring {duty}.{answer}"
+        )
+    });
+    let mail = format!(
+        "{worker} was expected to be in touch by {missed} and has not been.\n\nPlease try to reach them, then ring {duty} and say what you found.{answer}\n\n{NO_CENTRE}"
+    );
+    Text { sms, subject: format!("{worker} has not been in touch since {missed}"), mail }
+}
+
+/// So many workers of a list are named in one text.
+pub const LISTED_IN_ONE_TEXT: usize = 3;
+
+pub(super) fn overdue_list(workers: &[Listed], facts: &Facts) -> Text {
+    let when = |listed: &Listed| written(listed.missed, facts.now, facts.zone);
+    let named = |length: usize| {
+        let lines: Vec<_> = workers
+            .iter()
+            .map(|listed| {
+                let name: String = sms::plain(&listed.worker).chars().take(length).collect();
+                format!("{} {} {}", name.trim_end(), when(listed), listed.code)
+            })
+            .collect();
+        sms::plain(&format!(
+            "OVERDUE (was down): {}. Ring each. {}",
+            lines.join(", "),
+            take_with_code(facts.answering)
+        ))
+    };
+    let sms =
+        (4..=18).rev().map(named).find(|text| sms::fits(text)).unwrap_or_else(|| {
+            format!("OVERDUE (was down): {} people. Ring each: see Homeward.", workers.len())
+        });
+    let mut mail = vec![
+        "Homeward was down and has only now seen that these people did not come out of their visits:"
+            .to_owned(),
+        String::new(),
+    ];
+    mail.extend(
+        workers
+            .iter()
+            .map(|listed| format!("- {}, due out {}, code {}", listed.worker, when(listed), listed.code)),
+    );
+    mail.extend([
+        String::new(),
+        "Ring each of them. No answer: ring 999 (danger) or 101.".into(),
+        take_with_code(facts.answering).into(),
+        NO_CENTRE.into(),
+    ]);
+    Text {
+        sms,
+        subject: format!("OVERDUE: {} people, Homeward was down", workers.len()),
+        mail: mail.join("\n"),
+    }
+}
+
+fn take_with_code(answering: Answering) -> &'static str {
+    match answering {
+        Answering::ByText => "Reply ACK and its code.",
+        Answering::InHomeward => "Take each in Homeward.",
+    }
+}
