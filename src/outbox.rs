@@ -10,13 +10,17 @@ use std::{
 };
 
 use futures::FutureExt;
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{House, delivery},
     clock::{Clock, Time},
     domain::{
+        contact::Channel,
         event::Door,
         notice::Purpose,
         policy::delta,
@@ -51,7 +55,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// `lease`: how long a claim holds. `at_once`: how many messages are under way at the same time.
+    /// `lease`: how long a claim holds. `at_once`: how many messages of each channel are under way at the same time.
     pub fn new(
         db: Db,
         clock: Arc<dyn Clock>,
@@ -83,38 +87,45 @@ impl Outbox {
         let bell = Arc::clone(&self.db.bell().outbox);
         let mut sending: JoinSet<Sent> = JoinSet::new();
         let mut marking: JoinSet<()> = JoinSet::new();
-        let mut look = true;
+        let mut places = Channel::ALL.map(|channel| Places::new(channel, self.at_once));
+        let mut wake_at = self.clock.now();
         loop {
             let rung = bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            let mut sleep = LONGEST_SLEEP;
-            let room = self.at_once.saturating_sub(sending.len());
-            // Not for each place that falls free: one claim for many messages costs what one for a single message costs.
-            if look && room >= self.at_once.div_ceil(2) {
-                match self.claim(self.clock.now(), room).await {
+            let room: Vec<(Channel, usize)> = places.iter().filter_map(Places::to_fill).collect();
+            if !room.is_empty() {
+                match self.claim_for(self.clock.now(), room.clone()).await {
                     Ok(claimed) => {
-                        look = claimed.len() >= room;
+                        places.iter_mut().for_each(|places| places.looked(&room, &claimed));
                         for claimed in claimed {
                             let this = Arc::clone(&self);
-                            sending.spawn(async move { this.send(claimed).await });
+                            let place = places.iter().find_map(|places| places.take(&claimed));
+                            sending.spawn(async move {
+                                let sent = this.send(claimed).await;
+                                drop(place);
+                                sent
+                            });
                         }
                     }
                     Err(error) => {
                         tracing::error!(%error, "the outbox could not be read; the next look follows");
                     }
                 }
-                if !look {
-                    sleep = self.sleep_for().await;
-                }
+                wake_at = self.next_look(&places).await;
             }
+            let sleep = (wake_at - self.clock.now()).to_std().unwrap_or_default();
+            let mut woken = false;
             let mut sent = Vec::new();
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = &mut rung => look = true,
+                () = &mut rung => woken = true,
                 Some(done) = sending.join_next() => sent.extend(done.ok()),
                 Some(_) = marking.join_next() => {}
-                () = tokio::time::sleep(sleep) => look = true,
+                () = tokio::time::sleep(sleep.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)) => woken = true,
+            }
+            if woken {
+                places.iter_mut().for_each(Places::look_at_once);
             }
             while let Some(done) = sending.try_join_next() {
                 sent.extend(done.ok());
@@ -130,19 +141,38 @@ impl Outbox {
         while marking.join_next().await.is_some() {}
     }
 
-    async fn sleep_for(&self) -> Duration {
-        match self.db.look(outbox::next_due_any_org).await {
-            Ok(Some(due)) => {
-                (due - self.clock.now()).to_std().unwrap_or_default().clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
+    /// When something will be due by a channel that has places and has nothing due now.
+    async fn next_look(&self, places: &[Places]) -> Time {
+        let look = async |tx: &mut Tx| {
+            let mut first = None;
+            for places in places.iter().filter(|places| places.look == Look::NothingIsDue) {
+                let due = outbox::next_due_any_org(tx, places.channel).await?;
+                first = due.into_iter().chain(first).min();
             }
-            _ => LONGEST_SLEEP,
+            Ok(first)
+        };
+        let latest = self.clock.now() + delta(LONGEST_SLEEP);
+        match self.db.look(look).await {
+            Ok(Some(due)) => latest.min(due),
+            _ => latest,
         }
     }
 
-    /// The first of the three parts of a delivery: up to `room` messages that are due become ours until the lease ends.
+    /// The first of the three parts of a delivery: up to `room` messages of each channel that are due become ours until the
+    /// lease ends.
     pub async fn claim(&self, now: Time, room: usize) -> store::Result<Vec<Claimed>> {
+        self.claim_for(now, Channel::ALL.map(|channel| (channel, room)).into()).await
+    }
+
+    async fn claim_for(&self, now: Time, room: Vec<(Channel, usize)>) -> store::Result<Vec<Claimed>> {
         let lease_ends = now + delta(self.lease);
-        let case = async move |tx: &mut Tx| outbox::claim_any_org(tx, now, lease_ends, room).await;
+        let case = async move |tx: &mut Tx| {
+            let mut claimed = Vec::new();
+            for (channel, room) in &room {
+                claimed.extend(outbox::claim_any_org(tx, *channel, now, lease_ends, *room).await?);
+            }
+            Ok(claimed)
+        };
         let claimed = self.db.write_in(Lane::Timer, case).await?;
         if !claimed.is_empty() {
             kill_point("outbox.claimed").await;
@@ -187,8 +217,8 @@ impl Outbox {
             address: &message.address,
             subject: &message.subject,
             body: match message.channel {
-                crate::domain::contact::Channel::Sms => &message.short_text,
-                crate::domain::contact::Channel::Email => &message.body,
+                Channel::Sms => &message.short_text,
+                Channel::Email => &message.body,
             },
             now,
         };
@@ -261,6 +291,63 @@ impl Outbox {
             Ok(())
         };
         self.db.write(case).await
+    }
+}
+
+/// The places of one channel: what hangs by one channel keeps nothing waiting that goes by another.
+#[derive(Debug)]
+struct Places {
+    channel: Channel,
+    free: Arc<Semaphore>,
+    all: usize,
+    look: Look,
+}
+
+/// When a channel is looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// As soon as there is a place: somebody rang, or it is time.
+    AtOnce,
+    /// More may be due than there were places. Not for each that falls free: one claim for many messages costs what one for a
+    /// single message costs.
+    OnceHalfAreFree,
+    /// When it is time, or somebody rings.
+    NothingIsDue,
+}
+
+impl Places {
+    fn new(channel: Channel, all: usize) -> Self {
+        Self { channel, free: Arc::new(Semaphore::new(all)), all, look: Look::AtOnce }
+    }
+
+    /// How many may be claimed, if it is time for that.
+    fn to_fill(&self) -> Option<(Channel, usize)> {
+        let free = self.free.available_permits();
+        let enough = match self.look {
+            Look::AtOnce => 1,
+            Look::OnceHalfAreFree => self.all.div_ceil(2),
+            Look::NothingIsDue => return None,
+        };
+        (free >= enough).then_some((self.channel, free))
+    }
+
+    /// So many were to be claimed of each channel, and these were.
+    fn looked(&mut self, room: &[(Channel, usize)], claimed: &[Claimed]) {
+        let Some((_, room)) = room.iter().find(|(channel, _)| *channel == self.channel) else { return };
+        let ours = claimed.iter().filter(|claimed| claimed.message.channel == self.channel).count();
+        self.look = if ours < *room { Look::NothingIsDue } else { Look::OnceHalfAreFree };
+    }
+
+    fn look_at_once(&mut self) {
+        self.look = Look::AtOnce;
+    }
+
+    /// A place for a message of this channel, until that is dropped.
+    fn take(&self, claimed: &Claimed) -> Option<OwnedSemaphorePermit> {
+        if claimed.message.channel != self.channel {
+            return None;
+        }
+        Arc::clone(&self.free).try_acquire_owned().ok()
     }
 }
 

@@ -9,6 +9,7 @@ use homeward::{
     store::messages::MessageState,
 };
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{Environment, JO, SAM, SECRET, World, accounted_for, add_workers, westshire};
 use crate::support::{
@@ -138,6 +139,20 @@ on_both! {
         let texts = world.sms.ledger().accepted;
         assert!(texts.iter().all(|sms| sms.id == texts[0].id), "a repeat can be told by its reference");
         app.finish().await;
+    }
+
+    async fn f08_texts_that_hang_keep_no_mail_waiting(db: TestDb) {
+        let world = World::start().await;
+        world.sms.usually(Answer::Hang);
+        let gateway = format!(r#"[{{ name = "sms", kind = "webhook", url = "{}", secret = "{SECRET}", timeout = "60s" }}]"#, world.sms.url);
+        let one_at_once = world.environment().with("HOMEWARD_SMS", gateway).with("HOMEWARD_OUTBOX__AT_ONCE", "1").with("HOMEWARD_OUTBOX__LEASE", "70s");
+        let app = overdue(&db, WESTSHIRE, &one_at_once).await;
+        app.app.timer.tick(app.now()).await.unwrap();
+        let sending = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(Arc::clone(&app.app.outbox).run(CancellationToken::new())));
+        world.mail.wait_for(|mail| mail.accepted.len() == 2).await;
+        assert_eq!((world.sms.ledger().attempts.len(), world.sms.ledger().accepted.len()), (1, 0), "the only place of a text is taken");
+        drop(sending);
+        app.verify().await;
     }
 
     async fn f09_told_to_slow_down_it_waits_and_sends_first_alarms_first(db: TestDb) {

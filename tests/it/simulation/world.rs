@@ -103,6 +103,8 @@ pub struct World {
     pub due: Option<Time>,
     /// Since when nothing stands in the way of any message.
     pub well_since: Time,
+    /// When a replica last claimed something and went on with it no more.
+    pub claimed_in_vain: Option<Time>,
     /// Looks on, whoever is up.
     observer: Db,
     db: TestDb,
@@ -147,6 +149,7 @@ impl World {
             incidents: vec![],
             due: None,
             well_since: noon(),
+            claimed_in_vain: None,
             observer,
             db,
             config,
@@ -334,6 +337,7 @@ impl World {
         }
         self.replicas[at].trap = None;
         self.well_since = now;
+        self.claimed_in_vain = Some(now);
         let before = self.desk.handed_over();
         let handed_over = |claimed: &Claimed| match point {
             Point::Claimed => false,
@@ -407,7 +411,7 @@ impl World {
 }
 
 pub async fn outbox_due(tx: &mut Tx) -> Option<Time> {
-    store::outbox::next_due_any_org(tx).await.unwrap()
+    store::outbox::next_due_by_any_channel_any_org(tx).await.unwrap()
 }
 
 fn up_to_grid(time: Time) -> Time {
