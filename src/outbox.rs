@@ -9,15 +9,20 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
 use futures::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
-    app::{House, delivery},
+    app::{
+        House,
+        delivery::{self, Operator},
+    },
     clock::{Clock, Time},
     domain::{
         contact::Channel,
@@ -30,7 +35,8 @@ use crate::{
     providers::{Outgoing, Providers},
     store::{
         self, Db, Lane, Trace, Tx,
-        outbox::{self, Claimed},
+        messages::Message,
+        outbox::{self, Claimed, Patience},
     },
     telemetry::metrics::Metrics,
 };
@@ -41,6 +47,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// So often a mark is tried; after that the lease ends and the message goes again, with the same reference.
 const MARK_TRIES: u32 = 5;
+/// That a channel's providers put off calls is told once in so long.
+const TOLD_AGAIN: TimeDelta = TimeDelta::hours(1);
 
 /// What the outbox works with.
 #[derive(Debug)]
@@ -52,6 +60,8 @@ pub struct Outbox {
     lease: Duration,
     at_once: usize,
     paused: Mutex<HashMap<String, Time>>,
+    /// When whoever runs the service was last told that a channel's providers put off a call.
+    told_of: Mutex<HashMap<Channel, Time>>,
 }
 
 impl Outbox {
@@ -64,7 +74,16 @@ impl Outbox {
         lease: Duration,
         at_once: usize,
     ) -> Self {
-        Self { db, clock, house, providers, lease, at_once: at_once.max(1), paused: Mutex::default() }
+        Self {
+            db,
+            clock,
+            house,
+            providers,
+            lease,
+            at_once: at_once.max(1),
+            paused: Mutex::default(),
+            told_of: Mutex::default(),
+        }
     }
 
     /// Sends everything that is due at `now`, and what becomes due by that; returns how many tries that took.
@@ -197,15 +216,11 @@ impl Outbox {
         let Some(provider) =
             in_turn.clone().find(|provider| self.paused_until(provider.name(), now).is_none())
         else {
-            let Some(end) = in_turn.filter_map(|provider| self.paused_until(provider.name(), now)).min()
-            else {
+            let Some(until) = self.all_paused_until(message.channel, now) else {
                 let reason = "no provider is configured for this channel";
                 return Mark::Refused { provider: "none".into(), reason: reason.into() };
             };
-            // Every provider of this channel has asked to be left alone: that was no try.
-            let tries = claimed.tries - 1;
-            let (provider, reason) = ("all".into(), "asked to wait".into());
-            return Mark::Again { provider, reason, at: end, tries, all_failed: false };
+            return self.put_off(claimed, "all".into(), until);
         };
         // Whoever stood still since the claim must not send what another may be sending, or what was taken back meanwhile.
         if claimed.lease_ends < now + delta(provider.timeout().min(self.lease)) {
@@ -242,7 +257,10 @@ impl Outbox {
             Ok(Handed::Slow { wait }) => {
                 let until = self.clock.now() + delta(wait);
                 self.paused.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), until);
-                // At once again: another provider takes it, or else it waits for this one.
+                if let Some(until) = self.all_paused_until(message.channel, self.clock.now()) {
+                    return self.put_off(claimed, name, until);
+                }
+                // At once again: another provider takes it.
                 let (at, tries) = (self.clock.now(), claimed.tries - 1);
                 let reason = "asked to slow down".into();
                 Mark::Again { provider: name, reason, at, tries, all_failed: false }
@@ -250,6 +268,32 @@ impl Outbox {
             Ok(Handed::Refused { reason }) => Mark::Refused { provider: name, reason },
             Err(_panic) => Mark::Poisoned,
         }
+    }
+
+    /// When the first of a channel's providers may be asked again; nothing, if one may be asked now, or there is none.
+    fn all_paused_until(&self, channel: Channel, now: Time) -> Option<Time> {
+        let until = self.providers.for_channel(channel).iter();
+        let until: Option<Vec<Time>> =
+            until.map(|provider| self.paused_until(provider.name(), now)).collect();
+        until?.into_iter().min()
+    }
+
+    /// For each channel whoever runs the service is told of one message in an hour: where very many are put off they are put
+    /// off together.
+    fn put_off(&self, claimed: &Claimed, provider: String, until: Time) -> Mark {
+        let (now, channel) = (self.clock.now(), claimed.message.channel);
+        let begins =
+            claimed.patience != Patience::Over && delivery::patience_until(claimed, until) == Patience::Over;
+        let mut told_of = self.told_of.lock().unwrap_or_else(PoisonError::into_inner);
+        let operator = match told_of.get(&channel) {
+            Some(told) if now - *told < TOLD_AGAIN => Operator::Knows,
+            _ if begins => {
+                told_of.insert(channel, now);
+                Operator::Told
+            }
+            _ => Operator::Knows,
+        };
+        Mark::PutOff { provider, until, operator, next_channel: begins }
     }
 
     fn paused_until(&self, provider: &str, now: Time) -> Option<Time> {
@@ -261,8 +305,7 @@ impl Outbox {
     /// what cannot be kept even then is sent again when its lease ends, with the same reference.
     pub async fn mark(&self, mut sent: Vec<Sent>) {
         sent.iter().for_each(Sent::log);
-        // Their visits and incidents are locked one after the other: in the same order everywhere, visits before incidents.
-        sent.sort_by_key(|sent| (sent.claimed.message.incident_id, sent.claimed.message.visit_id));
+        sent.sort_by_key(Sent::in_order_of_locks);
         let sent: Arc<[Sent]> = sent.into();
         if self.keep(Arc::clone(&sent), 0..sent.len()).await.is_ok() {
             return;
@@ -284,13 +327,17 @@ impl Outbox {
     async fn keep(&self, sent: Arc<[Sent]>, which: Range<usize>) -> store::Result<()> {
         let house = Arc::clone(&self.house);
         let trace = Trace::machine(Door::Outbox, self.clock.now());
+        // Somebody is to be called another way: that waits for no crowd at the doors. What was taken shares their commits.
+        let called_otherwise =
+            sent.get(which.clone()).unwrap_or_default().iter().any(Sent::opens_another_way);
+        let lane = if called_otherwise { Lane::Timer } else { Lane::Usual };
         let case = async move |tx: &mut Tx| {
             for Sent { claimed, mark } in sent.get(which.clone()).unwrap_or_default() {
                 mark.keep(tx, &house, claimed, trace).await?;
             }
             Ok(())
         };
-        self.db.write(case).await
+        self.db.write_in(lane, case).await
     }
 }
 
@@ -359,11 +406,32 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// What they are about is locked one after the other, in the same order everywhere: visits, incidents, and last the
+    /// organisation, in whose log stands what is about neither.
+    fn in_order_of_locks(&self) -> (u8, Option<Uuid>) {
+        let Message { visit_id, incident_id, .. } = &self.claimed.message;
+        match (visit_id, incident_id) {
+            (Some(visit), None) => (0, Some(visit.0)),
+            (_, Some(incident)) => (1, Some(incident.0)),
+            (None, None) => (2, None),
+        }
+    }
+
+    /// Whether its recipient's next channel, or the next step, begins with its mark.
+    fn opens_another_way(&self) -> bool {
+        match &self.mark {
+            Mark::Refused { .. } | Mark::Poisoned => true,
+            Mark::Again { all_failed, .. } => *all_failed,
+            Mark::PutOff { next_channel, .. } => *next_channel,
+            Mark::Accepted { .. } | Mark::TooLate => false,
+        }
+    }
+
     fn count(&self, metrics: &Metrics, now: Time) {
         let message = &self.claimed.message;
         let (provider, outcome) = match &self.mark {
             Mark::Accepted { provider, .. } => (provider.as_str(), "accepted"),
-            Mark::Again { provider, .. } => (provider.as_str(), "again"),
+            Mark::Again { provider, .. } | Mark::PutOff { provider, .. } => (provider.as_str(), "again"),
             Mark::Refused { provider, .. } => (provider.as_str(), "refused"),
             Mark::Poisoned => ("none", "poisoned"),
             Mark::TooLate => ("none", "too_late"),
@@ -381,6 +449,9 @@ impl Sent {
             Mark::Again { provider, reason, .. } | Mark::Refused { provider, reason } => {
                 tracing::warn!(message = %id, provider, reason, "a message was not taken");
             }
+            Mark::PutOff { provider, .. } => {
+                tracing::warn!(message = %id, provider, reason = delivery::ASKED_TO_WAIT, "a message was not taken");
+            }
             Mark::Poisoned => tracing::error!(message = %id, "a message made its sender fail; moved aside"),
             Mark::TooLate => {
                 tracing::warn!(message = %id, "claimed too long ago to be sent still; it is due again");
@@ -394,6 +465,7 @@ impl Sent {
 enum Mark {
     Accepted { provider: String, reference: Option<String> },
     Again { provider: String, reason: String, at: Time, tries: u32, all_failed: bool },
+    PutOff { provider: String, until: Time, operator: Operator, next_channel: bool },
     Refused { provider: String, reason: String },
     Poisoned,
     TooLate,
@@ -408,6 +480,9 @@ impl Mark {
             Self::Again { provider, reason, at, tries, all_failed } => {
                 delivery::failed(tx, house, claimed, (provider, reason), (*at, *tries), trace).await?;
                 if *all_failed { delivery::next_channel_too(tx, claimed, trace).await } else { Ok(()) }
+            }
+            Self::PutOff { provider, until, operator, .. } => {
+                delivery::put_off(tx, house, claimed, (provider, *until), *operator, trace).await
             }
             Self::Refused { provider, reason } => {
                 delivery::refused(tx, house, claimed, (provider, reason), trace).await

@@ -24,7 +24,7 @@ const CLAIM_ANY_ORG: Sql = Sql::pair(
          AND rank <= (SELECT coalesce(min(u.rank), 4) FROM outbox u WHERE u.channel = $1
                         AND ((u.tries = 0 AND u.due_at <= $5) OR (u.tries = 1 AND u.due_at > $6 AND u.due_at <= $3)))
          ORDER BY rank, due_at LIMIT $4)
-       AND due_at <= $2 RETURNING message_id, rank, epoch, tries, first_due_at",
+       AND due_at <= $2 RETURNING message_id, rank, epoch, tries, first_due_at, patience",
     // The guard stands in the outer WHERE too: without it several workers claim the same rows. Picked once, for ever: in an
     // IN (…) the inner SELECT may run for each row anew, and each time it skips what it locked and takes as many again.
     "WITH picked AS MATERIALIZED (SELECT message_id FROM outbox WHERE channel = $1 AND due_at <= $2
@@ -33,7 +33,7 @@ const CLAIM_ANY_ORG: Sql = Sql::pair(
          ORDER BY rank, due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
      UPDATE outbox o SET due_at = $3, epoch = epoch + 1, tries = tries + 1 FROM picked
      WHERE o.message_id = picked.message_id AND o.due_at <= $2
-     RETURNING o.message_id, o.rank, o.epoch, o.tries, o.first_due_at",
+     RETURNING o.message_id, o.rank, o.epoch, o.tries, o.first_due_at, o.patience",
 );
 // The first of each rank is found in the index; the first of all would take reading all of it.
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(first.due_at) FROM (
@@ -45,8 +45,37 @@ const NEXT_DUE_ANY_ORG: &str = "SELECT min(first.due_at) FROM (
      ) AS first";
 const DONE_ANY_ORG: &str = "DELETE FROM outbox WHERE message_id = $1 AND epoch = $2";
 const AGAIN_ANY_ORG: &str = "UPDATE outbox SET due_at = $3, tries = $4 WHERE message_id = $1 AND epoch = $2";
+const PUT_OFF_ANY_ORG: &str =
+    "UPDATE outbox SET due_at = $3, tries = $4, patience = $5 WHERE message_id = $1 AND epoch = $2";
 const FINISH: &str = "UPDATE message SET state = $2, provider = $3, reference = $4, finished_at = $5
      WHERE id = $1 AND state <> 'accepted'";
+
+/// How it stands with a message whose providers ask to be left alone: its place is kept, and it counts as no try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// None has asked.
+    Whole,
+    /// They have, and the log says so.
+    Asked,
+    /// For so long that its next channel has started.
+    Over,
+}
+
+impl Patience {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Asked => "asked",
+            Self::Over => "over",
+        }
+    }
+
+    /// A word that a newer version wrote must not take the whole claim with it: then nothing is begun anew.
+    fn read(word: &str) -> Self {
+        let all = [Self::Whole, Self::Asked, Self::Over];
+        all.into_iter().find(|patience| patience.as_str() == word).unwrap_or(Self::Over)
+    }
+}
 
 /// A message that is ours to send until the lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +88,8 @@ pub struct Claimed {
     pub tries: u32,
     /// When it was first due.
     pub first_due_at: Time,
+    /// Whether its providers have asked to be left alone.
+    pub patience: Patience,
     /// From then on another may claim it.
     pub lease_ends: Time,
 }
@@ -70,6 +101,7 @@ struct Row {
     epoch: i64,
     tries: i32,
     first_due_at: Time,
+    patience: String,
 }
 
 /// Claims up to `limit` messages of a channel that are due, the most urgent and the oldest first; what is less urgent is due a
@@ -107,6 +139,7 @@ pub async fn claim_any_org(
                 epoch: row.epoch,
                 tries: u32::try_from(row.tries).unwrap_or(u32::MAX),
                 first_due_at: row.first_due_at,
+                patience: Patience::read(&row.patience),
                 lease_ends,
             })
         })
@@ -145,6 +178,21 @@ pub async fn again_any_org(
 ) -> Result<bool> {
     messages::flush(tx).await?;
     let kept = execute!(tx, AGAIN_ANY_ORG, message, epoch, due, i32::try_from(tries).unwrap_or(i32::MAX));
+    tx.ring_outbox();
+    Ok(kept == 1)
+}
+
+/// Leaves it until its providers may be asked again, which was no try; false if it is no longer ours.
+pub async fn put_off_any_org(
+    tx: &mut Tx,
+    claimed: &Claimed,
+    until: Time,
+    patience: Patience,
+) -> Result<bool> {
+    messages::flush(tx).await?;
+    let tries = i32::try_from(claimed.tries - 1).unwrap_or(i32::MAX);
+    let (id, epoch, patience) = (claimed.message.id, claimed.epoch, patience.as_str());
+    let kept = execute!(tx, PUT_OFF_ANY_ORG, id, epoch, until, tries, patience);
     tx.ring_outbox();
     Ok(kept == 1)
 }

@@ -188,6 +188,28 @@ on_both! {
         app.finish().await;
     }
 
+    async fn f09_a_call_that_is_put_off_for_long_goes_by_the_next_channel_too(db: TestDb) {
+        let world = World::start().await;
+        let app = overdue(&db, &sam_alone("sms"), &world.environment()).await;
+        world.sms.usually(Answer::Throttle { retry_after_secs: 30 });
+        app.work().await;
+        let mails_to = |address: &str| world.mail.ledger().accepted.iter().filter(|mail| mail.to == [address]).count();
+        assert_eq!((mails_to("sam@example.org"), mails_to("operator@example.org")), (1, 1), "nobody waits half a minute for it");
+        for _ in 0..300 {
+            app.clock.advance(TimeDelta::seconds(1));
+            app.work().await;
+        }
+        assert_eq!((mails_to("sam@example.org"), mails_to("operator@example.org")), (1, 1), "once");
+        let asked = world.sms.ledger().attempts.iter().filter(|attempt| attempt.to == SAM).count();
+        assert!((10..=11).contains(&asked), "it is asked as often as it said: {asked}");
+        let incident = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        let failed = app.log("incident", &incident).await.into_iter().filter(|kind| kind == "message.failed").count();
+        assert_eq!(failed, 1, "the log says it once");
+        world.sms.usually(Answer::Accept);
+        until(&app, 31, async || world.sms.ledger().texts_to(SAM).len() == 1).await;
+        app.finish().await;
+    }
+
     async fn f09_a_rate_is_kept(db: TestDb) {
         const PER_SECOND: u32 = 10;
         let sms = FakeSms::start(SECRET).await;
