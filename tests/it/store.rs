@@ -68,7 +68,8 @@ async fn a_visit(db: &Db, organisation: OrganisationId) -> Visit {
     .unwrap()
 }
 
-async fn execute(db: &Db, text: &str) -> std::result::Result<u64, sqlx::Error> {
+/// Below the store, as nothing of the service can.
+pub async fn execute(db: &Db, text: &str) -> std::result::Result<u64, sqlx::Error> {
     let text = AssertSqlSafe(text.to_owned());
     match db.pools() {
         Pools::Sqlite(pool) => {
@@ -536,7 +537,8 @@ async fn what_is_asked_often_goes_by_its_own_index() {
         ("incidents::OPEN_ABOUT", "incident_open_subject"),
         ("incidents::ALARM", "incident_open_subject"),
         ("visits::LAST_OF", "visit_ended"),
-        ("chases::DUE_ANY_ORG", "chase_due"),
+        ("chases::DUE_RECORDS_ANY_ORG", "chase_due"),
+        ("chases::DUE_FOLLOW_UPS_ANY_ORG", "chase_due"),
         ("chases::NEXT_DUE_ANY_ORG", "chase_due"),
         ("messages::TAKE_BACK_CALLS", "message_incident"),
         ("messages::DROP_CALLS", "message_incident"),
