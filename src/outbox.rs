@@ -116,7 +116,9 @@ impl Outbox {
             if !room.is_empty() {
                 match self.claim_for(self.clock.now(), room.clone()).await {
                     Ok(claimed) => {
-                        places.iter_mut().for_each(|places| places.looked(&room, &claimed));
+                        for places in &mut places {
+                            places.looked(&room, &claimed);
+                        }
                         for claimed in claimed {
                             let this = Arc::clone(&self);
                             let place = places.iter().find_map(|places| places.take(&claimed));
