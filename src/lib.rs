@@ -13,13 +13,17 @@
 //!            domain (decides)   store (keeps: state, events and messages together)
 //!                                  |
 //!                               outbox ---> providers ---> SMTP, SMS gateways
+//!                                 |
+//!                                 +--> app: what came of it may open the next channel, or the next step
 //! ```
 //!
 //! To follow an alarm: [`app::visits`] starts a visit and sets its deadline row; the [`timer`] ticks; [`app::tick`] asks
 //! [`domain::visit::Visit::due`] and opens the incident, whose first round goes out at once
 //! ([`domain::incident::Incident::overdue`]) as the [`domain::ladder`] says; `app::telling` writes the messages; the [`outbox`]
 //! sends them; [`app::delivery`] keeps what came of it; [`app::incidents`] is what people do about it. While an incident is
-//! open it has the deadline row, and its visit has none; the close gives the visit its own again.
+//! open it has the deadline row, and its visit has none; the close gives the visit its own again. What the domain decides about
+//! an incident is carried out in one place, `app::incidents::carry_out`: kept, said, called. Rounds and what lapses are in
+//! `domain/incident/rounds.rs`.
 
 pub mod domain;
 pub mod store;

@@ -9,14 +9,23 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
 use futures::FutureExt;
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
-    app::{House, delivery},
+    app::{
+        House,
+        delivery::{self, Operator},
+    },
     clock::{Clock, Time},
     domain::{
+        contact::Channel,
         event::Door,
         notice::Purpose,
         policy::delta,
@@ -26,7 +35,8 @@ use crate::{
     providers::{Outgoing, Providers},
     store::{
         self, Db, Lane, Trace, Tx,
-        outbox::{self, Claimed},
+        messages::Message,
+        outbox::{self, Claimed, Patience},
     },
     telemetry::metrics::Metrics,
 };
@@ -37,6 +47,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// So often a mark is tried; after that the lease ends and the message goes again, with the same reference.
 const MARK_TRIES: u32 = 5;
+/// That a channel's providers put off calls is told once in so long.
+const TOLD_AGAIN: TimeDelta = TimeDelta::hours(1);
 
 /// What the outbox works with.
 #[derive(Debug)]
@@ -48,10 +60,12 @@ pub struct Outbox {
     lease: Duration,
     at_once: usize,
     paused: Mutex<HashMap<String, Time>>,
+    /// When whoever runs the service was last told that a channel's providers put off a call.
+    told_of: Mutex<HashMap<Channel, Time>>,
 }
 
 impl Outbox {
-    /// `lease`: how long a claim holds. `at_once`: how many messages are under way at the same time.
+    /// `lease`: how long a claim holds. `at_once`: how many messages of each channel are under way at the same time.
     pub fn new(
         db: Db,
         clock: Arc<dyn Clock>,
@@ -60,7 +74,16 @@ impl Outbox {
         lease: Duration,
         at_once: usize,
     ) -> Self {
-        Self { db, clock, house, providers, lease, at_once: at_once.max(1), paused: Mutex::default() }
+        Self {
+            db,
+            clock,
+            house,
+            providers,
+            lease,
+            at_once: at_once.max(1),
+            paused: Mutex::default(),
+            told_of: Mutex::default(),
+        }
     }
 
     /// Sends everything that is due at `now`, and what becomes due by that; returns how many tries that took.
@@ -83,38 +106,47 @@ impl Outbox {
         let bell = Arc::clone(&self.db.bell().outbox);
         let mut sending: JoinSet<Sent> = JoinSet::new();
         let mut marking: JoinSet<()> = JoinSet::new();
-        let mut look = true;
+        let mut places = Channel::ALL.map(|channel| Places::new(channel, self.at_once));
+        let mut wake_at = self.clock.now();
         loop {
             let rung = bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            let mut sleep = LONGEST_SLEEP;
-            let room = self.at_once.saturating_sub(sending.len());
-            // Not for each place that falls free: one claim for many messages costs what one for a single message costs.
-            if look && room >= self.at_once.div_ceil(2) {
-                match self.claim(self.clock.now(), room).await {
+            let room: Vec<(Channel, usize)> = places.iter().filter_map(Places::to_fill).collect();
+            if !room.is_empty() {
+                match self.claim_for(self.clock.now(), room.clone()).await {
                     Ok(claimed) => {
-                        look = claimed.len() >= room;
+                        for places in &mut places {
+                            places.looked(&room, &claimed);
+                        }
                         for claimed in claimed {
                             let this = Arc::clone(&self);
-                            sending.spawn(async move { this.send(claimed).await });
+                            let place = places.iter().find_map(|places| places.take(&claimed));
+                            sending.spawn(async move {
+                                let sent = this.send(claimed).await;
+                                drop(place);
+                                sent
+                            });
                         }
                     }
                     Err(error) => {
                         tracing::error!(%error, "the outbox could not be read; the next look follows");
                     }
                 }
-                if !look {
-                    sleep = self.sleep_for().await;
-                }
+                wake_at = self.next_look(&places).await;
             }
+            let sleep = (wake_at - self.clock.now()).to_std().unwrap_or_default();
+            let mut woken = false;
             let mut sent = Vec::new();
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = &mut rung => look = true,
+                () = &mut rung => woken = true,
                 Some(done) = sending.join_next() => sent.extend(done.ok()),
                 Some(_) = marking.join_next() => {}
-                () = tokio::time::sleep(sleep) => look = true,
+                () = tokio::time::sleep(sleep.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)) => woken = true,
+            }
+            if woken {
+                places.iter_mut().for_each(Places::look_at_once);
             }
             while let Some(done) = sending.try_join_next() {
                 sent.extend(done.ok());
@@ -130,19 +162,38 @@ impl Outbox {
         while marking.join_next().await.is_some() {}
     }
 
-    async fn sleep_for(&self) -> Duration {
-        match self.db.look(outbox::next_due_any_org).await {
-            Ok(Some(due)) => {
-                (due - self.clock.now()).to_std().unwrap_or_default().clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
+    /// When something will be due by a channel that has places and has nothing due now.
+    async fn next_look(&self, places: &[Places]) -> Time {
+        let look = async |tx: &mut Tx| {
+            let mut first = None;
+            for places in places.iter().filter(|places| places.look == Look::NothingIsDue) {
+                let due = outbox::next_due_any_org(tx, places.channel).await?;
+                first = due.into_iter().chain(first).min();
             }
-            _ => LONGEST_SLEEP,
+            Ok(first)
+        };
+        let latest = self.clock.now() + delta(LONGEST_SLEEP);
+        match self.db.look(look).await {
+            Ok(Some(due)) => latest.min(due),
+            _ => latest,
         }
     }
 
-    /// The first of the three parts of a delivery: up to `room` messages that are due become ours until the lease ends.
+    /// The first of the three parts of a delivery: up to `room` messages of each channel that are due become ours until the
+    /// lease ends.
     pub async fn claim(&self, now: Time, room: usize) -> store::Result<Vec<Claimed>> {
+        self.claim_for(now, Channel::ALL.map(|channel| (channel, room)).into()).await
+    }
+
+    async fn claim_for(&self, now: Time, room: Vec<(Channel, usize)>) -> store::Result<Vec<Claimed>> {
         let lease_ends = now + delta(self.lease);
-        let case = async move |tx: &mut Tx| outbox::claim_any_org(tx, now, lease_ends, room).await;
+        let case = async move |tx: &mut Tx| {
+            let mut claimed = Vec::new();
+            for (channel, room) in &room {
+                claimed.extend(outbox::claim_any_org(tx, *channel, now, lease_ends, *room).await?);
+            }
+            Ok(claimed)
+        };
         let claimed = self.db.write_in(Lane::Timer, case).await?;
         if !claimed.is_empty() {
             kill_point("outbox.claimed").await;
@@ -167,15 +218,11 @@ impl Outbox {
         let Some(provider) =
             in_turn.clone().find(|provider| self.paused_until(provider.name(), now).is_none())
         else {
-            let Some(end) = in_turn.filter_map(|provider| self.paused_until(provider.name(), now)).min()
-            else {
+            let Some(until) = self.all_paused_until(message.channel, now) else {
                 let reason = "no provider is configured for this channel";
                 return Mark::Refused { provider: "none".into(), reason: reason.into() };
             };
-            // Every provider of this channel has asked to be left alone: that was no try.
-            let tries = claimed.tries - 1;
-            let (provider, reason) = ("all".into(), "asked to wait".into());
-            return Mark::Again { provider, reason, at: end, tries, all_failed: false };
+            return self.put_off(claimed, "all".into(), until);
         };
         // Whoever stood still since the claim must not send what another may be sending, or what was taken back meanwhile.
         if claimed.lease_ends < now + delta(provider.timeout().min(self.lease)) {
@@ -187,8 +234,8 @@ impl Outbox {
             address: &message.address,
             subject: &message.subject,
             body: match message.channel {
-                crate::domain::contact::Channel::Sms => &message.short_text,
-                crate::domain::contact::Channel::Email => &message.body,
+                Channel::Sms => &message.short_text,
+                Channel::Email => &message.body,
             },
             now,
         };
@@ -212,7 +259,10 @@ impl Outbox {
             Ok(Handed::Slow { wait }) => {
                 let until = self.clock.now() + delta(wait);
                 self.paused.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), until);
-                // At once again: another provider takes it, or else it waits for this one.
+                if let Some(until) = self.all_paused_until(message.channel, self.clock.now()) {
+                    return self.put_off(claimed, name, until);
+                }
+                // At once again: another provider takes it.
                 let (at, tries) = (self.clock.now(), claimed.tries - 1);
                 let reason = "asked to slow down".into();
                 Mark::Again { provider: name, reason, at, tries, all_failed: false }
@@ -220,6 +270,32 @@ impl Outbox {
             Ok(Handed::Refused { reason }) => Mark::Refused { provider: name, reason },
             Err(_panic) => Mark::Poisoned,
         }
+    }
+
+    /// When the first of a channel's providers may be asked again; nothing, if one may be asked now, or there is none.
+    fn all_paused_until(&self, channel: Channel, now: Time) -> Option<Time> {
+        let until = self.providers.for_channel(channel).iter();
+        let until: Option<Vec<Time>> =
+            until.map(|provider| self.paused_until(provider.name(), now)).collect();
+        until?.into_iter().min()
+    }
+
+    /// For each channel whoever runs the service is told of one message in an hour: where very many are put off they are put
+    /// off together.
+    fn put_off(&self, claimed: &Claimed, provider: String, until: Time) -> Mark {
+        let (now, channel) = (self.clock.now(), claimed.message.channel);
+        let begins =
+            claimed.patience != Patience::Over && delivery::patience_until(claimed, until) == Patience::Over;
+        let mut told_of = self.told_of.lock().unwrap_or_else(PoisonError::into_inner);
+        let operator = match told_of.get(&channel) {
+            Some(told) if now - *told < TOLD_AGAIN => Operator::Knows,
+            _ if begins => {
+                told_of.insert(channel, now);
+                Operator::Told
+            }
+            _ => Operator::Knows,
+        };
+        Mark::PutOff { provider, until, operator, next_channel: begins }
     }
 
     fn paused_until(&self, provider: &str, now: Time) -> Option<Time> {
@@ -231,8 +307,7 @@ impl Outbox {
     /// what cannot be kept even then is sent again when its lease ends, with the same reference.
     pub async fn mark(&self, mut sent: Vec<Sent>) {
         sent.iter().for_each(Sent::log);
-        // Their visits and incidents are locked one after the other: in the same order everywhere, visits before incidents.
-        sent.sort_by_key(|sent| (sent.claimed.message.incident_id, sent.claimed.message.visit_id));
+        sent.sort_by_key(Sent::in_order_of_locks);
         let sent: Arc<[Sent]> = sent.into();
         if self.keep(Arc::clone(&sent), 0..sent.len()).await.is_ok() {
             return;
@@ -254,13 +329,74 @@ impl Outbox {
     async fn keep(&self, sent: Arc<[Sent]>, which: Range<usize>) -> store::Result<()> {
         let house = Arc::clone(&self.house);
         let trace = Trace::machine(Door::Outbox, self.clock.now());
+        // Somebody is to be called another way: that waits for no crowd at the doors. What was taken shares their commits.
+        let called_otherwise =
+            sent.get(which.clone()).unwrap_or_default().iter().any(Sent::opens_another_way);
+        let lane = if called_otherwise { Lane::Timer } else { Lane::Usual };
         let case = async move |tx: &mut Tx| {
             for Sent { claimed, mark } in sent.get(which.clone()).unwrap_or_default() {
                 mark.keep(tx, &house, claimed, trace).await?;
             }
             Ok(())
         };
-        self.db.write(case).await
+        self.db.write_in(lane, case).await
+    }
+}
+
+/// The places of one channel: what hangs by one channel keeps nothing waiting that goes by another.
+#[derive(Debug)]
+struct Places {
+    channel: Channel,
+    free: Arc<Semaphore>,
+    all: usize,
+    look: Look,
+}
+
+/// When a channel is looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// As soon as there is a place: somebody rang, or it is time.
+    AtOnce,
+    /// More may be due than there were places. Not for each that falls free: one claim for many messages costs what one for a
+    /// single message costs.
+    OnceHalfAreFree,
+    /// When it is time, or somebody rings.
+    NothingIsDue,
+}
+
+impl Places {
+    fn new(channel: Channel, all: usize) -> Self {
+        Self { channel, free: Arc::new(Semaphore::new(all)), all, look: Look::AtOnce }
+    }
+
+    /// How many may be claimed, if it is time for that.
+    fn to_fill(&self) -> Option<(Channel, usize)> {
+        let free = self.free.available_permits();
+        let enough = match self.look {
+            Look::AtOnce => 1,
+            Look::OnceHalfAreFree => self.all.div_ceil(2),
+            Look::NothingIsDue => return None,
+        };
+        (free >= enough).then_some((self.channel, free))
+    }
+
+    /// So many were to be claimed of each channel, and these were.
+    fn looked(&mut self, room: &[(Channel, usize)], claimed: &[Claimed]) {
+        let Some((_, room)) = room.iter().find(|(channel, _)| *channel == self.channel) else { return };
+        let ours = claimed.iter().filter(|claimed| claimed.message.channel == self.channel).count();
+        self.look = if ours < *room { Look::NothingIsDue } else { Look::OnceHalfAreFree };
+    }
+
+    fn look_at_once(&mut self) {
+        self.look = Look::AtOnce;
+    }
+
+    /// A place for a message of this channel, until that is dropped.
+    fn take(&self, claimed: &Claimed) -> Option<OwnedSemaphorePermit> {
+        if claimed.message.channel != self.channel {
+            return None;
+        }
+        Arc::clone(&self.free).try_acquire_owned().ok()
     }
 }
 
@@ -272,11 +408,32 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// What they are about is locked one after the other, in the same order everywhere: visits, incidents, and last the
+    /// organisation, in whose log stands what is about neither.
+    fn in_order_of_locks(&self) -> (u8, Option<Uuid>) {
+        let Message { visit_id, incident_id, .. } = &self.claimed.message;
+        match (visit_id, incident_id) {
+            (Some(visit), None) => (0, Some(visit.0)),
+            (_, Some(incident)) => (1, Some(incident.0)),
+            (None, None) => (2, None),
+        }
+    }
+
+    /// Whether its recipient's next channel, or the next step, begins with its mark.
+    fn opens_another_way(&self) -> bool {
+        match &self.mark {
+            Mark::Refused { .. } | Mark::Poisoned => true,
+            Mark::Again { all_failed, .. } => *all_failed,
+            Mark::PutOff { next_channel, .. } => *next_channel,
+            Mark::Accepted { .. } | Mark::TooLate => false,
+        }
+    }
+
     fn count(&self, metrics: &Metrics, now: Time) {
         let message = &self.claimed.message;
         let (provider, outcome) = match &self.mark {
             Mark::Accepted { provider, .. } => (provider.as_str(), "accepted"),
-            Mark::Again { provider, .. } => (provider.as_str(), "again"),
+            Mark::Again { provider, .. } | Mark::PutOff { provider, .. } => (provider.as_str(), "again"),
             Mark::Refused { provider, .. } => (provider.as_str(), "refused"),
             Mark::Poisoned => ("none", "poisoned"),
             Mark::TooLate => ("none", "too_late"),
@@ -294,6 +451,9 @@ impl Sent {
             Mark::Again { provider, reason, .. } | Mark::Refused { provider, reason } => {
                 tracing::warn!(message = %id, provider, reason, "a message was not taken");
             }
+            Mark::PutOff { provider, .. } => {
+                tracing::warn!(message = %id, provider, reason = delivery::ASKED_TO_WAIT, "a message was not taken");
+            }
             Mark::Poisoned => tracing::error!(message = %id, "a message made its sender fail; moved aside"),
             Mark::TooLate => {
                 tracing::warn!(message = %id, "claimed too long ago to be sent still; it is due again");
@@ -307,6 +467,7 @@ impl Sent {
 enum Mark {
     Accepted { provider: String, reference: Option<String> },
     Again { provider: String, reason: String, at: Time, tries: u32, all_failed: bool },
+    PutOff { provider: String, until: Time, operator: Operator, next_channel: bool },
     Refused { provider: String, reason: String },
     Poisoned,
     TooLate,
@@ -321,6 +482,9 @@ impl Mark {
             Self::Again { provider, reason, at, tries, all_failed } => {
                 delivery::failed(tx, house, claimed, (provider, reason), (*at, *tries), trace).await?;
                 if *all_failed { delivery::next_channel_too(tx, claimed, trace).await } else { Ok(()) }
+            }
+            Self::PutOff { provider, until, operator, .. } => {
+                delivery::put_off(tx, house, claimed, (provider, *until), *operator, trace).await
             }
             Self::Refused { provider, reason } => {
                 delivery::refused(tx, house, claimed, (provider, reason), trace).await

@@ -11,7 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{House, clocks, tick},
+    app::{House, chases, clocks, tick},
     clock::{Change, Clock, Time},
     domain::policy::delta,
     kill_points::kill_point,
@@ -22,6 +22,10 @@ use crate::{
 
 /// So many deadlines are worked on in one transaction.
 const AT_ONCE: i64 = 500;
+/// Of so many people who are asked for what is missing, which is not urgent: the deadlines are looked at between.
+const ASKED_AT_ONCE: i64 = 100;
+/// What is due and could not be had at once, because somebody acts on it, is looked at again after this.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// A round is marked at least so often, and at least four times in what counts as an outage.
 const MARK_EVERY: Duration = Duration::from_secs(15);
 /// So much of what happened to the clocks waits at most for a database that answers.
@@ -103,14 +107,32 @@ impl Timer {
         self.vitals.clean_round();
         #[expect(clippy::cast_precision_loss, reason = "a gauge: milliseconds in this millennium are exact")]
         self.db.metrics().last_clean_round.set(now.timestamp_millis() as f64 / 1000.0);
+        match self.ask_for_what_is_missing(now).await {
+            Ok(asked) => worked += asked,
+            Err(error) => {
+                tracing::error!(%error, "nobody could be asked for what is missing; tried again with the next round");
+            }
+        }
         Ok(worked)
+    }
+
+    async fn ask_for_what_is_missing(&self, now: Time) -> store::Result<usize> {
+        if self.db.look(chases::next_due).await?.is_none_or(|due| now < due) {
+            return Ok(0);
+        }
+        let house = Arc::clone(&self.house);
+        let case = async move |tx: &mut store::Tx| {
+            chases::ask_for_what_is_missing(tx, &house, ASKED_AT_ONCE, now).await
+        };
+        self.db.write_in(Lane::Timer, case).await
     }
 
     /// One round, as time is now; what there is to know about the time is learned at its end, so that no alarm waits for that.
     /// Returns how long to sleep.
     pub async fn round(&self) -> Duration {
-        let ticked = self.tick(self.clock.now()).await;
-        let sleep = self.look_ahead().await;
+        let now = self.clock.now();
+        let ticked = self.tick(now).await;
+        let sleep = self.look_ahead(now).await;
         self.keep_clock_changes().await;
         self.turned();
         match ticked {
@@ -138,12 +160,13 @@ impl Timer {
         self.unkept.lock().unwrap_or_else(PoisonError::into_inner).push(change);
     }
 
-    async fn look_ahead(&self) -> Duration {
+    async fn look_ahead(&self, ticked_at: Time) -> Duration {
         let look = async |tx: &mut store::Tx| {
             clocks::follow(tx, &*self.clock).await?;
             tick::next_due(tx).await
         };
         match self.db.look(look).await {
+            Ok(Some(due)) if due <= ticked_at => SHORTEST_SLEEP,
             Ok(Some(due)) => (due - self.clock.now()).to_std().unwrap_or_default().min(self.longest_sleep),
             _ => self.longest_sleep,
         }
@@ -172,7 +195,9 @@ impl Timer {
         }
         let outage = self.outage;
         self.db.write_in(Lane::Timer, async move |tx| tick::round_done(tx, outage, now).await).await?;
-        if let Err(error) = self.db.write(async move |tx| tick::forget_old_keys(tx, now).await).await {
+        // A few, and by the timer's own way: behind a crowd at the doors the timer would wait with it.
+        let forget = async move |tx: &mut store::Tx| tick::forget_old_keys(tx, now).await;
+        if let Err(error) = self.db.write_in(Lane::Timer, forget).await {
             tracing::warn!(%error, "answers to old keys were not forgotten; tried again with the next round");
         }
         *self.marked.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);

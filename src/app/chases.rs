@@ -6,11 +6,11 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 use serde_json::json;
 
-use super::{House, telling::Telling};
+use super::{House, telling::Telling, tick::MOVED_ASIDE};
 use crate::{
     clock::Time,
     domain::{
-        event::{EventKind, NewEvent},
+        event::{Door, EventKind, NewEvent},
         ids::{FollowUpId, OrganisationId, PersonId, VisitId},
         local_time,
         notice::{Asked, Notice},
@@ -19,8 +19,8 @@ use crate::{
     },
     store::{
         self, Trace, Tx,
-        chases::{self, Chase, Missing},
-        follow_ups, incidents, visits,
+        chases::{self, Chase, Due, Missing},
+        follow_ups, incidents, people, visits,
     },
 };
 
@@ -74,16 +74,66 @@ struct Lacking {
     asked_often: bool,
 }
 
-/// Asks for what is due. Each person gets one text for all their visits.
-pub(super) async fn ask(
+/// Asks for up to `limit` of each kind that are due; how many those were. Not urgent, and a use case of its own: whatever goes
+/// wrong here takes no alarm with it.
+pub async fn ask_for_what_is_missing(
     tx: &mut Tx,
     house: &House,
-    directory: &Directory,
-    due: &[Chase],
+    limit: i64,
+    now: Time,
+) -> store::Result<usize> {
+    let trace = Trace::machine(Door::Timer, now);
+    let due = chases::due_any_org(tx, now, limit).await?;
+    let asked = due.len();
+    let mut by_organisation: BTreeMap<OrganisationId, Vec<Due>> = BTreeMap::new();
+    for due in due {
+        by_organisation.entry(due.organisation_id).or_default().push(due);
+    }
+    for (organisation, due) in by_organisation {
+        let all: Vec<&Due> = due.iter().collect();
+        match tx.part(async |tx| ask(tx, house, organisation, &all, trace).await).await {
+            Ok(()) => {}
+            Err(error) if error.is_for_the_whole() => return Err(error),
+            // One that cannot be worked on holds up none of the others.
+            Err(_of_one) => {
+                for due in &due {
+                    ask_or_put_aside(tx, house, due, trace).await?;
+                }
+            }
+        }
+    }
+    Ok(asked)
+}
+
+async fn ask_or_put_aside(tx: &mut Tx, house: &House, due: &Due, trace: Trace) -> store::Result<()> {
+    let asked = tx.part(async |tx| ask(tx, house, due.organisation_id, &[due], trace).await).await;
+    match asked {
+        Err(error) if !error.is_for_the_whole() => {
+            let about = due.about;
+            tracing::error!(%error, %about, "nobody could be asked for what is missing there; moved aside for 30 s");
+            chases::put_aside_any_org(tx, about, trace.now + MOVED_ASIDE).await
+        }
+        done => done,
+    }
+}
+
+/// When somebody is to be asked next.
+pub async fn next_due(tx: &mut Tx) -> store::Result<Option<Time>> {
+    chases::next_due_any_org(tx).await
+}
+
+/// Each person gets one text for all their visits.
+async fn ask(
+    tx: &mut Tx,
+    house: &House,
+    organisation: OrganisationId,
+    due: &[&Due],
     trace: Trace,
 ) -> store::Result<()> {
+    let directory = &people::directory(tx, organisation).await?;
     let mut lacking: BTreeMap<PersonId, Lacking> = BTreeMap::new();
-    for chase in due {
+    for due in due {
+        let chase = due.chase.as_ref().map_err(Clone::clone)?;
         let again = local_time::next_at(ASKED_AT, trace.now, directory.zone);
         if !chases::asked_any_org(tx, chase, again).await? {
             continue;

@@ -20,13 +20,17 @@ use crate::{
     store::{
         self, Trace, Tx, incidents as incident_rows, ladders,
         messages::{self, Message, MessageState, NewMessage},
-        outbox::{self, Claimed},
+        outbox::{self, Claimed, Patience},
         people, visits,
     },
 };
 
+/// Why a message is put off, in the log.
+pub const ASKED_TO_WAIT: &str = "asked to wait";
 /// After so many tries that failed whoever runs the service is told.
 const TRIES_TOLD: u32 = 5;
+/// A call to act that would be put off for longer than this starts its recipient's next channel.
+const PATIENCE: TimeDelta = TimeDelta::seconds(10);
 /// A message that made its sender fail is tried again after this long.
 pub const MOVED_ASIDE: TimeDelta = TimeDelta::seconds(30);
 
@@ -115,6 +119,50 @@ pub async fn failed(
     if tries == 1 {
         let body = json!({"message": message.id, "channel": message.channel, "provider": provider, "reason": reason});
         about.log(tx, NewEvent::new(EventKind::MessageFailed, trace.now, body), trace).await?;
+    }
+    Ok(())
+}
+
+/// What becomes of the patience with a message that is put off until then: a call to act does not wait for long.
+pub fn patience_until(claimed: &Claimed, until: Time) -> Patience {
+    let too_long = claimed.message.purpose.calls_to_act() && until - claimed.first_due_at > PATIENCE;
+    if too_long || claimed.patience == Patience::Over { Patience::Over } else { Patience::Asked }
+}
+
+/// Whether whoever runs the service is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// They are.
+    Told,
+    /// They know already.
+    Knows,
+}
+
+/// Every provider of the channel asks to be left alone until then. That was no try and goes on for as long as they ask; but
+/// whoever is to be called is not left waiting for it: once it is too long their next channel starts.
+pub async fn put_off(
+    tx: &mut Tx,
+    house: &House,
+    claimed: &Claimed,
+    (provider, until): (&str, Time),
+    operator: Operator,
+    trace: Trace,
+) -> store::Result<()> {
+    let message = &claimed.message;
+    let patience = patience_until(claimed, until);
+    let mut about = About::lock(tx, message).await?;
+    if !outbox::put_off_any_org(tx, claimed, until, patience).await? {
+        return Ok(());
+    }
+    if claimed.patience == Patience::Whole {
+        let body = json!({"message": message.id, "channel": message.channel, "provider": provider, "reason": ASKED_TO_WAIT});
+        about.log(tx, NewEvent::new(EventKind::MessageFailed, trace.now, body), trace).await?;
+    }
+    if patience == Patience::Over && claimed.patience != Patience::Over {
+        next_channel_too(tx, claimed, trace).await?;
+    }
+    if operator == Operator::Told {
+        tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
     }
     Ok(())
 }

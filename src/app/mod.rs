@@ -2,7 +2,7 @@
 //! run again.
 
 pub mod access;
-mod chases;
+pub mod chases;
 pub mod clocks;
 pub mod delivery;
 pub mod follow_ups;

@@ -33,7 +33,7 @@ impl Lags {
         let last_round = installation::last_round(tx).await?;
         Ok(Self {
             timer: lag(tick::next_due(tx).await?),
-            outbox: lag(outbox::next_due_any_org(tx).await?),
+            outbox: lag(outbox::next_due_by_any_channel_any_org(tx).await?),
             round: last_round.map_or(TimeDelta::MAX, |last| now - last),
         })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{
-    House, chases, incidents,
+    House, incidents,
     telling::{Lists, Telling, send_lists, tell_of_stuck_deadline},
 };
 use crate::{
@@ -19,10 +19,8 @@ use crate::{
         visit::{Alarm, Due, Visit, VisitState},
     },
     store::{
-        self, Error, Trace, Tx,
-        chases::{self as chase_rows, Chase},
-        events::log_for_organisation,
-        idempotency, incidents as incident_rows, installation, ladders, people, visits,
+        self, Error, Trace, Tx, events::log_for_organisation, idempotency, incidents as incident_rows,
+        installation, ladders, people, visits,
     },
 };
 
@@ -102,7 +100,6 @@ pub async fn tick(
     }
     let directories = known.iter().map(|(id, known)| (*id, &known.directory)).collect();
     send_lists(tx, house, &directories, lists, now).await?;
-    ticked.and(ask_for_what_is_missing(tx, house, &mut known, limit, trace).await?);
     let due = incident_rows::due_any_org(tx, now, limit).await?;
     ticked.more |= i64::try_from(due.len()).is_ok_and(|due| due >= limit);
     for (id, organisation) in due {
@@ -116,56 +113,6 @@ pub async fn tick(
         if let Err(error) = done {
             pass_on_or_move_aside(tx, house, Aside::Incident(id), organisation, error, trace).await?;
             ticked.moved_aside += 1;
-        }
-    }
-    Ok(ticked)
-}
-
-impl Ticked {
-    fn and(&mut self, other: Self) {
-        self.worked += other.worked;
-        self.moved_aside += other.moved_aside;
-        self.more |= other.more;
-    }
-}
-
-/// People are asked for what is missing: not urgent, and whatever fails there is tried again with the next round.
-async fn ask_for_what_is_missing(
-    tx: &mut Tx,
-    house: &House,
-    known: &mut BTreeMap<OrganisationId, Known>,
-    limit: i64,
-    trace: Trace,
-) -> store::Result<Ticked> {
-    let due = chase_rows::due_any_org(tx, trace.now, limit).await?;
-    let mut by_organisation: BTreeMap<OrganisationId, Vec<Chase>> = BTreeMap::new();
-    let mut ticked = Ticked {
-        worked: due.len(),
-        more: i64::try_from(due.len()).is_ok_and(|due| due >= limit),
-        ..Ticked::default()
-    };
-    for chase in due {
-        by_organisation.entry(chase.organisation_id).or_default().push(chase);
-    }
-    for (organisation, due) in by_organisation {
-        let done = tx
-            .part(async |tx| {
-                let known = know(tx, known, organisation).await?;
-                chases::ask(tx, house, &known.directory, &due, trace).await
-            })
-            .await;
-        match done {
-            Err(error) if error.passes() || matches!(error, Error::Busy | Error::Closed) => {
-                return Err(error);
-            }
-            Err(error) => {
-                tracing::error!(%error, "people could not be asked for what is missing; moved aside for 30 s");
-                for chase in &due {
-                    chase_rows::asked_any_org(tx, chase, trace.now + MOVED_ASIDE).await?;
-                }
-                ticked.moved_aside += due.len();
-            }
-            Ok(()) => {}
         }
     }
     Ok(ticked)
@@ -190,12 +137,11 @@ pub async fn forget_old_keys(tx: &mut Tx, now: Time) -> store::Result<()> {
     idempotency::forget_any_org(tx, now - KEYS_KEPT).await
 }
 
-/// When the timer has to look again.
+/// When a visit or an incident is due next.
 pub async fn next_due(tx: &mut Tx) -> store::Result<Option<Time>> {
     let visit = visits::next_due_any_org(tx).await?;
     let incident = incident_rows::next_due_any_org(tx).await?;
-    let chase = chase_rows::next_due_any_org(tx).await?;
-    Ok(visit.into_iter().chain(incident).chain(chase).min())
+    Ok(visit.into_iter().chain(incident).min())
 }
 
 async fn how_opened(tx: &mut Tx, outage: std::time::Duration, now: Time) -> store::Result<Opened> {
@@ -345,7 +291,7 @@ async fn pass_on_or_move_aside(
     error: Error,
     trace: Trace,
 ) -> store::Result<()> {
-    if error.passes() || matches!(error, Error::Busy | Error::Closed) {
+    if error.is_for_the_whole() {
         return Err(error);
     }
     let again = trace.now + MOVED_ASIDE;
@@ -366,7 +312,7 @@ async fn pass_on_or_move_aside(
     let told =
         tx.part(async |tx| tell_of_stuck_deadline(tx, house, organisation, &what, trace.now).await).await;
     match told {
-        Err(error) if error.passes() || matches!(error, Error::Busy | Error::Closed) => Err(error),
+        Err(error) if error.is_for_the_whole() => Err(error),
         Err(error) => {
             tracing::error!(%error, %what, "a deadline cannot be worked on, and telling of it failed");
             Ok(())

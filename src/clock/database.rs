@@ -12,7 +12,8 @@ use super::{
     steady::{Changes, Gap, Steady},
 };
 
-/// An answer that took longer is not used: nobody knows when within that time the database read its clock.
+/// An answer that took longer says only that it is that late at least: nobody knows when within that time the database read
+/// its clock.
 const TOO_LONG: Duration = Duration::from_secs(1);
 
 /// The database's clock, as of the last reading, carried on by the steady clock. The machine's calendar does not matter to it;
@@ -62,12 +63,17 @@ impl DatabaseClock {
         Asked::now(&*self.machine)
     }
 
-    /// It has answered. Half of the time that took has passed since it read its clock.
+    /// It has answered. Half of the time that took has passed since it read its clock; where it took too long the answer is
+    /// followed if it is ahead all the same, as after a suspension.
     pub fn answered(&self, asked: Asked, answer: Time) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.machine.read();
         let took = now.steady.saturating_sub(asked.0);
         if took > TOO_LONG {
+            if answer > state.steady.at(now.steady) {
+                let step = state.steady.read(super::whole_microseconds(answer), now.steady);
+                state.changes.add(step);
+            }
             return;
         }
         let time = on_arrival(answer, took);
@@ -159,12 +165,24 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_took_too_long_is_not_used() {
+    fn an_answer_that_took_too_long_is_what_the_time_is_at_least() {
         let (machine, clock) = start();
         let asked = clock.ask();
         run(&machine, 3);
-        clock.answered(asked, at(3600));
-        assert_eq!((clock.now(), clock.take_changes()), (at(3), vec![]));
+        clock.answered(asked, at(1));
+        assert_eq!(
+            (clock.now(), clock.take_changes()),
+            (at(3), vec![]),
+            "it may have been read three seconds ago"
+        );
+        // Suspended for twenty minutes, and every reading is slow since.
+        machine.step(TimeDelta::minutes(20));
+        let asked = clock.ask();
+        run(&machine, 3);
+        clock.answered(asked, at(1203));
+        assert_eq!(clock.now(), at(1203), "no later than it must be, and not twenty minutes");
+        let slept = Change::Stepped { source: Source::Database, before: at(6), after: at(1203) };
+        assert_eq!(clock.take_changes(), [slept]);
     }
 
     #[test]

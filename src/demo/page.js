@@ -172,7 +172,7 @@ function callActs(phone, call) {
 function textForm(phone) {
   const id = `text-${phone.key}`;
   const text = make("input", { id, autocomplete: "off", maxLength: 2000 });
-  const form = make("form", { className: "text" }, make("label", { htmlFor: id }, `Text Homeward from ${phone.name}'s phone`),
+  const form = make("form", { className: "compose" }, make("label", { htmlFor: id }, `Text Homeward from ${phone.name}'s phone`),
     text, make("button", { type: "submit", className: "quiet" }, "Send"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

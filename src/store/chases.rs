@@ -1,10 +1,10 @@
 //! Who is asked for what is missing, and when next.
 
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
+use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
-use super::{Result, Tx, both, execute, readable};
+use super::{Error, Result, Sql, Tx, both, execute};
 use crate::{
     clock::Time,
     domain::{
@@ -17,8 +17,21 @@ const SET: &str =
     "INSERT INTO chase (about, kind, organisation_id, person_id, due_at, asked) VALUES ($1, $2, $3, $4, $5, 0)
      ON CONFLICT (about) DO NOTHING";
 const DROP: &str = "DELETE FROM chase WHERE about = $1 AND organisation_id = $2";
-const DUE_ANY_ORG: &str = "SELECT about, kind, organisation_id, person_id, due_at, asked FROM chase
-     WHERE due_at <= $1 ORDER BY due_at, person_id LIMIT $2";
+// What is chased is locked before its chase, as by whoever acts on it; what somebody acts on, or another replica asks for, is
+// left for later. A kind that only a newer version knows is left to that.
+const DUE_RECORDS_ANY_ORG: Sql = Sql::pair(
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN visit v ON v.id = c.about
+     WHERE c.due_at <= $1 AND c.kind = 'record' ORDER BY c.due_at, c.person_id LIMIT $2",
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN visit v ON v.id = c.about
+     WHERE c.due_at <= $1 AND c.kind = 'record' ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF v SKIP LOCKED",
+);
+const DUE_FOLLOW_UPS_ANY_ORG: Sql = Sql::pair(
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN follow_up f ON f.id = c.about
+     WHERE c.due_at <= $1 AND c.kind = 'follow_up' ORDER BY c.due_at, c.person_id LIMIT $2",
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN follow_up f ON f.id = c.about
+     WHERE c.due_at <= $1 AND c.kind = 'follow_up' ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF f SKIP LOCKED",
+);
+const PUT_ASIDE_ANY_ORG: &str = "UPDATE chase SET due_at = $2 WHERE about = $1";
 const ASKED_ANY_ORG: &str =
     "UPDATE chase SET asked = asked + 1, due_at = $3 WHERE about = $1 AND due_at = $2";
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM chase";
@@ -63,12 +76,37 @@ pub async fn drop(tx: &mut Tx, organisation: OrganisationId, about: Uuid) -> Res
     Ok(())
 }
 
-/// What is to be asked for now.
-pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Chase>> {
-    Ok(both!(tx, |c| {
-        let rows = sqlx::query(DUE_ANY_ORG).bind(now).bind(limit).fetch_all(c).await?;
-        readable!(rows, Chase)
-    }))
+/// Something that is due, which may not be readable.
+#[derive(Debug)]
+pub struct Due {
+    /// The visit or the follow-up.
+    pub about: Uuid,
+    /// Whose it is.
+    pub organisation_id: OrganisationId,
+    /// The rest.
+    pub chase: Result<Chase>,
+}
+
+/// What is to be asked for now: up to `limit` of each kind, and nobody else has it.
+pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Due>> {
+    let mut all = Vec::new();
+    for text in [DUE_RECORDS_ANY_ORG, DUE_FOLLOW_UPS_ANY_ORG] {
+        let text = tx.text(text);
+        both!(tx, |c| {
+            for row in sqlx::query(text).bind(now).bind(limit).fetch_all(c).await? {
+                let chase = Chase::from_row(&row).map_err(Error::from);
+                let (about, organisation_id) = (row.try_get("about")?, row.try_get("organisation_id")?);
+                all.push(Due { about, organisation_id, chase });
+            }
+        });
+    }
+    Ok(all)
+}
+
+/// It cannot be worked on now, and was not asked for.
+pub async fn put_aside_any_org(tx: &mut Tx, about: Uuid, until: Time) -> Result<()> {
+    execute!(tx, PUT_ASIDE_ANY_ORG, about, until);
+    Ok(())
 }
 
 /// It was asked for, and will be again then; false: another replica was quicker.

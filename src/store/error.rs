@@ -66,6 +66,12 @@ impl Error {
         matches!(self, Self::Inconsistent { .. } | Self::Unreadable(_))
     }
 
+    /// Whether it is not for a part of a transaction to deal with: it passes by itself (a conflict), or the database is busy or
+    /// gone. The whole is given up, and done again.
+    pub fn is_for_the_whole(&self) -> bool {
+        self.passes() || matches!(self, Self::Busy | Self::Closed)
+    }
+
     /// Whether the same use case may succeed if it is simply run again.
     pub fn passes(&self) -> bool {
         matches!(self, Self::Conflict | Self::Retry)

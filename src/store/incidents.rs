@@ -261,20 +261,7 @@ pub async fn open_about(
     Ok(both!(tx, |c| sqlx::query_scalar(OPEN_ABOUT).bind(person).bind(organisation).fetch_all(c).await?))
 }
 
-/// The open incident that bears on a visit of a worker, locked: their call for help, or the one about the visit.
-pub async fn load_of_visit(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    worker: PersonId,
-    visit: Option<VisitId>,
-) -> Result<Option<Incident>> {
-    match alarm(tx, organisation, worker, visit).await? {
-        Some((id, _)) => load(tx, organisation, id).await,
-        None => Ok(None),
-    }
-}
-
-/// The same, as far as the worker's acts need it.
+/// The open incident that bears on a visit of a worker: their call for help, or the one about the visit.
 pub async fn alarm(
     tx: &mut Tx,
     organisation: OrganisationId,

@@ -5,7 +5,8 @@
 //! [`Error`] rolls back.
 //!
 //! Lock order, so that replicas never wait for each other in a circle: the worker's PIN row, then the visit, then the
-//! incident, then its messages. Not every use case needs all of them; none takes them in another order.
+//! incident, then a follow-up, then whoever is chased for either, then messages, and the organisation last. Not every use
+//! case needs all of them; none takes them in another order.
 //! Locks are `FOR NO KEY UPDATE`: a foreign key that points at a locked row must not wait for it.
 
 mod error;
@@ -83,12 +84,12 @@ pub struct Tx {
     pending: events::Pending,
     messages: messages::Pending,
     waiting: later::Waiting,
-    rung: Rung,
+    bells: Bells,
 }
 
 /// What wakes the loops once a use case has committed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rung {
+pub struct Bells {
     /// Something is due then.
     pub timer: Option<Time>,
     /// Something is to be sent.
@@ -97,7 +98,7 @@ pub struct Rung {
     pub operator: u32,
 }
 
-impl Rung {
+impl Bells {
     fn and(self, other: Self) -> Self {
         let timer = self.timer.into_iter().chain(other.timer).min();
         Self { timer, outbox: self.outbox || other.outbox, operator: self.operator + other.operator }
@@ -178,13 +179,14 @@ impl Trace {
     }
 }
 
-/// How urgent a use case is. SQLite has one writer: an urgent one goes before all that wait. On PostgreSQL the timer
-/// and the outbox have connections of their own, so that a crowd at the doors never keeps the timer waiting.
+/// How urgent a use case is. SQLite has one writer: the timer's goes before all that wait, then what is urgent. On PostgreSQL
+/// the timer and the outbox have connections of their own, so that a crowd at the doors never keeps the timer waiting; there
+/// the other lanes share one pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// The timer's and the outbox's own.
     Timer,
-    /// Check-outs.
+    /// What may end a visit or raise an alarm: check-outs, texts, calls for help.
     Urgent,
     /// Everything else.
     Usual,
@@ -256,7 +258,7 @@ impl Db {
         let look = async {
             let conn = match self {
                 Self::Sqlite(db) => Conn::Sqlite(db.readers().acquire().await?),
-                Self::Postgres(db) => Conn::PostgresRead(db.urgent().acquire().await?),
+                Self::Postgres(db) => Conn::PostgresRead(db.timers().acquire().await?),
             };
             case(&mut Tx::new(conn)).await
         };
@@ -341,15 +343,15 @@ impl Bell {
         self.sleeps_until.store(until.map_or(i64::MAX, |until| until.timestamp_micros()), Ordering::SeqCst);
     }
 
-    fn ring(&self, rung: Rung) {
+    fn ring(&self, bells: Bells) {
         let sleeps_until = self.sleeps_until.load(Ordering::SeqCst);
-        if rung.timer.is_some_and(|due| due.timestamp_micros() < sleeps_until) {
+        if bells.timer.is_some_and(|due| due.timestamp_micros() < sleeps_until) {
             self.timer.notify_one();
         }
-        if rung.outbox {
+        if bells.outbox {
             self.outbox.notify_one();
         }
-        self.metrics.operator_told(rung.operator);
+        self.metrics.operator_told(bells.operator);
     }
 }
 
@@ -361,7 +363,7 @@ impl Tx {
             pending: events::Pending::default(),
             messages: Vec::new(),
             waiting,
-            rung: Rung::default(),
+            bells: Bells::default(),
         }
     }
 
@@ -383,7 +385,7 @@ impl Tx {
     /// Runs a part of a use case so that its failure, even a panic, undoes that part alone.
     pub async fn part<T>(&mut self, part: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
         messages::flush(self).await?;
-        let (pending, rung) = (self.pending.mark(), self.rung);
+        let (pending, bells) = (self.pending.mark(), self.bells);
         self.run("SAVEPOINT part").await?;
         let part = async {
             let done = part(self).await?;
@@ -398,24 +400,24 @@ impl Tx {
             self.run("ROLLBACK TO SAVEPOINT part").await?;
             self.run("RELEASE SAVEPOINT part").await?;
             self.pending.back_to(pending);
-            self.rung = rung;
+            self.bells = bells;
         }
         done
     }
 
     /// Wakes the timer after the commit, if it would sleep for longer.
     pub(crate) fn ring_timer(&mut self, due: Time) {
-        self.rung = self.rung.and(Rung { timer: Some(due), ..Rung::default() });
+        self.bells = self.bells.and(Bells { timer: Some(due), ..Bells::default() });
     }
 
     /// Wakes the outbox after the commit.
     pub(crate) fn ring_outbox(&mut self) {
-        self.rung.outbox = true;
+        self.bells.outbox = true;
     }
 
     /// Counts, after the commit, that whoever runs the service was to be told of something.
     pub(crate) fn count_operator_told(&mut self) {
-        self.rung.operator += 1;
+        self.bells.operator += 1;
     }
 
     async fn run(&mut self, text: &'static str) -> Result<()> {
@@ -434,7 +436,7 @@ impl Tx {
         self.pending = events::Pending::default();
         self.messages.clear();
         drop(self.take_waiting());
-        self.rung = Rung::default();
+        self.bells = Bells::default();
     }
 }
 

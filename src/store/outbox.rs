@@ -7,43 +7,75 @@ use super::{
     Result, Sql, Tx, both, execute,
     messages::{self, Message, MessageState, by_ids_any_org},
 };
-use crate::{clock::Time, domain::ids::MessageId};
-
-/// The ranks that messages have here, the most urgent first.
-const RANKS: std::ops::RangeInclusive<i32> = 0..=4;
+use crate::{
+    clock::Time,
+    domain::{contact::Channel, ids::MessageId},
+};
 
 /// So long a message goes before every less urgent one of its channel: before it is due again, after it is claimed.
 const HEAD_START: TimeDelta = TimeDelta::seconds(1);
 
 // What is less urgent is left while something more urgent of the same channel is due, is due again at once, or has just been
-// claimed by anybody. Only while that has never failed: a provider that only asks for patience, not one that is broken.
+// claimed by anybody. Only while that has never failed: a provider that only asks for patience, not one that is broken. Which
+// rank that leaves (4 is the last) is asked once and not for each row: 10,000 rows that wait must not cost a claim its time.
 const CLAIM_ANY_ORG: Sql = Sql::pair(
     "UPDATE outbox SET due_at = $3, epoch = epoch + 1, tries = tries + 1
-     WHERE message_id IN (SELECT message_id FROM outbox o WHERE rank = $1 AND due_at <= $2
-         AND NOT EXISTS (SELECT 1 FROM outbox u WHERE u.rank < $1 AND u.channel = o.channel AND u.tries <= 1
-                           AND (u.due_at <= $5 OR u.due_at > $6))
-         ORDER BY due_at LIMIT $4)
-       AND due_at <= $2 RETURNING message_id, epoch, tries, first_due_at",
+     WHERE message_id IN (SELECT message_id FROM outbox WHERE channel = $1 AND due_at <= $2
+         AND rank <= (SELECT coalesce(min(u.rank), 4) FROM outbox u WHERE u.channel = $1
+                        AND ((u.tries = 0 AND u.due_at <= $5) OR (u.tries = 1 AND u.due_at > $6 AND u.due_at <= $3)))
+         ORDER BY rank, due_at LIMIT $4)
+       AND due_at <= $2 RETURNING message_id, rank, epoch, tries, first_due_at, patience",
     // The guard stands in the outer WHERE too: without it several workers claim the same rows. Picked once, for ever: in an
     // IN (…) the inner SELECT may run for each row anew, and each time it skips what it locked and takes as many again.
-    "WITH picked AS MATERIALIZED (SELECT message_id FROM outbox o WHERE rank = $1 AND due_at <= $2
-         AND NOT EXISTS (SELECT 1 FROM outbox u WHERE u.rank < $1 AND u.channel = o.channel AND u.tries <= 1
-                           AND (u.due_at <= $5 OR u.due_at > $6))
-         ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+    "WITH picked AS MATERIALIZED (SELECT message_id FROM outbox WHERE channel = $1 AND due_at <= $2
+         AND rank <= (SELECT coalesce(min(u.rank), 4) FROM outbox u WHERE u.channel = $1
+                        AND ((u.tries = 0 AND u.due_at <= $5) OR (u.tries = 1 AND u.due_at > $6 AND u.due_at <= $3)))
+         ORDER BY rank, due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
      UPDATE outbox o SET due_at = $3, epoch = epoch + 1, tries = tries + 1 FROM picked
      WHERE o.message_id = picked.message_id AND o.due_at <= $2
-     RETURNING o.message_id, o.epoch, o.tries, o.first_due_at",
+     RETURNING o.message_id, o.rank, o.epoch, o.tries, o.first_due_at, o.patience",
 );
 // The first of each rank is found in the index; the first of all would take reading all of it.
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(first.due_at) FROM (
-       SELECT min(due_at) AS due_at FROM outbox WHERE rank = 0 UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 1
-       UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 2 UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 3
-       UNION ALL SELECT min(due_at) FROM outbox WHERE rank = 4
+       SELECT min(due_at) AS due_at FROM outbox WHERE channel = $1 AND rank = 0
+       UNION ALL SELECT min(due_at) FROM outbox WHERE channel = $1 AND rank = 1
+       UNION ALL SELECT min(due_at) FROM outbox WHERE channel = $1 AND rank = 2
+       UNION ALL SELECT min(due_at) FROM outbox WHERE channel = $1 AND rank = 3
+       UNION ALL SELECT min(due_at) FROM outbox WHERE channel = $1 AND rank = 4
      ) AS first";
 const DONE_ANY_ORG: &str = "DELETE FROM outbox WHERE message_id = $1 AND epoch = $2";
 const AGAIN_ANY_ORG: &str = "UPDATE outbox SET due_at = $3, tries = $4 WHERE message_id = $1 AND epoch = $2";
+const PUT_OFF_ANY_ORG: &str =
+    "UPDATE outbox SET due_at = $3, tries = $4, patience = $5 WHERE message_id = $1 AND epoch = $2";
 const FINISH: &str = "UPDATE message SET state = $2, provider = $3, reference = $4, finished_at = $5
      WHERE id = $1 AND state <> 'accepted'";
+
+/// How it stands with a message whose providers ask to be left alone: its place is kept, and it counts as no try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// None has asked.
+    Whole,
+    /// They have, and the log says so.
+    Asked,
+    /// For so long that its next channel has started.
+    Over,
+}
+
+impl Patience {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Asked => "asked",
+            Self::Over => "over",
+        }
+    }
+
+    /// A word that a newer version wrote must not take the whole claim with it: then nothing is begun anew.
+    fn read(word: &str) -> Self {
+        let all = [Self::Whole, Self::Asked, Self::Over];
+        all.into_iter().find(|patience| patience.as_str() == word).unwrap_or(Self::Over)
+    }
+}
 
 /// A message that is ours to send until the lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +88,8 @@ pub struct Claimed {
     pub tries: u32,
     /// When it was first due.
     pub first_due_at: Time,
+    /// Whether its providers have asked to be left alone.
+    pub patience: Patience,
     /// From then on another may claim it.
     pub lease_ends: Time,
 }
@@ -63,33 +97,34 @@ pub struct Claimed {
 #[derive(FromRow)]
 struct Row {
     message_id: MessageId,
+    rank: i32,
     epoch: i64,
     tries: i32,
     first_due_at: Time,
+    patience: String,
 }
 
-/// Claims up to `limit` messages that are due, the most urgent and the oldest first; what is less urgent on the same channel
-/// is due a moment later.
-pub async fn claim_any_org(tx: &mut Tx, now: Time, lease_ends: Time, limit: usize) -> Result<Vec<Claimed>> {
+/// Claims up to `limit` messages of a channel that are due, the most urgent and the oldest first; what is less urgent is due a
+/// moment later.
+pub async fn claim_any_org(
+    tx: &mut Tx,
+    channel: Channel,
+    now: Time,
+    lease_ends: Time,
+    limit: usize,
+) -> Result<Vec<Claimed>> {
     messages::flush(tx).await?;
     let text = tx.text(CLAIM_ANY_ORG);
-    let mut rows: Vec<Row> = Vec::new();
-    for rank in RANKS {
-        let room = i64::try_from(limit.saturating_sub(rows.len())).unwrap_or(i64::MAX);
-        if room == 0 {
-            break;
-        }
-        let claimed: Vec<Row> = both!(tx, |c| sqlx::query_as(text)
-            .bind(rank)
-            .bind(now)
-            .bind(lease_ends)
-            .bind(room)
-            .bind(now + HEAD_START)
-            .bind(lease_ends - HEAD_START)
-            .fetch_all(c)
-            .await?);
-        rows.extend(claimed);
-    }
+    let mut rows: Vec<Row> = both!(tx, |c| sqlx::query_as(text)
+        .bind(channel)
+        .bind(now)
+        .bind(lease_ends)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(now + HEAD_START)
+        .bind(lease_ends - HEAD_START)
+        .fetch_all(c)
+        .await?);
+    rows.sort_by_key(|row| (row.rank, row.first_due_at));
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -104,16 +139,26 @@ pub async fn claim_any_org(tx: &mut Tx, now: Time, lease_ends: Time, limit: usiz
                 epoch: row.epoch,
                 tries: u32::try_from(row.tries).unwrap_or(u32::MAX),
                 first_due_at: row.first_due_at,
+                patience: Patience::read(&row.patience),
                 lease_ends,
             })
         })
         .collect())
 }
 
-/// When the next message is due.
-pub async fn next_due_any_org(tx: &mut Tx) -> Result<Option<Time>> {
+/// When the next message of a channel is due.
+pub async fn next_due_any_org(tx: &mut Tx, channel: Channel) -> Result<Option<Time>> {
     messages::flush(tx).await?;
-    Ok(both!(tx, |c| sqlx::query_scalar(NEXT_DUE_ANY_ORG).fetch_one(c).await?))
+    Ok(both!(tx, |c| sqlx::query_scalar(NEXT_DUE_ANY_ORG).bind(channel).fetch_one(c).await?))
+}
+
+/// When the next message of any channel is due.
+pub async fn next_due_by_any_channel_any_org(tx: &mut Tx) -> Result<Option<Time>> {
+    let mut first: Option<Time> = None;
+    for channel in Channel::ALL {
+        first = first.into_iter().chain(next_due_any_org(tx, channel).await?).min();
+    }
+    Ok(first)
 }
 
 /// Takes a message out of the outbox; false if it is no longer ours.
@@ -133,6 +178,21 @@ pub async fn again_any_org(
 ) -> Result<bool> {
     messages::flush(tx).await?;
     let kept = execute!(tx, AGAIN_ANY_ORG, message, epoch, due, i32::try_from(tries).unwrap_or(i32::MAX));
+    tx.ring_outbox();
+    Ok(kept == 1)
+}
+
+/// Leaves it until its providers may be asked again, which was no try; false if it is no longer ours.
+pub async fn put_off_any_org(
+    tx: &mut Tx,
+    claimed: &Claimed,
+    until: Time,
+    patience: Patience,
+) -> Result<bool> {
+    messages::flush(tx).await?;
+    let tries = i32::try_from(claimed.tries - 1).unwrap_or(i32::MAX);
+    let (id, epoch, patience) = (claimed.message.id, claimed.epoch, patience.as_str());
+    let kept = execute!(tx, PUT_OFF_ANY_ORG, id, epoch, until, tries, patience);
     tx.ring_outbox();
     Ok(kept == 1)
 }

@@ -13,17 +13,17 @@ use super::{Bell, Conn, Error, LONGEST_USE_CASE, Lane, Result, Settings, Tx};
 /// So often a use case is run before its caller hears of the conflict.
 const TRIES: u32 = 4;
 
-/// So many connections more, for what is urgent.
-const URGENT: u32 = 4;
+/// So many connections more, for the timer and the outbox alone.
+const TIMERS: u32 = 4;
 
 /// A connection that nobody has used for so long is asked whether it still works.
 const ASKED_AFTER: Duration = Duration::from_secs(1);
 
-/// Pools of connections: one for the doors, a small one for what is urgent.
+/// Pools of connections: one for the doors, a small one for the timer and the outbox.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: PgPool,
-    urgent: PgPool,
+    timers: PgPool,
     bell: Bell,
 }
 
@@ -52,19 +52,19 @@ impl Database {
                 })
                 .connect_lazy_with(options.clone())
         };
-        Ok(Self { pool: pool(settings.connections), urgent: pool(URGENT), bell: Bell::default() })
+        Ok(Self { pool: pool(settings.connections), timers: pool(TIMERS), bell: Bell::default() })
     }
 
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    pub(super) fn urgent(&self) -> &PgPool {
-        &self.urgent
+    pub(super) fn timers(&self) -> &PgPool {
+        &self.timers
     }
 
     pub(super) async fn close(&self) {
-        self.urgent.close().await;
+        self.timers.close().await;
         self.pool.close().await;
     }
 
@@ -78,7 +78,7 @@ impl Database {
         case: impl AsyncFn(&mut Tx) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
         let pool = match lane {
-            Lane::Timer => &self.urgent,
+            Lane::Timer => &self.timers,
             Lane::Urgent | Lane::Usual | Lane::Patient => &self.pool,
         };
         let mut tries = 1;
@@ -120,12 +120,12 @@ impl Database {
             Ok(Err(_panic)) => Err(Error::Panicked),
             Err(_too_long) => Err(Error::Busy),
         };
-        let rung = tx.rung;
+        let bells = tx.bells;
         let Conn::Postgres(transaction) = tx.conn else { return ControlFlow::Break(Err(Error::Closed)) };
         match done {
             Ok(done) => match tokio::time::timeout(limit, transaction.commit()).await {
                 Ok(Ok(())) => {
-                    self.bell.ring(rung);
+                    self.bell.ring(bells);
                     ControlFlow::Break(Ok(done))
                 }
                 Ok(Err(error)) => refused_commit(error),

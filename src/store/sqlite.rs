@@ -17,7 +17,7 @@ use sqlx::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bell, Conn, Error, Lane, Result, Rung, Settings, Tx};
+use super::{Bell, Bells, Conn, Error, Lane, Result, Settings, Tx};
 
 /// So many use cases share a commit at most; one of the timer's is always the last of its commit.
 const BATCH: usize = 64;
@@ -248,7 +248,7 @@ impl WriterLoop {
     /// was never run, and its caller hears so.
     async fn commit_together(&mut self, first: Taken) {
         let mut answers = Vec::with_capacity(BATCH);
-        let mut rung = Rung::default();
+        let mut bells = Bells::default();
         let mut state = self.tx.run("BEGIN IMMEDIATE; SAVEPOINT job").await;
         let mut next = Some(first);
         while let Some(taken) = next {
@@ -265,7 +265,7 @@ impl WriterLoop {
             let (keep, answer) = job(&mut self.tx).await;
             answers.push(answer);
             if keep {
-                rung = rung.and(self.tx.rung);
+                bells = bells.and(self.tx.bells);
             } else {
                 self.tx.forget();
                 state = self.tx.run("ROLLBACK TO job").await;
@@ -276,7 +276,7 @@ impl WriterLoop {
             state = self.tx.run("COMMIT").await;
         }
         match &state {
-            Ok(()) => self.bell.ring(rung),
+            Ok(()) => self.bell.ring(bells),
             Err(error) => {
                 tracing::error!(%error, "a shared commit failed; nothing of it was kept");
                 // Where SQLite has already rolled back by itself there is nothing left to roll back.

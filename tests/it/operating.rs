@@ -1,11 +1,12 @@
 //! What whoever runs the service sees of it: metrics, and whether it is ready.
 
 use chrono::TimeDelta;
-use homeward::http;
+use homeward::{http, store::Pools};
 use serde_json::{Value, json};
 
+use crate::store::execute;
 use crate::support::{
-    TestDb,
+    Engine, TestDb,
     app::{TestApp, WESTSHIRE, serve},
     fake_sms::{Answer, FakeSms},
     on_both,
@@ -70,6 +71,77 @@ on_both! {
         assert_eq!(get(&app.url("/metrics")).await.0, 404, "never where everybody reaches it");
         app.finish().await;
     }
+}
+
+on_both! {
+    async fn a_chase_that_cannot_be_worked_on_holds_up_nobody(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let mut visits = Vec::new();
+        for place in ["12 High St", "9 Quay Road"] {
+            let visit = app.person("ann").post("/visits", json!({"minutes": 20, "place": place})).await.id();
+            app.person("ann").post(&format!("/visits/{visit}/check-out"), json!({"pin": "4821"})).await.is_ok();
+            visits.push(visit);
+        }
+        let broken = match db.engine {
+            Engine::Sqlite => format!("x'{}'", visits[0].replace('-', "")),
+            Engine::Postgres => format!("'{}'", visits[0]),
+        };
+        execute(app.db(), &format!("UPDATE visit SET state = 'nonsense' WHERE id = {broken}")).await.unwrap();
+        app.clock.set("2026-01-15T09:00:00Z".parse().unwrap());
+        app.work().await;
+        app.clock.advance(TimeDelta::seconds(20));
+        app.work().await;
+        assert_eq!(app.texts("ann").await.len(), 1, "asked for the other, once");
+        assert_eq!(get(&app.url("/readyz")).await.0, 200, "whoever waits for a record is in no danger");
+        app.finish().await;
+    }
+}
+
+/// Somebody acts on a visit that its worker is to be asked about: neither waits for the other, and no alarm for either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_asked_for_what_is_missing_waits_for_nobody() {
+    let Some(db) = TestDb::postgres().await else { return };
+    let app = TestApp::start(&db).await;
+    app.set_pin("ann").await;
+    let visit = app.person("ann").post("/visits", json!({"minutes": 20, "place": "12 High St"})).await.id();
+    app.person("ann").post(&format!("/visits/{visit}/check-out"), json!({"pin": "4821"})).await.is_ok();
+    app.clock.set("2026-01-15T08:15:00Z".parse().unwrap());
+    app.work().await;
+    app.person("ann").post("/visits", json!({"minutes": 35, "place": "9 Quay Road"})).await.is_ok();
+    app.clock.set("2026-01-15T09:00:00Z".parse().unwrap());
+    let Pools::Postgres(pool) = app.db().pools() else { unreachable!() };
+    let mut act = pool.begin().await.unwrap();
+    let lock = format!("SELECT 1 FROM visit WHERE id = '{visit}' FOR NO KEY UPDATE");
+    sqlx::query(sqlx::AssertSqlSafe(lock)).execute(&mut *act).await.unwrap();
+    app.work().await;
+    assert_eq!(app.open_incidents().await, 1, "the other visit is overdue, and that is raised");
+    assert_eq!(app.texts("ann").await.iter().filter(|text| text.contains("Please record it")).count(), 0);
+    let drop = format!("UPDATE chase SET asked = asked WHERE about = '{visit}'");
+    sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut *act).await.unwrap();
+    act.commit().await.unwrap();
+    app.work().await;
+    assert_eq!(app.texts("ann").await.iter().filter(|text| text.contains("Please record it")).count(), 1);
+    app.finish().await;
+}
+
+/// Every connection of the doors is taken: the timer has its own for everything it does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_at_the_doors_does_not_hold_up_the_timer() {
+    let Some(db) = TestDb::postgres().await else { return };
+    let app = TestApp::start(&db).await;
+    app.person("ann").post_once("/visits", "k", json!({"minutes": 600})).await.is_ok();
+    app.clock.advance(TimeDelta::hours(25));
+    let mut crowd = Vec::new();
+    for _ in 0..4 {
+        crowd.push(app.db().read().await.unwrap());
+    }
+    app.app.timer.tick(app.now()).await.unwrap();
+    drop(crowd);
+    let Pools::Postgres(pool) = app.db().pools() else { unreachable!() };
+    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM idempotency").fetch_one(pool).await.unwrap();
+    assert_eq!(keys, 0, "forgotten with the round");
+    app.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

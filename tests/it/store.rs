@@ -68,7 +68,8 @@ async fn a_visit(db: &Db, organisation: OrganisationId) -> Visit {
     .unwrap()
 }
 
-async fn execute(db: &Db, text: &str) -> std::result::Result<u64, sqlx::Error> {
+/// Below the store, as nothing of the service can.
+pub async fn execute(db: &Db, text: &str) -> std::result::Result<u64, sqlx::Error> {
     let text = AssertSqlSafe(text.to_owned());
     match db.pools() {
         Pools::Sqlite(pool) => {
@@ -219,7 +220,7 @@ on_both! {
         db.write(async move |tx| messages::queue(tx, organisation, &new, noon()).await).await.unwrap();
         db.write(async move |tx| messages::queue(tx, organisation, &doubled, noon()).await).await.unwrap();
         let lease_ends = noon() + TimeDelta::seconds(30);
-        let claim = async |now: Time, lease_ends: Time| db.write(async move |tx| outbox::claim_any_org(tx, now, lease_ends, 40).await).await.unwrap();
+        let claim = async |now: Time, lease_ends: Time| db.write(async move |tx| outbox::claim_any_org(tx, Channel::Sms, now, lease_ends, 40).await).await.unwrap();
         let worker = async || {
             let mut mine = Vec::new();
             loop {
@@ -257,7 +258,7 @@ on_both! {
         let new = [message("one", Purpose::FirstAlarm), message("two", Purpose::FirstAlarm)];
         db.write(async move |tx| messages::queue(tx, organisation, &new, noon()).await).await.unwrap();
         assert_eq!(execute(&db, "UPDATE message SET channel = 'pigeon' WHERE body = 'one'").await.unwrap(), 1);
-        let claimed = db.write(async move |tx| outbox::claim_any_org(tx, noon(), noon(), 10).await).await.unwrap();
+        let claimed = db.write(async move |tx| outbox::claim_any_org(tx, Channel::Sms, noon(), noon(), 10).await).await.unwrap();
         let texts: Vec<_> = claimed.iter().map(|claimed| claimed.message.body.as_str()).collect();
         assert_eq!(texts, ["two"]);
     }
@@ -272,20 +273,54 @@ on_both! {
         }
         let mail = [NewMessage { channel: Channel::Email, ..message("mail", Purpose::Reminder) }];
         db.write(async move |tx| messages::queue(tx, organisation, &mail, noon()).await).await.unwrap();
-        let claim = async |seconds: i64| {
+        let claim_by = async |channel: Channel, seconds: i64| {
             let now = noon() + TimeDelta::seconds(60 + seconds);
-            let case = async move |tx: &mut Tx| outbox::claim_any_org(tx, now, now + TimeDelta::seconds(20), 9).await;
+            let case = async move |tx: &mut Tx| outbox::claim_any_org(tx, channel, now, now + TimeDelta::seconds(20), 9).await;
             db.write(case).await.unwrap()
         };
+        let claim = async |seconds: i64| claim_by(Channel::Sms, seconds).await;
         let purposes = |claimed: &[Claimed]| claimed.iter().map(|claimed| claimed.message.purpose).collect::<Vec<_>>();
         let first = claim(0).await;
-        assert_eq!(purposes(&first), [Purpose::FirstAlarm, Purpose::Reminder], "the mail waits for no text");
+        assert_eq!(purposes(&first), [Purpose::FirstAlarm]);
+        assert_eq!(purposes(&claim_by(Channel::Email, 0).await), [Purpose::Reminder], "the mail waits for no text");
         assert!(first.iter().all(|claimed| claimed.message.state == MessageState::Pending));
         assert_eq!(purposes(&claim(0).await), [], "it has just been claimed, and goes first");
         let (id, epoch) = (first[0].message.id, first[0].epoch);
         assert!(db.write(async move |tx| outbox::done_any_org(tx, id, epoch).await).await.unwrap());
         assert_eq!(purposes(&claim(0).await), [Purpose::Alarm]);
         assert_eq!(purposes(&claim(2).await), [Purpose::Told], "nobody waits longer for one that hangs");
+    }
+
+    async fn what_is_put_off_or_has_failed_lets_others_go(db: TestDb) {
+        let db = db.open().await;
+        let organisation = westshire(&db).await;
+        let new = [message("call", Purpose::FirstAlarm), message("reminder", Purpose::Reminder)];
+        db.write(async move |tx| messages::queue(tx, organisation, &new, noon()).await).await.unwrap();
+        let claim = async |seconds: i64| {
+            let now = noon() + TimeDelta::seconds(seconds);
+            let case = async move |tx: &mut Tx| outbox::claim_any_org(tx, Channel::Sms, now, now + TimeDelta::seconds(20), 9).await;
+            db.write(case).await.unwrap()
+        };
+        let words = |claimed: &[Claimed]| claimed.iter().map(|claimed| claimed.message.body.clone()).collect::<Vec<_>>();
+        let again = async |claimed: Vec<Claimed>, due: i64, tries: u32| {
+            let (id, epoch, due) = (claimed[0].message.id, claimed[0].epoch, noon() + TimeDelta::seconds(due));
+            assert!(db.write(async move |tx| outbox::again_any_org(tx, id, epoch, due, tries).await).await.unwrap());
+        };
+        let call = claim(0).await;
+        assert_eq!(words(&call), ["call"]);
+        // Its provider asked to be left alone for a second: that is waited for. For a minute: it is not.
+        again(call, 2, 0).await;
+        assert_eq!(words(&claim(1).await), [""; 0]);
+        let call = claim(2).await;
+        again(call, 62, 0).await;
+        let reminder = claim(3).await;
+        assert_eq!(words(&reminder), ["reminder"]);
+        // And whatever has failed goes first when it is due, and holds up nobody.
+        again(reminder, 62, 1).await;
+        let call = claim(62).await;
+        assert_eq!(words(&call), ["call"]);
+        again(call, 63, 1).await;
+        assert_eq!(words(&claim(63).await), ["call", "reminder"]);
     }
 
     async fn readers_miss_nothing_while_twelve_write(db: TestDb) {
@@ -373,7 +408,7 @@ on_both! {
         app.app.timer.tick(app.now()).await.unwrap();
         let (now, house) = (app.now(), app.app.site.house.clone());
         let lease_ends = now + TimeDelta::seconds(30);
-        let claimed = app.db().write(async move |tx| outbox::claim_any_org(tx, now, lease_ends, 10).await).await.unwrap();
+        let claimed = app.db().write(async move |tx| outbox::claim_any_org(tx, Channel::Sms, now, lease_ends, 10).await).await.unwrap();
         let [reminder] = claimed.try_into().expect("one reminder, by text");
         let poisoned = reminder.clone();
         let trace = Trace::machine(Door::Outbox, now);
@@ -502,7 +537,8 @@ async fn what_is_asked_often_goes_by_its_own_index() {
         ("incidents::OPEN_ABOUT", "incident_open_subject"),
         ("incidents::ALARM", "incident_open_subject"),
         ("visits::LAST_OF", "visit_ended"),
-        ("chases::DUE_ANY_ORG", "chase_due"),
+        ("chases::DUE_RECORDS_ANY_ORG", "chase_due"),
+        ("chases::DUE_FOLLOW_UPS_ANY_ORG", "chase_due"),
         ("chases::NEXT_DUE_ANY_ORG", "chase_due"),
         ("messages::TAKE_BACK_CALLS", "message_incident"),
         ("messages::DROP_CALLS", "message_incident"),
@@ -527,6 +563,26 @@ async fn what_is_asked_often_goes_by_its_own_index() {
             "{name}: {steps:?}"
         );
     }
+}
+
+/// What goes first on a channel is asked once for a claim, and not for each row that waits: with 10,000 of them the claim would
+/// be given up each time, and nothing would go any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_asks_once_what_goes_first() {
+    let (for_sqlite, for_postgres) = texts().remove("outbox::CLAIM_ANY_ORG").unwrap();
+    let sqlite = TestDb::sqlite().await;
+    let mut conn = sqlx::SqliteConnection::connect(&sqlite.url).await.unwrap();
+    let text = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {for_sqlite}"));
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(text).fetch_all(&mut conn).await.unwrap();
+    assert!(plan.iter().all(|step| !step.3.contains("CORRELATED")), "{plan:?}");
+    let Some(postgres) = TestDb::postgres().await else { return };
+    let mut conn = sqlx::PgConnection::connect(&postgres.url).await.unwrap();
+    let prepare = AssertSqlSafe(format!("PREPARE claim AS {for_postgres}"));
+    conn.execute(prepare).await.unwrap();
+    let explain = "EXPLAIN EXECUTE claim ('sms', now(), now(), 64, now(), now())";
+    let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut conn).await.unwrap();
+    assert!(plan.iter().any(|line| line.contains("InitPlan")), "{plan:#?}");
+    assert!(plan.iter().all(|line| !line.contains("SubPlan")), "{plan:#?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use homeward::{
     store::messages::MessageState,
 };
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{Environment, JO, SAM, SECRET, World, accounted_for, add_workers, westshire};
 use crate::support::{
@@ -140,6 +141,20 @@ on_both! {
         app.finish().await;
     }
 
+    async fn f08_texts_that_hang_keep_no_mail_waiting(db: TestDb) {
+        let world = World::start().await;
+        world.sms.usually(Answer::Hang);
+        let gateway = format!(r#"[{{ name = "sms", kind = "webhook", url = "{}", secret = "{SECRET}", timeout = "60s" }}]"#, world.sms.url);
+        let one_at_once = world.environment().with("HOMEWARD_SMS", gateway).with("HOMEWARD_OUTBOX__AT_ONCE", "1").with("HOMEWARD_OUTBOX__LEASE", "70s");
+        let app = overdue(&db, WESTSHIRE, &one_at_once).await;
+        app.app.timer.tick(app.now()).await.unwrap();
+        let sending = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(Arc::clone(&app.app.outbox).run(CancellationToken::new())));
+        world.mail.wait_for(|mail| mail.accepted.len() == 2).await;
+        assert_eq!((world.sms.ledger().attempts.len(), world.sms.ledger().accepted.len()), (1, 0), "the only place of a text is taken");
+        drop(sending);
+        app.verify().await;
+    }
+
     async fn f09_told_to_slow_down_it_waits_and_sends_first_alarms_first(db: TestDb) {
         const AT_ONCE: usize = 4;
         let sms = FakeSms::start(SECRET).await;
@@ -170,6 +185,28 @@ on_both! {
         let alarm = |to: &String| to == SAM || to == JO;
         assert_eq!((to.len(), to[..24].iter().all(alarm), to[24..].iter().any(alarm)), (36, true, false), "{to:?}");
         assert_eq!(refused(&app).await, 0);
+        app.finish().await;
+    }
+
+    async fn f09_a_call_that_is_put_off_for_long_goes_by_the_next_channel_too(db: TestDb) {
+        let world = World::start().await;
+        let app = overdue(&db, &sam_alone("sms"), &world.environment()).await;
+        world.sms.usually(Answer::Throttle { retry_after_secs: 30 });
+        app.work().await;
+        let mails_to = |address: &str| world.mail.ledger().accepted.iter().filter(|mail| mail.to == [address]).count();
+        assert_eq!((mails_to("sam@example.org"), mails_to("operator@example.org")), (1, 1), "nobody waits half a minute for it");
+        for _ in 0..300 {
+            app.clock.advance(TimeDelta::seconds(1));
+            app.work().await;
+        }
+        assert_eq!((mails_to("sam@example.org"), mails_to("operator@example.org")), (1, 1), "once");
+        let asked = world.sms.ledger().attempts.iter().filter(|attempt| attempt.to == SAM).count();
+        assert!((10..=11).contains(&asked), "it is asked as often as it said: {asked}");
+        let incident = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        let failed = app.log("incident", &incident).await.into_iter().filter(|kind| kind == "message.failed").count();
+        assert_eq!(failed, 1, "the log says it once");
+        world.sms.usually(Answer::Accept);
+        until(&app, 31, async || world.sms.ledger().texts_to(SAM).len() == 1).await;
         app.finish().await;
     }
 

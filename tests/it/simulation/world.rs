@@ -407,7 +407,7 @@ impl World {
 }
 
 pub async fn outbox_due(tx: &mut Tx) -> Option<Time> {
-    store::outbox::next_due_any_org(tx).await.unwrap()
+    store::outbox::next_due_by_any_channel_any_org(tx).await.unwrap()
 }
 
 fn up_to_grid(time: Time) -> Time {
