@@ -2,7 +2,7 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{header::AUTHORIZATION, request::Parts},
+    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
 };
 
 use super::{
@@ -35,6 +35,12 @@ pub(super) async fn refused(site: &Site, actor: Actor) -> Problem {
     }
 }
 
+/// The token that a request comes with.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 /// Whoever asks, also by a token that no longer lets in: a call for help needs no more.
 pub(super) enum Caller {
     /// By a token that lets in.
@@ -47,12 +53,7 @@ impl FromRequestParts<Site> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        });
-        let Some(token) = token else { return Err(Problem::of(Kind::NoToken)) };
+        let Some(token) = bearer(&parts.headers) else { return Err(Problem::of(Kind::NoToken)) };
         let now = site.clock.now();
         let mut tx = site.db.read().await?;
         let found = access::authenticate(&mut tx, token, now).await?;

@@ -180,13 +180,15 @@ impl Trace {
 }
 
 /// How urgent a use case is. SQLite has one writer: the timer's goes before all that wait, then what is urgent. On PostgreSQL
-/// the timer and the outbox have connections of their own, so that a crowd at the doors never keeps the timer waiting; there
-/// the other lanes share one pool.
+/// the timer and the outbox have connections of their own, and so have calls for help: a crowd at the doors keeps neither
+/// waiting, nor one the other. There the other lanes share one pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// The timer's and the outbox's own.
     Timer,
-    /// What may end a visit or raise an alarm: check-outs, texts, calls for help.
+    /// Calls for help.
+    Help,
+    /// What may end a visit: check-outs, texts.
     Urgent,
     /// Everything else.
     Usual,
@@ -198,7 +200,7 @@ impl Lane {
     /// How long a use case may take.
     fn longest(self) -> Duration {
         match self {
-            Self::Timer | Self::Urgent | Self::Usual => LONGEST_USE_CASE,
+            Self::Timer | Self::Help | Self::Urgent | Self::Usual => LONGEST_USE_CASE,
             Self::Patient => LONGEST_USE_CASE * 30,
         }
     }

@@ -19,11 +19,15 @@ const TIMERS: u32 = 4;
 /// A connection that nobody has used for so long is asked whether it still works.
 const ASKED_AFTER: Duration = Duration::from_secs(1);
 
-/// Pools of connections: one for the doors, a small one for the timer and the outbox.
+/// And for calls for help.
+const HELP: u32 = 2;
+
+/// Pools of connections: one for the doors, a small one for the timer and the outbox, one for calls for help.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: PgPool,
     timers: PgPool,
+    help: PgPool,
     bell: Bell,
 }
 
@@ -52,7 +56,12 @@ impl Database {
                 })
                 .connect_lazy_with(options.clone())
         };
-        Ok(Self { pool: pool(settings.connections), timers: pool(TIMERS), bell: Bell::default() })
+        Ok(Self {
+            pool: pool(settings.connections),
+            timers: pool(TIMERS),
+            help: pool(HELP),
+            bell: Bell::default(),
+        })
     }
 
     pub(super) fn pool(&self) -> &PgPool {
@@ -65,6 +74,7 @@ impl Database {
 
     pub(super) async fn close(&self) {
         self.timers.close().await;
+        self.help.close().await;
         self.pool.close().await;
     }
 
@@ -79,6 +89,7 @@ impl Database {
     ) -> Result<T> {
         let pool = match lane {
             Lane::Timer => &self.timers,
+            Lane::Help => &self.help,
             Lane::Urgent | Lane::Usual | Lane::Patient => &self.pool,
         };
         let mut tries = 1;

@@ -136,7 +136,7 @@ impl Database {
         });
         let lane = match lane {
             Lane::Timer => &self.timer,
-            Lane::Urgent => &self.urgent,
+            Lane::Help | Lane::Urgent => &self.urgent,
             Lane::Usual | Lane::Patient => &self.usual,
         };
         lane.send(job).await.map_err(|_| Error::Closed)?;

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use axum::{
     extract::State,
-    http::StatusCode,
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,14 +14,14 @@ use serde_json::{Map, Value};
 use super::Reply;
 use crate::{
     app::{
-        access,
+        access::{self, BadToken},
         sos::{self as cases, Cry, Proof},
     },
     clock::Time,
     domain::{command::masked, event::Door, incident::Position, local_time::written},
     http::{
         Site,
-        auth::Caller,
+        auth::bearer,
         body::{Body, clean},
         problem::{Kind, Problem},
     },
@@ -83,28 +83,33 @@ pub(super) struct Noted {
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn call_for_help(
     State(site): State<Site>,
-    caller: Result<Caller, Problem>,
+    headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
     let now = site.clock.now();
-    let (actor, proof) = match caller {
-        Ok(Caller::Known(actor)) => (actor, Proof::Valid),
-        Ok(Caller::Once(actor)) => (actor, Proof::OldToken),
-        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
-            return whose_nobody_knows(&site, problem, now).await;
-        }
-        Err(_) => return not_sent(),
+    let Some(token) = bearer(&headers).map(str::to_owned) else {
+        return whose_nobody_knows(&site, now).await;
     };
     // What cannot be read is left out: the call itself is what counts.
-    let cry = Cry { proof, ..read(&body.unwrap_or_default(), now) };
-    let trace = Trace { actor: Some(actor.person), door: Door::Api, now };
-    let (house, zone) = (Arc::clone(&site.house), actor.zone);
-    let case = async move |tx: &mut Tx| cases::call_for_help(tx, &house, &actor, cry.clone(), trace).await;
-    match site.db.write_in(Lane::Urgent, case).await {
-        Ok(()) => {
+    let cry = read(&body.unwrap_or_default(), now);
+    let house = Arc::clone(&site.house);
+    // One transaction, and of a lane of its own: it waits for no crowd, not even to learn whose the token is.
+    let case = async move |tx: &mut Tx| {
+        let (actor, proof) = match access::authenticate(tx, &token, now).await? {
+            Ok(actor) => (actor, Proof::Valid),
+            Err(BadToken::Over(actor)) => (actor, Proof::OldToken),
+            Err(BadToken::Unknown) => return Ok(None),
+        };
+        let trace = Trace { actor: Some(actor.person), door: Door::Api, now };
+        cases::call_for_help(tx, &house, &actor, Cry { proof, ..cry.clone() }, trace).await?;
+        Ok(Some(actor.zone))
+    };
+    match site.db.write_in(Lane::Help, case).await {
+        Ok(Some(zone)) => {
             let message = format!("Noted {}.", written(now, now, zone));
             Reply::ok(&Noted { message, at: now }).into_response()
         }
+        Ok(None) => whose_nobody_knows(&site, now).await,
         Err(error) => {
             tracing::error!(%error, "a call for help could not be kept");
             not_sent()
@@ -119,7 +124,7 @@ pub(super) fn not_sent() -> Response {
 
 /// A call that nobody can be found for: refused, but somebody has to be able to see that it came. Whoever sends many fills
 /// no log: one a minute is kept.
-async fn whose_nobody_knows(site: &Site, problem: Problem, now: Time) -> Response {
+async fn whose_nobody_knows(site: &Site, now: Time) -> Response {
     let again = {
         let mut kept = site.unknown_caller.lock().unwrap_or_else(PoisonError::into_inner);
         let again = kept.is_some_and(|kept| (now - kept).abs() < TimeDelta::minutes(1));
@@ -133,7 +138,7 @@ async fn whose_nobody_knows(site: &Site, problem: Problem, now: Time) -> Respons
             tracing::error!(%error, "a call for help by a token that was never issued could not be logged");
         }
     }
-    problem.into_response()
+    Problem::of(Kind::NoToken).into_response()
 }
 
 fn read(body: &[u8], now: Time) -> Cry {

@@ -87,6 +87,9 @@ pub(super) async fn take(
     if !matches!(command, Command::In(_) | Command::More { .. }) {
         act.key = None;
     }
+    if calls_for_help(&command) {
+        act.lane = Lane::Help;
+    }
     let answered = act.run(async move |tx, actor, trace| {
         let sender = Sender::Account(actor.clone());
         let answer = cases::take(tx, &house, &key, &sender, &received, trace).await?;
@@ -115,7 +118,7 @@ async fn by_old_token(site: Site, actor: Actor, received: Received) -> Response 
     let cry = Cry { words, made_at: received.made_at, proof: Proof::OldToken, ..Cry::default() };
     let (house, zone) = (Arc::clone(&site.house), actor.zone);
     let case = async move |tx: &mut Tx| call_for_help(tx, &house, &actor, cry.clone(), trace).await;
-    match site.db.write_in(Lane::Urgent, case).await {
+    match site.db.write_in(Lane::Help, case).await {
         Ok(()) => {
             let reply = English.reply(&Said::Noted, trace.now, zone);
             Reply::ok(&TextReply { reply, id: None }).into_response()
