@@ -110,7 +110,7 @@ impl Timer {
         match self.ask_for_what_is_missing(now).await {
             Ok(asked) => worked += asked,
             Err(error) => {
-                tracing::error!(%error, "nobody could be asked for what is missing; tried again with the next round");
+                tracing::error!(%error, "what is missing was not asked for; tried again with the next round");
             }
         }
         Ok(worked)

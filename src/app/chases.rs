@@ -110,7 +110,7 @@ async fn ask_or_put_aside(tx: &mut Tx, house: &House, due: &Due, trace: Trace) -
     match asked {
         Err(error) if !error.is_for_the_whole() => {
             let about = due.about;
-            tracing::error!(%error, %about, "nobody could be asked for what is missing there; moved aside for 30 s");
+            tracing::error!(%error, %about, "what is missing there was not asked for; moved aside for 30 s");
             chases::put_aside_any_org(tx, about, trace.now + MOVED_ASIDE).await
         }
         done => done,
