@@ -253,7 +253,8 @@ impl Outbox {
                     reason,
                     at: self.clock.now() + delta(wait),
                     tries: claimed.tries,
-                    all_failed: usize::try_from(claimed.tries) == Ok(providers.len()),
+                    // The try that would have been the last of the first turn may have left no mark.
+                    all_failed: usize::try_from(claimed.tries).is_ok_and(|tries| tries >= providers.len()),
                 }
             }
             Ok(Handed::Slow { wait }) => {

@@ -6,7 +6,7 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 use serde_json::json;
 
-use super::{House, telling::Telling, tick::MOVED_ASIDE};
+use super::{House, MOVED_ASIDE, telling::Telling};
 use crate::{
     clock::Time,
     domain::{

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    House, incidents,
+    House, MOVED_ASIDE, incidents,
     telling::{Telling, address, tell_operator},
 };
 use crate::{
@@ -31,8 +31,6 @@ pub const ASKED_TO_WAIT: &str = "asked to wait";
 const TRIES_TOLD: u32 = 5;
 /// A call to act that would be put off for longer than this starts its recipient's next channel.
 const PATIENCE: TimeDelta = TimeDelta::seconds(10);
-/// A message that made its sender fail is tried again after this long.
-pub const MOVED_ASIDE: TimeDelta = TimeDelta::seconds(30);
 
 /// A provider took it.
 pub async fn accepted(

@@ -29,6 +29,9 @@ use crate::domain::{
     wording::PinAnswer,
 };
 
+/// What cannot be worked on is looked at again after so long: meanwhile it holds up nobody.
+pub const MOVED_ASIDE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);
+
 /// What a use case gives: a failure of the store rolls back; what a person was refused is kept.
 pub type Outcome<T> = crate::store::Result<Result<T, Rejected>>;
 

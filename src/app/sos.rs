@@ -55,17 +55,20 @@ pub async fn call_for_help(
     let at = Said::made(cry.made_at, now).at;
     let policy = directory.policy(actor.team);
     let mut incident = match open_about(tx, actor.organisation, actor.person).await? {
-        Some(incident) => {
+        Found::Open(incident) => {
             let ladder = ladders::by_id(tx, actor.organisation, incident.ladder).await?.ladder;
             let visit = match incident.visit {
                 Some(visit) => visits::find(tx, actor.organisation, visit).await?,
                 None => None,
             };
             let rules = Rules { ladder: &ladder, directory: &directory, policy: &policy };
-            let decision = incident.sos(at, cry.words.as_deref(), rules, now);
+            let decision = (*incident).sos(at, cry.words.as_deref(), rules, now);
             carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?
         }
-        None => open(tx, house, &directory, actor, &running, (at, cry.words.as_deref()), trace).await?,
+        found => {
+            let said = (at, cry.words.as_deref());
+            open(tx, house, &directory, actor, (&running, found), said, trace).await?
+        }
     };
     if let Some(position) = cry.position {
         let decision = incident.at_position(position, now);
@@ -78,23 +81,32 @@ pub async fn call_for_help(
     Ok(())
 }
 
-/// The open incident that a call for help belongs to: one that is an SOS already, or else the newest.
-async fn open_about(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    worker: PersonId,
-) -> store::Result<Option<Incident>> {
+/// What a call for help finds.
+#[derive(Debug, PartialEq)]
+enum Found {
+    /// The open incident that it belongs to: one that is an SOS already, or else the newest.
+    Open(Box<Incident>),
+    /// None.
+    Nothing,
+    /// One that cannot be read. It may stand in the way of another about the same visit.
+    Unreadable,
+}
+
+async fn open_about(tx: &mut Tx, organisation: OrganisationId, worker: PersonId) -> store::Result<Found> {
     let mut open = Vec::new();
+    let mut found_none = Found::Nothing;
     for id in incidents::open_about(tx, organisation, worker).await? {
         match incidents::load(tx, organisation, id).await {
             // Then another opens: a call for help waits for nobody's repair.
             Err(error) if error.is_about_a_row() => {
                 tracing::error!(%error, "an open incident cannot be read");
+                found_none = Found::Unreadable;
             }
             found => open.extend(found?.filter(Incident::is_open)),
         }
     }
-    Ok(open.into_iter().max_by_key(|incident| (incident.kind, incident.opened_at)))
+    let meant = open.into_iter().max_by_key(|incident| (incident.kind, incident.opened_at));
+    Ok(meant.map_or(found_none, |incident| Found::Open(Box::new(incident))))
 }
 
 async fn open(
@@ -102,18 +114,20 @@ async fn open(
     house: &House,
     directory: &Directory,
     actor: &Actor,
-    running: &[Visit],
+    (running, found): (&[Visit], Found),
     (at, words): (Time, Option<&str>),
     trace: Trace,
 ) -> store::Result<Incident> {
     let now = trace.now;
-    let visit = running
+    let latest = running
         .iter()
         .filter(|visit| matches!(visit.state, VisitState::Begun { .. }))
         .max_by_key(|visit| visit.arrived_at);
-    let nearest = match visit {
-        Some(_) => None,
-        None => nearest(tx, actor, running, now).await?,
+    let visit = latest.filter(|_| found != Found::Unreadable);
+    let nearest = match (visit, latest) {
+        (Some(_), _) => None,
+        (None, Some(latest)) => Some(latest.clone()),
+        (None, None) => nearest(tx, actor, running, now).await?,
     };
     let risk = visit.or(nearest.as_ref()).map_or(Risk::High, |visit| visit.details.risk);
     let team = visit.map_or(actor.team, |visit| visit.team);

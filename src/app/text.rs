@@ -7,7 +7,7 @@ use super::{
     House, Rejected,
     access::Actor,
     incidents::{self, Deed, OutsideAnswer},
-    sos::{Cry, call_for_help},
+    sos::{Cry, Proof, call_for_help},
     telling::Telling,
     visits::{self as visit_cases, Came, ForWhom, OfAll, act_on_running},
 };
@@ -192,8 +192,11 @@ impl Text<'_> {
             Err(rejected) => return Ok(Reply::NotNow(rejected.to_string()).into()),
         };
         let Some(alarm) = all.iter().map(|done| done.alarm.as_the_worker_sees_it()).max() else {
-            let till = self.till(tx).await?;
-            return Ok(till.map_or(Reply::NothingRunning, |till| Reply::SaidBefore { till }).into());
+            let Some(till) = self.till(tx).await? else { return Ok(Reply::NothingRunning.into()) };
+            // Late, or a phone whose clock is wrong: then it is said in vain again and again, and a person has to know.
+            self.keep_and_tell(tx, "said_before", Some(Notice::UnreadableText)).await?;
+            let said = Said::made(made_at, self.trace.now).at;
+            return Ok(Reply::SaidBefore { said, till }.into());
         };
         if out {
             let begun = all.iter().map(|done| done.visit.arrived_at.unwrap_or(self.trace.now));
@@ -208,7 +211,7 @@ impl Text<'_> {
                 .min(),
             None => None,
         };
-        let visit = all.first().filter(|_| more).map(|done| done.visit.id);
+        let visit = all.first().map(|done| done.visit.id);
         Ok(Answer { reply: Reply::WatchedOn { till, alarm, other }, visit })
     }
 
@@ -364,6 +367,38 @@ impl Text<'_> {
         let directory = people::directory(tx, actor.organisation).await?;
         Ok(Some(answered(&directory, &incident, actor.person, &deed)))
     }
+}
+
+/// A call for help by a token that was once issued: it needs no more. About whoever sends it, or, by a code that they were called
+/// under, about the worker of that alarm. `None`: it is none.
+pub async fn help_by_old_token(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    received: &Received,
+    trace: Trace,
+) -> store::Result<Option<Reply>> {
+    let command = crate::domain::command::parse(&received.text);
+    let words = match command {
+        Command::NotSafe { code, words } => {
+            if let Found::Open(about) = find(tx, actor.person, "NOT SAFE", Some(&code)).await? {
+                let about = (actor.organisation, about);
+                let found = OutsideAnswer::NotSafe { words: words.clone() };
+                if let Ok(incident) = incidents::outside(tx, house, about, actor.person, found, trace).await?
+                {
+                    let worker = people::name(tx, actor.organisation, incident.subject).await?;
+                    return Ok(Some(Reply::EverybodyCalled { worker: worker.unwrap_or_default() }));
+                }
+            }
+            words
+        }
+        Command::Sos { words } => words,
+        _ => return Ok(None),
+    };
+    let words = (!words.is_empty()).then_some(words);
+    let cry = Cry { words, made_at: received.made_at, proof: Proof::OldToken, ..Cry::default() };
+    call_for_help(tx, house, actor, cry, trace).await?;
+    Ok(Some(Reply::Noted))
 }
 
 /// The longest text that is kept.

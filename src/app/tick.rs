@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{
-    House, incidents,
+    House, MOVED_ASIDE, incidents,
     telling::{Lists, Telling, send_lists, tell_of_stuck_deadline},
 };
 use crate::{
@@ -23,9 +23,6 @@ use crate::{
         installation, ladders, people, visits,
     },
 };
-
-/// A deadline that could not be worked on is looked at again after this long.
-pub const MOVED_ASIDE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);
 
 /// An answer is kept under its Idempotency-Key for so long.
 const KEYS_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);

@@ -186,9 +186,12 @@ impl Directory {
 
     /// Who has to know what concerns this person: who answers for them, or else the duty manager.
     pub fn who_has_to_know(&self, id: PersonId) -> Vec<PersonId> {
-        let managers = self.managers_for(id);
-        let here = |id: &PersonId| self.person(*id).is_some_and(|person| !person.left);
-        let duty = || self.duty_manager.filter(|duty| *duty != id && here(duty));
+        let reached = |id: &PersonId| {
+            self.person(*id)
+                .is_some_and(|person| !person.left && Channel::ALL.iter().any(|by| person.has(*by)))
+        };
+        let managers: Vec<PersonId> = self.managers_for(id).into_iter().filter(reached).collect();
+        let duty = || self.duty_manager.filter(|duty| *duty != id && reached(duty));
         if managers.is_empty() { duty().into_iter().collect() } else { managers }
     }
 

@@ -61,6 +61,8 @@ pub enum Reply {
     },
     /// To what was sent before anything that runs began.
     SaidBefore {
+        /// When it was said, as the phone has it.
+        said: Time,
         /// Watched till then.
         till: Time,
     },

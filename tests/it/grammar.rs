@@ -323,7 +323,7 @@ fn speaking_of_an_incident() {
     mean(
         &Command::Ack { code: k7qf() },
         "ACK K7QF | ack k7qf | Ack: K7QF. | ACKK7QF | ACK “K7QF” | ack K7 QF | ACK K-7-Q-F | \
-         A.C.K K7QF | ACK please K7QF | ACK K7QF on my way | ACK K7QF I'll call him | ＡＣＫ Ｋ７ＱＦ | ACK K7QF K7QF",
+         A.C.K K7QF | ACK please K7QF | ACK K7QF on my way | ACK K7QF I'll call him | ACK K7QF no problem | ＡＣＫ Ｋ７ＱＦ | ACK K7QF K7QF",
     );
     mean(
         &Command::Ack { code: None },
@@ -331,7 +331,7 @@ fn speaking_of_an_incident() {
     );
     // What denies takes nothing.
     mean(
-        &Command::NotUnderstood(Why::Perhaps("NO")),
+        &Command::NotUnderstood(Why::Perhaps("ACK")),
         "ACK K7QF cannot come | ACK K7QF can't | ACK K7QF no | ack K7QF not me",
     );
     mean(

@@ -36,12 +36,18 @@ on_both! {
         app.pass(30).await;
         app.text("ann", "IN 60").await;
         let late = app.person("ann").post("/text", json!({"text": "OUT 4821", "made_at": app.at("12:10")})).await;
-        assert_eq!(late.body["reply"], "Nothing done: sent before your visit began. Still watching till 13:30. Out? Reply OUT and your PIN.");
+        assert_eq!(late.body["reply"], "Nothing done: sent 12:10, before your visit began. Still watching till 13:30. Wrong time? Your manager is told.");
         // However long it was on its way: yesterday's "out" is not today's.
-        for (text, made_at) in [("OUT 4821", "2026-01-13T17:30:00Z"), ("MORE 120 4821", "2026-01-13T17:30:00Z"), ("OK 4821", "1066-10-14T09:00:00Z")] {
+        for (text, made_at, sent) in [
+            ("OUT 4821", "2026-01-13T17:30:00Z", "17:30 Tue"),
+            ("MORE 120 4821", "2026-01-13T17:30:00Z", "17:30 Tue"),
+            ("OK 4821", "1066-10-14T09:00:00Z", "12:30 Mon"),
+        ] {
             let late = app.person("ann").post("/text", json!({"text": text, "made_at": made_at})).await;
-            assert_eq!(late.is_ok().body["reply"], "Nothing done: sent before your visit began. Still watching till 13:30. Out? Reply OUT and your PIN.", "{text}");
+            assert_eq!(late.is_ok().body["reply"], format!("Nothing done: sent {sent}, before your visit began. Still watching till 13:30. Wrong time? Your manager is told."), "{text}");
         }
+        app.work().await;
+        assert!(app.texts("sam").await.contains(&"Ann Lee is on a visit and sent a text that Homeward could not read. It stands in Homeward. Ring Ann Lee.".to_owned()));
         assert_eq!(app.text("ann", "STATUS").await, "Watching you till 13:30.");
         // A start that had run out before it arrived is watched and asked about.
         app.text("ann", "OUT 4821").await;

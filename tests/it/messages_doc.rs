@@ -236,7 +236,7 @@ catalogue! { replies of Reply {
     Objected, "NOT OUT", "the worker", [Reply::Objected { till: at("15:00") }];
     NothingToObjectTo, "NOT OUT, though nobody acted", "the worker",
         [Reply::NothingToObjectTo { till: None }, Reply::NothingToObjectTo { till: Some(at("15:00")) }];
-    SaidBefore, "OUT, OK, MORE, sent before the visit began", "the worker", [Reply::SaidBefore { till: at("15:00") }];
+    SaidBefore, "OUT, OK, MORE, sent before the visit began", "the worker", [Reply::SaidBefore { said: at("09:30"), till: at("15:00") }];
     NotThereYet, "TEST, CONCERN", "the worker", [
         Reply::NotThereYet { word: "CONCERN", manager: Some(s("Sam Cole")) },
         Reply::NotThereYet { word: "TEST", manager: None },

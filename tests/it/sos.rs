@@ -3,6 +3,7 @@
 use homeward::domain::{contact::Channel, notice::Purpose};
 use serde_json::{Value, json};
 
+use crate::store::execute;
 use crate::support::{app::TestApp, on_both};
 
 on_both! {
@@ -146,13 +147,47 @@ on_both! {
         let app = TestApp::start(&db).await;
         app.pass(60).await;
         let cry = json!({"made_at": app.at("12:20")});
+        app.person("cas").post("/sos", json!({"made_at": "-9000-01-01T00:00:00Z"})).await.is_ok();
+        let bens = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        app.person("sam").post(&format!("/incidents/{bens}/close"), json!({"outcome": "false_alarm", "known_by": "seen", "worker_now": "home", "note": "n"})).await.is_ok();
         app.person("ann").post("/sos", cry.clone()).await.is_ok();
         let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
         app.person("sam").post(&format!("/incidents/{id}/acknowledge"), json!({})).await.is_ok();
         app.person("ann").post("/sos", cry).await.is_ok();
-        app.person("ann").post("/sos", json!({"made_at": "-9000-01-01T00:00:00Z"})).await.is_ok();
         assert_eq!(app.the_incident().await["owner"]["name"], "Sam Cole", "nobody loses it to a repeat");
+        // A phone whose clock is slow calls anew all the same.
+        app.pass(10).await;
+        app.person("ann").post("/sos", json!({"made_at": app.at("12:23")})).await.is_ok();
+        assert_eq!(app.the_incident().await["owner"], Value::Null);
         app.finish().await;
+    }
+
+    async fn who_was_called_and_finds_them_not_safe_needs_no_more_than_an_old_token(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.ann_goes_in(10).await;
+        app.pass(20).await;
+        let code = app.the_incident_as("sam").await["code"].as_str().unwrap().to_owned();
+        let (organisation, now) = (app.organisation, app.now());
+        let listed = homeward::store::tokens::list(&mut app.db().read().await.unwrap(), organisation).await.unwrap();
+        let sam = listed.iter().find(|token| token.person_key == "sam").unwrap().id;
+        app.db().write(async move |tx| homeward::store::tokens::revoke(tx, organisation, sam, now).await).await.unwrap();
+        let reply = app.person("sam").post("/text", json!({"text": format!("NOT SAFE {code} door open")})).await;
+        assert_eq!(reply.is_ok().body["reply"], "Everybody is being called about Ann Lee now. Ring 999 if nobody has.");
+        let incident = app.the_incident_as("dee").await;
+        assert_eq!((incident["kind"].as_str(), incident["subject"]["name"].as_str()), (Some("sos"), Some("Ann Lee")));
+        app.person("sam").post("/text", json!({"text": format!("ACK {code}")})).await.is_problem(401, "no-token");
+        app.finish().await;
+    }
+
+    async fn an_open_incident_that_cannot_be_read_stands_in_nobodys_way(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.ann_goes_in(10).await;
+        app.pass(20).await;
+        assert_eq!(app.open_incidents().await, 1);
+        assert_eq!(execute(app.db(), "UPDATE incident SET claim = 'of a newer version'").await.unwrap(), 1);
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        app.work().await;
+        assert!(app.texts("sam").await.iter().any(|text| text.starts_with("SOS: Ann Lee 12:20.")), "{:?}", app.texts("sam").await);
     }
 
     async fn an_old_token_is_enough_and_an_invented_one_is_not(db: TestDb) {

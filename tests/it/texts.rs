@@ -169,7 +169,11 @@ on_both! {
         assert_eq!(send("MORE 30 4821").await, "Watching you till 13:30. Reply OUT and your PIN when you leave.", "the same request, again");
         assert_eq!(send("OUT 4821").await, "Ended 12:00. You are no longer watched.");
         assert_eq!(send("STATUS").await, "Nothing running: you are NOT being watched.");
-        assert_eq!(send("MORE 30 4821").await, "Nothing running: you are NOT being watched. To be watched for an hour reply IN 60.");
+        // What comes again late is not done to a visit that has begun since.
+        app.text("ann", "IN 20 9 Quay Road").await;
+        assert_eq!(send("OUT 4821").await, "Ended 12:00. You are no longer watched.", "what was done");
+        assert_eq!(send("MORE 30 4821").await, "Done before, and that visit is over since. Are you watched? Reply STATUS.");
+        assert_eq!(send("STATUS").await, "Watching you till 12:20.");
         send("SOS").await;
         let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
         app.person("sam").post(&format!("/incidents/{id}/close"), json!({"outcome": "false_alarm", "known_by": "seen", "worker_now": "home", "note": "n"})).await.is_ok();

@@ -185,7 +185,8 @@ fn negates(words: &[&str], at: usize) -> bool {
 
 /// Whether any of these denies something.
 pub(super) fn have_a_negation(rest: &[Token]) -> bool {
-    rest.iter().any(|token| NEGATIONS.contains(&token.text.as_str()) || token.text == "NO")
+    let words: Vec<&str> = rest.iter().map(|token| token.text.as_str()).collect();
+    (0..words.len()).any(|at| negates(&words, at))
 }
 
 /// Whether the first of these denies what stands before it.

@@ -48,7 +48,7 @@ pub(super) fn read(word: Word, original: &str, after_word: usize, rest: &[Token]
     let words = |from: usize| trimmed(&without_numbers(&original[from..]));
     match word {
         // "ACK K7QF cannot come" takes nothing.
-        Word::Ack if calls::have_a_negation(rest) => Command::NotUnderstood(Why::Perhaps(Word::No.taught())),
+        Word::Ack if calls::have_a_negation(rest) => Command::NotUnderstood(Why::Perhaps(Word::Ack.taught())),
         Word::Ack => acknowledgement(which, at.start, rest),
         Word::No => Command::Cannot { code: which },
         Word::Where => Command::Where { code: which },

@@ -71,7 +71,7 @@ impl Incident {
         let same = self
             .sos
             .filter(|sos| sos.by == self.subject)
-            .is_some_and(|sos| at < sos.at + delta(rules.policy.sos_same));
+            .is_some_and(|sos| (at - sos.at).abs() < delta(rules.policy.sos_same));
         let sos = Sos { at: at.max(self.sos.map_or(at, |sos| sos.at)), by: self.subject };
         if same {
             self.sos = Some(sos);

@@ -161,7 +161,7 @@ impl Visit {
         match by {
             By::Worker(..) => {
                 self.heard(said.at);
-                let at = wanted.min(said.at + FURTHEST_AHEAD);
+                let at = wanted.min(said.now + FURTHEST_AHEAD);
                 Ok(self.extend_by_worker(at, deadline, alarm, said.now, policy))
             }
             By::Another { known_by, person } => {

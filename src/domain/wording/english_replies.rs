@@ -81,8 +81,9 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
         Reply::NothingToObjectTo { till: Some(till) } => {
             format!("Still watching till {}. Staying longer? Reply MORE 30 and your PIN.", time(*till))
         }
-        Reply::SaidBefore { till } => format!(
-            "Nothing done: sent before your visit began. Still watching till {}. Out? Reply OUT and your PIN.",
+        Reply::SaidBefore { said, till } => format!(
+            "Nothing done: sent {}, before your visit began. Still watching till {}. Wrong time? Your manager is told.",
+            time(*said),
             time(*till)
         ),
         Reply::NotThereYet { word, manager } => {

@@ -149,6 +149,8 @@ enum Reuse {
     Refuse,
     /// It is done as if it had no key, with a warning: a start.
     Warn,
+    /// It is done as if it had no key: a text about a visit. The same again is answered as it was only while that visit runs.
+    OfAVisit,
 }
 
 impl Act {
@@ -193,6 +195,13 @@ impl Act {
                         "this Idempotency-Key is that of a visit which is over: this is a new one",
                     );
                     Ok((reply, false))
+                }
+                // It is not done to another visit, which may have begun since; and nobody believes that this one is watched.
+                Claimed::Done { reply, .. }
+                    if reuse == Reuse::OfAVisit && !still_runs(tx, &actor, &reply).await? =>
+                {
+                    let reply = "Done before, and that visit is over since. Are you watched? Reply STATUS.";
+                    Ok((Reply::ok(&serde_json::json!({ "reply": reply })), true))
                 }
                 Claimed::Done { status, reply } => {
                     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);

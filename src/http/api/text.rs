@@ -20,7 +20,6 @@ use super::{
 use crate::{
     app::{
         access::Actor,
-        sos::{Cry, Proof, call_for_help},
         text::{self as cases, Received, Sender},
     },
     domain::{
@@ -66,11 +65,20 @@ pub(super) struct TextReply {
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn take(
     State(site): State<Site>,
-    caller: Caller,
+    caller: Result<Caller, Problem>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
     let read = body.and_then(|body| Ok((read(&body)?, body)));
+    let caller = match (caller, &read) {
+        (Ok(caller), _) => caller,
+        (Err(failed), Ok((received, _)))
+            if failed.status().is_server_error() && calls_for_help(&parse(&received.text)) =>
+        {
+            return not_sent();
+        }
+        (Err(problem), _) => return problem.into_response(),
+    };
     let (actor, (received, body)) = match (caller, read) {
         (Caller::Known(actor), Ok(read)) => (actor, read),
         // It may have been a start: somebody has to know that nobody is watched for it.
@@ -81,10 +89,11 @@ pub(super) async fn take(
     let command = parse(&received.text);
     let (house, key) = (Arc::clone(&site.house), site.key.clone());
     let mut act = Act::new(site, actor, "POST /text", &headers, body).urgent();
-    act.reuse = Reuse::Warn;
+    act.reuse = if matches!(command, Command::In(_)) { Reuse::Warn } else { Reuse::OfAVisit };
     act.door = Door::Text;
-    // Said twice these two would do twice as much. All else is done as often as it is said: a second call for help is one.
-    if !matches!(command, Command::In(_) | Command::More { .. }) {
+    // What the worker does to a visit is done once. All else is done as often as it is said: a second call for help is one.
+    if !matches!(command, Command::In(_) | Command::Out { .. } | Command::Fine { .. } | Command::More { .. })
+    {
         act.key = None;
     }
     if calls_for_help(&command) {
@@ -109,18 +118,18 @@ fn calls_for_help(command: &Command) -> bool {
 /// A call for help needs no more than a token that was once issued. A start by such a token is not watched, and somebody is told.
 async fn by_old_token(site: Site, actor: Actor, received: Received) -> Response {
     let trace = Trace { actor: Some(actor.person), door: Door::Text, now: site.clock.now() };
-    let words = match parse(&received.text) {
-        Command::Sos { words } | Command::NotSafe { words, .. } => words,
-        Command::In(_) => return visits::by_old_token(site, actor).await,
-        _ => return refused(&site, actor).await.into_response(),
-    };
-    let words = (!words.is_empty()).then_some(words);
-    let cry = Cry { words, made_at: received.made_at, proof: Proof::OldToken, ..Cry::default() };
+    let command = parse(&received.text);
+    if matches!(command, Command::In(_)) {
+        return visits::by_old_token(site, actor).await;
+    }
+    if !calls_for_help(&command) {
+        return refused(&site, actor).await.into_response();
+    }
     let (house, zone) = (Arc::clone(&site.house), actor.zone);
-    let case = async move |tx: &mut Tx| call_for_help(tx, &house, &actor, cry.clone(), trace).await;
+    let case = async move |tx: &mut Tx| cases::help_by_old_token(tx, &house, &actor, &received, trace).await;
     match site.db.write_in(Lane::Help, case).await {
-        Ok(()) => {
-            let reply = English.reply(&Said::Noted, trace.now, zone);
+        Ok(reply) => {
+            let reply = English.reply(&reply.unwrap_or(Said::Noted), trace.now, zone);
             Reply::ok(&TextReply { reply, id: None }).into_response()
         }
         Err(error) => {
