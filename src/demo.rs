@@ -110,7 +110,7 @@ pub async fn run(options: &Options, out: &mut (dyn Write + Send)) -> anyhow::Res
 async fn prepare(folder: &Path, speed: u32, clock: Arc<dyn Clock>) -> anyhow::Result<Demo> {
     let mut config = Config::load(None, &BTreeMap::new())?;
     // Its first gateway is down so that one can see what happens then: that is no news.
-    config.log.filter = "warn,homeward::outbox=error".into();
+    config.log.filter = "error".into();
     telemetry::start(&config.log);
     config.database.url = Secret::new(sqlite_url(&folder.join("demo.db"))?);
     config.answering.by_text = true;
