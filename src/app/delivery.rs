@@ -219,9 +219,12 @@ pub async fn poisoned(tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trac
     Ok(())
 }
 
-/// A message about nobody and nothing goes to the operator; its own failure is not told to the operator again.
+/// A mail about nobody and nothing goes to the operator; its own failure is not told to the operator again.
 fn is_to_operator(message: &Message) -> bool {
-    message.recipient_id.is_none() && message.incident_id.is_none() && message.visit_id.is_none()
+    let about_nobody =
+        message.recipient_id.is_none() && message.incident_id.is_none() && message.visit_id.is_none();
+    // A last-resort number is texted about a start that nobody could read, too.
+    about_nobody && message.channel == Channel::Email
 }
 
 async fn taken_back(tx: &mut Tx, message: &Message) -> store::Result<bool> {
