@@ -479,7 +479,7 @@ impl Model {
 
     /// Somebody does something to a visit.
     pub fn act(&mut self, visit: usize, by: Who, act: Act, pin: Pin, now: Time) -> Answer {
-        let incident = self.bears_on(visit);
+        let (incident, own_overdue) = (self.bears_on(visit), self.own_overdue(visit));
         let own = self.visits[visit].worker == by;
         if own && act != Act::Object && !self.pin_is_right(by, pin, now) {
             return Answer::Pin;
@@ -521,8 +521,7 @@ impl Model {
             }
             Act::Extend(length) => it.watched_until((from + length).min(now + FURTHEST)),
             Act::Fine => {
-                let overdue =
-                    it.in_sos || incident.is_some_and(|at| self.incidents[at].kind == Kind::Overdue);
+                let overdue = it.in_sos || own_overdue;
                 if !overdue && now >= it.until {
                     it.watched_until(now + FINE_IN_GRACE);
                 }
