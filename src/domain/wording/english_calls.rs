@@ -111,18 +111,25 @@ pub(super) fn sos_staff(call: &SosCall, facts: &Facts) -> Text {
     Text { sms, subject: what(worker, found_by), mail: mail.join("\n") }
 }
 
+/// Whom an outside contact rings with what they know.
+fn whom_to_ring(facts: &Facts) -> String {
+    let duty = facts.duty_phone.as_ref();
+    duty.map_or_else(|| "their manager".to_owned(), |phone| format!("the duty manager on {phone}"))
+}
+
+/// How an outside contact answers by text, if they can.
+fn how_to_answer(facts: &Facts) -> String {
+    let code = facts.code.as_deref().unwrap_or_default();
+    match facts.answering {
+        Answering::ByText => format!(" Reply ACK {code} if you are trying, NO {code} if not."),
+        Answering::InHomeward => String::new(),
+    }
+}
+
 pub(super) fn sos_outside(call: &SosCall, facts: &Facts) -> Text {
     let at = written(call.at, facts.now, facts.zone);
     let worker = facts.worker.as_str();
-    let duty = facts
-        .duty_phone
-        .as_ref()
-        .map_or_else(|| "their manager".to_owned(), |phone| format!("the duty manager on {phone}"));
-    let code = facts.code.as_deref().unwrap_or_default();
-    let answer = match facts.answering {
-        Answering::ByText => format!(" Reply ACK {code} if you are trying, NO {code} if not."),
-        Answering::InHomeward => String::new(),
-    };
+    let (duty, answer) = (whom_to_ring(facts), how_to_answer(facts));
     let sms = sms::with_names([worker], |[worker]| {
         format!("{worker} called for help {at}. In danger: 999. Know where they are? Ring {duty}.{answer}")
     });
@@ -135,15 +142,7 @@ pub(super) fn sos_outside(call: &SosCall, facts: &Facts) -> Text {
 pub(super) fn overdue_outside(overdue: &Overdue, facts: &Facts) -> Text {
     let missed = written(overdue.missed, facts.now, facts.zone);
     let worker = facts.worker.as_str();
-    let duty = facts
-        .duty_phone
-        .as_ref()
-        .map_or_else(|| "their manager".to_owned(), |phone| format!("the duty manager on {phone}"));
-    let code = facts.code.as_deref().unwrap_or_default();
-    let answer = match facts.answering {
-        Answering::ByText => format!(" Reply ACK {code} if you are trying, NO {code} if not."),
-        Answering::InHomeward => String::new(),
-    };
+    let (duty, answer) = (whom_to_ring(facts), how_to_answer(facts));
     let sms = sms::with_names([worker], |[worker]| {
         format!(
             "{worker} has not been in touch since {missed}. Please try to reach them, then ring {duty}.{answer}"
