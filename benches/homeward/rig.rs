@@ -448,7 +448,7 @@ impl Service {
         let team_of: BTreeMap<PersonId, _> = {
             let mut tx = self.app.site.db.read().await.unwrap();
             let directory = people::directory(&mut tx, self.organisation).await.unwrap();
-            directory.people.into_values().map(|person| (person.id, person.team)).collect()
+            directory.people.values().map(|person| (person.id, person.team)).collect()
         };
         let visits: Vec<(VisitId, &Worker, Time)> = overdue
             .iter()

@@ -1,5 +1,7 @@
 //! What people do about an alarm: take it, give it, hold it, write into it, say how it ended, learn from it.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
 use super::{House, Outcome, Rejected, access::Actor, allowed, chases, telling::Telling};
@@ -48,7 +50,7 @@ pub(super) async fn carry_out(
 pub(super) struct Held {
     pub(super) incident: Incident,
     pub(super) visit: Option<Visit>,
-    pub(super) directory: Directory,
+    pub(super) directory: Arc<Directory>,
     pub(super) ladder: Ladder,
 }
 

@@ -196,7 +196,7 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
         None => None,
     };
     let mut reading = Reading { text: &wanted.text, complaints: Vec::new() };
-    let directory = read_directory(&mut reading, wanted, organisation, before.as_ref(), now);
+    let directory = read_directory(&mut reading, wanted, organisation, before.as_deref(), now);
     let current = if known.is_some() { ladders::current(tx, organisation).await? } else { Vec::new() };
     let new_ladders = read_ladders(&mut reading, wanted, &directory, &current, now);
     if reading.complaints.is_empty() {
@@ -228,7 +228,7 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
             applied.tokens.push((person.key.clone(), token));
         }
     }
-    if before.as_ref() != Some(&directory) || !applied.ladders.is_empty() {
+    if before.as_deref() != Some(&directory) || !applied.ladders.is_empty() {
         let body = json!({"people": directory.people.len(), "teams": directory.teams.len(), "new": applied.tokens.len()});
         let event = NewEvent::new(EventKind::OrganisationApplied, now, body);
         log_for_organisation(tx, organisation, (None, None), trace, event).await?;

@@ -1,6 +1,6 @@
 //! What time brings: reminders, incidents, rounds of ladders, lapses. The timer's use case.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::json;
 
@@ -40,7 +40,7 @@ pub struct Ticked {
 
 /// What one organisation's deadlines are decided with; read once a tick.
 struct Known {
-    directory: Directory,
+    directory: Arc<Directory>,
     ladders: Vec<ladders::Version>,
 }
 
@@ -95,7 +95,7 @@ pub async fn tick(
             }
         }
     }
-    let directories = known.iter().map(|(id, known)| (*id, &known.directory)).collect();
+    let directories = known.iter().map(|(id, known)| (*id, &*known.directory)).collect();
     send_lists(tx, house, &directories, lists, now).await?;
     let due = incident_rows::due_any_org(tx, now, limit).await?;
     ticked.more |= i64::try_from(due.len()).is_ok_and(|due| due >= limit);

@@ -85,6 +85,7 @@ pub struct Tx {
     messages: messages::Pending,
     waiting: later::Waiting,
     bells: Bells,
+    directories: people::ReadBefore,
 }
 
 /// What wakes the loops once a use case has committed.
@@ -262,7 +263,7 @@ impl Db {
                 Self::Sqlite(db) => Conn::Sqlite(db.readers().acquire().await?),
                 Self::Postgres(db) => Conn::PostgresRead(db.timers().acquire().await?),
             };
-            case(&mut Tx::new(conn)).await
+            case(&mut Tx::new(conn, self.directories())).await
         };
         self.counted(tokio::time::timeout(LONGEST_USE_CASE, look).await.unwrap_or(Err(Error::Busy)))
     }
@@ -273,7 +274,14 @@ impl Db {
             Self::Sqlite(db) => Conn::Sqlite(db.readers().acquire().await?),
             Self::Postgres(db) => Conn::PostgresRead(db.pool().acquire().await?),
         };
-        Ok(Tx::new(conn))
+        Ok(Tx::new(conn, self.directories()))
+    }
+
+    fn directories(&self) -> &people::ReadBefore {
+        match self {
+            Self::Sqlite(db) => db.directories(),
+            Self::Postgres(db) => db.directories(),
+        }
     }
 
     /// What wakes the loops of this process.
@@ -358,7 +366,7 @@ impl Bell {
 }
 
 impl Tx {
-    fn new(conn: Conn) -> Self {
+    fn new(conn: Conn, directories: &people::ReadBefore) -> Self {
         let waiting = later::Waiting::new(&conn);
         Self {
             conn,
@@ -366,6 +374,7 @@ impl Tx {
             messages: Vec::new(),
             waiting,
             bells: Bells::default(),
+            directories: directories.clone(),
         }
     }
 

@@ -1,10 +1,14 @@
 //! Organisations, teams and people: read as a whole, since a ladder is evaluated against all of them.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use sqlx::{FromRow, types::Json};
 
-use super::{Error, Result, Tx, both, execute, readable};
+use super::{Error, Result, Sql, Tx, both, execute, readable};
 use crate::{
     clock::Time,
     domain::{
@@ -19,6 +23,11 @@ use crate::{
 const ORGANISATION: &str = "SELECT id, name, zone, duty_manager, last_resort FROM organisation WHERE id = $1";
 const ORGANISATION_BY_KEY_ANY_ORG: &str = "SELECT id FROM organisation WHERE key = $1";
 const ORGANISATIONS_ANY_ORG: &str = "SELECT id, key FROM organisation ORDER BY key";
+const STAMP: Sql = Sql::pair(
+    "SELECT stamp FROM directory_stamp WHERE organisation_id = $1",
+    // What this transaction has changed itself it may change once more under the same stamp.
+    "SELECT NULLIF(stamp, pg_current_xact_id_if_assigned())::text FROM directory_stamp WHERE organisation_id = $1",
+);
 const TEAMS: &str = "SELECT id, key, name, parent_id, policy FROM team WHERE organisation_id = $1";
 const PEOPLE: &str = "SELECT id, key, name, team_id, role, phone, email, manager_id, has_left FROM person WHERE organisation_id = $1";
 const LAST_RESORT: &str = "SELECT last_resort FROM organisation WHERE id = $1";
@@ -96,8 +105,43 @@ struct PersonRow {
     has_left: bool,
 }
 
-/// Everybody in an organisation.
-pub async fn directory(tx: &mut Tx, organisation: OrganisationId) -> Result<Directory> {
+/// Directories that were read before, each with the stamp that the database had for it. A database that has another stamp by
+/// now has changed it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ReadBefore(Arc<Mutex<BTreeMap<OrganisationId, Stamped>>>);
+
+type Stamped = (String, Arc<Directory>);
+
+impl ReadBefore {
+    fn get(&self, organisation: OrganisationId, stamp: &str) -> Option<Arc<Directory>> {
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        before.get(&organisation).filter(|(read, _)| read == stamp).map(|(_, directory)| Arc::clone(directory))
+    }
+
+    fn keep(&self, stamp: String, directory: Arc<Directory>) {
+        let mut before = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        before.insert(directory.organisation, (stamp, directory));
+    }
+}
+
+/// Everybody in an organisation, as this transaction sees them: rows are read only where the stamp has changed.
+pub async fn directory(tx: &mut Tx, organisation: OrganisationId) -> Result<Arc<Directory>> {
+    let text = tx.text(STAMP);
+    // Before the rows: what is changed in between is under another stamp, and is read again.
+    let stamp: Option<String> =
+        both!(tx, |c| sqlx::query_scalar(text).bind(organisation).fetch_optional(c).await?).flatten();
+    let before = stamp.as_deref().and_then(|stamp| tx.directories.get(organisation, stamp));
+    if let Some(directory) = before {
+        return Ok(directory);
+    }
+    let directory = Arc::new(read_directory(tx, organisation).await?);
+    if let Some(stamp) = stamp {
+        tx.directories.keep(stamp, Arc::clone(&directory));
+    }
+    Ok(directory)
+}
+
+async fn read_directory(tx: &mut Tx, organisation: OrganisationId) -> Result<Directory> {
     let row: OrganisationRow =
         both!(tx, |c| sqlx::query_as(ORGANISATION).bind(organisation).fetch_one(c).await?);
     // One row that cannot be read (a newer version writes it, say) must not keep everybody else's alarms from going up.

@@ -8,7 +8,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{Bell, Conn, Error, LONGEST_USE_CASE, Lane, Result, Settings, Tx};
+use super::{Bell, Conn, Error, LONGEST_USE_CASE, Lane, Result, Settings, Tx, people::ReadBefore};
 
 /// So often a use case is run before its caller hears of the conflict.
 const TRIES: u32 = 4;
@@ -29,6 +29,7 @@ pub struct Database {
     timers: PgPool,
     help: PgPool,
     bell: Bell,
+    directories: ReadBefore,
 }
 
 impl Database {
@@ -61,6 +62,7 @@ impl Database {
             timers: pool(TIMERS),
             help: pool(HELP),
             bell: Bell::default(),
+            directories: ReadBefore::default(),
         })
     }
 
@@ -76,6 +78,10 @@ impl Database {
         self.timers.close().await;
         self.help.close().await;
         self.pool.close().await;
+    }
+
+    pub(super) fn directories(&self) -> &ReadBefore {
+        &self.directories
     }
 
     pub(super) fn bell(&self) -> &Bell {
@@ -114,7 +120,7 @@ impl Database {
         // A server that hangs is waited for no longer than a use case may take, at each of the three stages.
         let limit = LONGEST_USE_CASE;
         let mut tx = match tokio::time::timeout(limit, pool.begin()).await {
-            Ok(Ok(transaction)) => Tx::new(Conn::Postgres(transaction)),
+            Ok(Ok(transaction)) => Tx::new(Conn::Postgres(transaction), &self.directories),
             // The server has gone, or was started anew: nothing was done yet, and another connection may work.
             Ok(Err(error @ sqlx::Error::Io(_))) => return ControlFlow::Continue(error.into()),
             Ok(Err(error)) => return ControlFlow::Break(Err(error.into())),

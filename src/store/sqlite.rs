@@ -17,7 +17,7 @@ use sqlx::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bell, Bells, Conn, Error, Lane, Result, Settings, Tx};
+use super::{Bell, Bells, Conn, Error, Lane, Result, Settings, Tx, people::ReadBefore};
 
 /// So many use cases share a commit at most; one of the timer's is always the last of its commit.
 const BATCH: usize = 64;
@@ -34,6 +34,7 @@ pub struct Database {
     usual: mpsc::Sender<Job>,
     readers: SqlitePool,
     bell: Bell,
+    directories: ReadBefore,
     writer: Arc<Writer>,
 }
 
@@ -66,12 +67,13 @@ impl Database {
         let (urgent, urgent_jobs) = mpsc::channel(WAITING);
         let (usual, usual_jobs) = mpsc::channel(WAITING);
         let bell = Bell::default();
+        let directories = ReadBefore::default();
         let stop = CancellationToken::new();
         let (opened, is_open) = oneshot::channel();
         let (done, wait) = oneshot::channel();
         let runtime = tokio::runtime::Handle::current();
         let work = ([timer_jobs, urgent_jobs, usual_jobs], bell.clone(), stop.clone());
-        let settings = settings.clone();
+        let (settings, read_before) = (settings.clone(), directories.clone());
         let write = async move || {
             let writing = match writing(options, &settings).await {
                 Ok(writing) => writing,
@@ -80,7 +82,8 @@ impl Database {
             // Whoever opens may have gone away; then the stop follows.
             let _gone = opened.send(Ok(()));
             let ([timer, urgent, usual], bell, stop) = work;
-            WriterLoop { tx: Tx::new(Conn::Sqlite(writing)), timer, urgent, usual, bell, stop }.run().await;
+            let tx = Tx::new(Conn::Sqlite(writing), &read_before);
+            WriterLoop { tx, timer, urgent, usual, bell, stop }.run().await;
         };
         std::thread::Builder::new()
             .name("sqlite-writer".into())
@@ -91,11 +94,15 @@ impl Database {
             .map_err(|error| Error::Unavailable(error.to_string().into()))?;
         is_open.await.unwrap_or(Err(Error::Closed))?;
         let writer = Arc::new(Writer { stop, done: Mutex::new(Some(wait)) });
-        Ok(Self { timer, urgent, usual, readers, bell, writer })
+        Ok(Self { timer, urgent, usual, readers, bell, directories, writer })
     }
 
     pub(super) fn readers(&self) -> &SqlitePool {
         &self.readers
+    }
+
+    pub(super) fn directories(&self) -> &ReadBefore {
+        &self.directories
     }
 
     pub(super) fn bell(&self) -> &Bell {

@@ -212,6 +212,48 @@ on_both! {
         events::verify_any_org(&mut tx, visit.id.0, organisation).await.unwrap().unwrap();
     }
 
+    async fn whoever_changes_the_directory_the_next_reader_sees_it(db: TestDb) {
+        let (one, other) = (db.open().await, db.open().await);
+        let organisation = westshire(&one).await;
+        let read = async |db: &Db| people::directory(&mut db.read().await.unwrap(), organisation).await.unwrap();
+        let mut before = read(&one).await;
+        assert!(Arc::ptr_eq(&before, &read(&one).await), "unchanged, it is not read again");
+        for text in [
+            "UPDATE organisation SET name = 'Eastshire'",
+            "UPDATE team SET name = 'Team 9'",
+            "UPDATE person SET phone = '+447700900999' WHERE key = 'ann'",
+            "UPDATE emergency_contact SET position = position + 7",
+            "DELETE FROM emergency_contact WHERE person_id IN (SELECT id FROM person WHERE key = 'ann')",
+            "INSERT INTO emergency_contact (person_id, position, contact_id)
+             SELECT a.id, 1, b.id FROM person a JOIN person b ON b.key <> a.key WHERE a.key = 'ann' LIMIT 1",
+        ] {
+            // By another process, and past every function of ours.
+            assert_ne!(execute(&other, text).await.unwrap(), 0, "{text}");
+            let after = read(&one).await;
+            assert!(!Arc::ptr_eq(&before, &after), "{text}");
+            assert_eq!(*after, *read(&other).await, "{text}");
+            before = after;
+        }
+        // What a transaction sees of its own changes is not what others see, above all if it comes to nothing.
+        let renamed = async |name: &'static str, fails: bool| {
+            let case = async move |tx: &mut Tx| {
+                let mut directory = people::directory(tx, organisation).await?;
+                for name in ["between", name] {
+                    Arc::make_mut(&mut directory).name = name.into();
+                    people::save(tx, "westshire", &directory).await?;
+                    directory = people::directory(tx, organisation).await?;
+                    assert_eq!(directory.name, name);
+                }
+                if fails { Err(Error::Unavailable("no".into())) } else { Ok(()) }
+            };
+            one.write(case).await
+        };
+        renamed("never", true).await.unwrap_err();
+        assert_eq!(*read(&one).await, *before);
+        renamed("Northshire", false).await.unwrap();
+        assert_eq!((read(&one).await.name.as_str(), read(&other).await.name.as_str()), ("Northshire", "Northshire"));
+    }
+
     async fn many_claim_each_message_once_and_an_expired_lease_is_due_again(db: TestDb) {
         let db = db.open().await;
         let organisation = westshire(&db).await;
