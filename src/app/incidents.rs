@@ -41,7 +41,7 @@ pub(super) async fn carry_out(
     let telling = Telling { house, directory, worker: incident.subject, now: trace.now };
     telling.tell_about(tx, &incident, &told).await?;
     if let Some(round) = &round {
-        telling.call(tx, &incident, visit, round, None).await?;
+        telling.call(tx, &incident, visit, round).await?;
     }
     Ok(incident)
 }

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod chases;
 pub mod clocks;
+mod codes;
 pub mod delivery;
 pub mod follow_ups;
 pub mod incidents;

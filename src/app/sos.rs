@@ -153,7 +153,7 @@ async fn open(
     incidents::set_due(tx, incident.id, incident.next_due(&policy)).await?;
     if let Some(round) = &decision.round {
         let telling = Telling { house, directory, worker: actor.person, now };
-        telling.call(tx, &incident, visit, round, None).await?;
+        telling.call(tx, &incident, visit, round).await?;
     }
     Ok(incident)
 }

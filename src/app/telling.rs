@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
-
-use super::House;
+use super::{
+    House,
+    codes::{self, Call, Codes, Drawn},
+};
 use crate::{
     clock::Time,
     domain::{
-        command::Code,
         contact::{Channel, Phone},
         ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
         incident::{Holder, Incident, IncidentState, Opened, Round, Told, Why},
@@ -24,9 +24,6 @@ use crate::{
         people,
     },
 };
-
-/// A code is not used again for so long (row S2).
-const CODE_RESTS: TimeDelta = TimeDelta::days(30);
 
 /// Says things about one worker.
 #[derive(Debug, Clone, Copy)]
@@ -141,13 +138,24 @@ impl Telling<'_> {
         messages::queue(tx, self.directory.organisation, &queued, self.now).await
     }
 
-    /// Calls everybody in a round, on all its channels at once. First calls to staff after an outage go into `lists`.
+    /// Calls everybody in a round, on all its channels at once.
     pub(super) async fn call(
         &self,
         tx: &mut Tx,
         incident: &Incident,
         visit: Option<&Visit>,
         round: &Round,
+    ) -> store::Result<()> {
+        let codes = codes::draw(tx, called_by(incident, round), self.now).await?;
+        self.call_by(tx, (incident, visit, round), &codes, None).await
+    }
+
+    /// The same, with codes that were drawn before. First calls to staff after an outage go into `lists`.
+    pub(super) async fn call_by(
+        &self,
+        tx: &mut Tx,
+        (incident, visit, round): (&Incident, Option<&Visit>, &Round),
+        codes: &Codes,
         mut lists: Option<&mut Lists>,
     ) -> store::Result<()> {
         let name = |id| self.directory.name_of(id).to_owned();
@@ -185,18 +193,23 @@ impl Telling<'_> {
             match &call.to {
                 Recipient::Person(id) => {
                     let Some(person) = self.directory.person(*id) else { continue };
-                    let (code, first) = code_for(tx, incident.id, *id, self.now).await?;
-                    let listed = first && incident.opened == Opened::AfterOutage && !person.is_outside();
+                    let Some(Drawn { code, which }) = codes.get(&(incident.id, *id)) else { continue };
+                    let listed = *which == Call::First
+                        && incident.opened == Opened::AfterOutage
+                        && !person.is_outside();
                     if let (true, Some(lists)) = (listed, lists.as_deref_mut()) {
                         let worker = self.directory.name_of(self.worker).into();
                         let key = (incident.organisation, *id);
                         let missed = incident.missed.unwrap_or(incident.opened_at);
-                        let listed = Listed { incident: incident.id.0, worker, missed, code };
+                        let listed = Listed { incident: incident.id.0, worker, missed, code: code.clone() };
                         lists.entry(key).or_default().push(listed);
                         continue;
                     }
-                    let text = English.notice(&notice, &self.facts(reader(person), Some(code)));
-                    let purpose = if first { Purpose::FirstAlarm } else { Purpose::Alarm };
+                    let text = English.notice(&notice, &self.facts(reader(person), Some(code.clone())));
+                    let purpose = match which {
+                        Call::First => Purpose::FirstAlarm,
+                        Call::Again => Purpose::Alarm,
+                    };
                     let occasion = Occasion::new(format!("{base}/to/{id}"));
                     for channel in call.by.iter().filter(|channel| !waiting.contains(&(*id, **channel))) {
                         queued.extend(message(person, *channel, text.clone(), subject, &occasion, purpose));
@@ -228,7 +241,7 @@ impl Telling<'_> {
         }
         if let Some(owner) = incident.owner() {
             // Whoever had it once hears of it to its end, as if called: they may have taken it before their step came.
-            code_for(tx, incident.id, owner, self.now).await?;
+            codes::draw(tx, [(incident.id, owner)], self.now).await?;
         }
         let mut readers = people::called_about(tx, incident.id).await?;
         readers.retain(|id| *id != incident.subject);
@@ -245,7 +258,8 @@ impl Telling<'_> {
                 // Whom it was handed to may never have been called: they need a code to answer.
                 let code = match told {
                     Told::HandedOver { owner, .. } if *owner == id => {
-                        Some(code_for(tx, incident.id, id, self.now).await?.0)
+                        let drawn = codes::draw(tx, [(incident.id, id)], self.now).await?;
+                        drawn.into_values().next().map(|drawn| drawn.code)
                     }
                     _ => None,
                 };
@@ -355,6 +369,15 @@ impl Telling<'_> {
         )
         .await
     }
+}
+
+/// Whom a round calls, each about this incident.
+pub(super) fn called_by(incident: &Incident, round: &Round) -> Vec<(IncidentId, PersonId)> {
+    let person = |to: &Recipient| match to {
+        Recipient::Person(id) => Some(*id),
+        Recipient::LastResort(_) => None,
+    };
+    round.calls.iter().filter_map(|call| Some((incident.id, person(&call.to)?))).collect()
 }
 
 /// Sends the lists of a tick: each text names as many workers as fit, a mail names all.
@@ -507,48 +530,5 @@ pub(super) fn address(person: &Person, channel: Channel) -> Option<String> {
     match channel {
         Channel::Sms => person.phone.as_ref().map(|phone| phone.as_str().to_owned()),
         Channel::Email => person.email.as_ref().map(|email| email.as_str().to_owned()),
-    }
-}
-
-/// The code by which a person speaks of an incident, and whether this is the first call to them about it.
-async fn code_for(
-    tx: &mut Tx,
-    incident: IncidentId,
-    person: PersonId,
-    now: Time,
-) -> store::Result<(String, bool)> {
-    // 390,000 codes for a person who is called a few times a month: the second draw all but always does it.
-    for _ in 0..20 {
-        let code = draw_code()?;
-        if people::keep_code(tx, (incident, person), &code, now).await? {
-            return Ok((code, true));
-        }
-        if let Some(code) = people::code_of(tx, incident, person).await? {
-            return Ok((code, false));
-        }
-        people::free_code(tx, person, &code, now - CODE_RESTS).await?;
-        if people::keep_code(tx, (incident, person), &code, now).await? {
-            return Ok((code, true));
-        }
-    }
-    Err(store::Error::Retry)
-}
-
-fn draw_code() -> store::Result<String> {
-    loop {
-        let mut code = String::with_capacity(4);
-        while code.len() < 4 {
-            let mut byte = [0_u8];
-            getrandom::fill(&mut byte)
-                .map_err(|error| store::Error::Unavailable(error.to_string().into()))?;
-            // 250 is the largest multiple of 25 below 256: every letter is equally likely.
-            if byte[0] < 250 {
-                code.push(char::from(Code::LETTERS[usize::from(byte[0]) % Code::LETTERS.len()]));
-            }
-        }
-        // A word or a PIN is no code.
-        if let Some(code) = Code::parse(&code) {
-            return Ok(code.to_string());
-        }
     }
 }

@@ -1,26 +1,31 @@
 //! What time brings: reminders, incidents, rounds of ladders, lapses. The timer's use case.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use serde_json::json;
 
 use super::{
-    House, MOVED_ASIDE, incidents,
-    telling::{Lists, Telling, send_lists, tell_of_stuck_deadline},
+    House, MOVED_ASIDE, codes, incidents,
+    telling::{Lists, Telling, called_by, send_lists, tell_of_stuck_deadline},
 };
 use crate::{
     clock::Time,
     domain::{
         event::{EventKind, NewEvent},
-        ids::{IncidentId, OrganisationId, VisitId},
-        incident::{Incident, Opened, Opening, Rules},
+        ids::{IncidentId, OrganisationId, PersonId, VisitId},
+        incident::{Incident, Opened, Opening, Round, Rules},
         notice::{Notice, Occasion},
         people::Directory,
         visit::{Alarm, Due, Visit, VisitState},
     },
     store::{
-        self, Error, Trace, Tx, events::log_for_organisation, idempotency, incidents as incident_rows,
-        installation, ladders, people, visits,
+        self, Error, Trace, Tx,
+        events::log_for_organisation,
+        idempotency, incidents as incident_rows, installation, ladders, people,
+        visits::{self, DueVisit},
     },
 };
 
@@ -61,46 +66,36 @@ pub async fn tick(
 ) -> store::Result<Ticked> {
     let trace = Trace::machine(crate::domain::event::Door::Timer, now);
     let mut known: BTreeMap<OrganisationId, Known> = BTreeMap::new();
-    let mut lists = Lists::new();
-    let mut ticked = Ticked::default();
+    let mut aside = Vec::new();
     let due = visits::due_any_org(tx, now, limit).await?;
-    let opened = if due.is_empty() { Opened::InTime } else { how_opened(tx, outage, now).await? };
-    ticked.more |= i64::try_from(due.len()).is_ok_and(|due| due >= limit);
-    ticked.worked += due.len();
-    let marked = lists.clone();
-    // All in one part of the transaction; where one of them fails, each in a part of its own.
-    let together = tx
-        .part(async |tx| {
-            for (id, organisation) in &due {
-                let known = know(tx, &mut known, *organisation).await?;
-                visit_is_due(tx, house, known, (*organisation, *id), opened, &mut lists, trace).await?;
-            }
-            Ok(())
-        })
-        .await;
-    if together.is_err() {
-        lists = marked;
-        for (id, organisation) in due {
-            let marked = lists.clone();
-            let done = tx
-                .part(async |tx| {
-                    let known = know(tx, &mut known, organisation).await?;
-                    visit_is_due(tx, house, known, (organisation, id), opened, &mut lists, trace).await
-                })
-                .await;
-            if let Err(error) = done {
-                lists = marked;
-                pass_on_or_move_aside(tx, house, Aside::Visit(id), organisation, error, trace).await?;
-                ticked.moved_aside += 1;
-            }
+    let mut ticked = Ticked { worked: due.len(), more: is_full(due.len(), limit), ..Ticked::default() };
+    let mut readable = Vec::with_capacity(due.len());
+    for DueVisit { id, organisation, visit } in due {
+        match visit {
+            Ok(visit) => readable.push(visit),
+            Err(error) => aside.push((Aside::Visit(id), organisation, error)),
         }
     }
-    let directories = known.iter().map(|(id, known)| (*id, &*known.directory)).collect();
-    send_lists(tx, house, &directories, lists, now).await?;
+    if !readable.is_empty() {
+        let opened = how_opened(tx, outage, now).await?;
+        let alarmed = alarmed(tx, &readable).await?;
+        let mut round = VisitRound { house, known: &mut known, alarmed, opened, lists: Lists::new(), trace };
+        // All in one part of the transaction; where one of them fails, each in a part of its own.
+        if round.try_together(tx, &readable).await.is_err() {
+            for visit in &readable {
+                if let Err(error) = round.try_together(tx, std::slice::from_ref(visit)).await {
+                    aside.push((Aside::Visit(visit.id), visit.organisation, error));
+                }
+            }
+        }
+        let lists = round.lists;
+        let directories = known.iter().map(|(id, known)| (*id, &*known.directory)).collect();
+        send_lists(tx, house, &directories, lists, now).await?;
+    }
     let due = incident_rows::due_any_org(tx, now, limit).await?;
-    ticked.more |= i64::try_from(due.len()).is_ok_and(|due| due >= limit);
+    ticked.more |= is_full(due.len(), limit);
+    ticked.worked += due.len();
     for (id, organisation) in due {
-        ticked.worked += 1;
         let done = tx
             .part(async |tx| {
                 let known = know(tx, &mut known, organisation).await?;
@@ -108,11 +103,33 @@ pub async fn tick(
             })
             .await;
         if let Err(error) = done {
-            pass_on_or_move_aside(tx, house, Aside::Incident(id), organisation, error, trace).await?;
-            ticked.moved_aside += 1;
+            aside.push((Aside::Incident(id), organisation, error));
         }
     }
+    // Last, since it is logged for the organisation, which is locked after all others.
+    ticked.moved_aside = aside.len();
+    for (aside, organisation, error) in aside {
+        pass_on_or_move_aside(tx, house, aside, organisation, error, trace).await?;
+    }
     Ok(ticked)
+}
+
+fn is_full(due: usize, limit: i64) -> bool {
+    i64::try_from(due).is_ok_and(|due| due >= limit)
+}
+
+/// Those of the workers about whom an incident is open. Asked after the visits were locked: what another replica has opened
+/// about one of them meanwhile counts.
+async fn alarmed(tx: &mut Tx, visits: &[Visit]) -> store::Result<HashSet<PersonId>> {
+    let mut workers: BTreeMap<OrganisationId, BTreeSet<PersonId>> = BTreeMap::new();
+    for visit in visits {
+        workers.entry(visit.organisation).or_default().insert(visit.worker);
+    }
+    let mut alarmed = HashSet::new();
+    for (organisation, workers) in workers {
+        alarmed.extend(incident_rows::open_about_any_of(tx, organisation, workers).await?);
+    }
+    Ok(alarmed)
 }
 
 /// After a tick that left nothing due: whoever looks later sees that the timer was alive. An outage that just ended is logged.
@@ -160,92 +177,131 @@ async fn know<'k>(
     })
 }
 
-async fn visit_is_due(
-    tx: &mut Tx,
-    house: &House,
-    known: &Known,
-    (organisation, id): (OrganisationId, VisitId),
+/// The visits of one tick.
+struct VisitRound<'r> {
+    house: &'r House,
+    known: &'r mut BTreeMap<OrganisationId, Known>,
+    /// Workers about whom an incident was open when the tick began.
+    alarmed: HashSet<PersonId>,
     opened: Opened,
-    lists: &mut Lists,
+    /// Of those parts that went well.
+    lists: Lists,
     trace: Trace,
-) -> store::Result<()> {
-    let Some((mut visit, policy)) = visits::load(tx, organisation, id).await? else {
-        return visits::set_due(tx, id, None).await;
-    };
-    let alarm = incident_rows::alarm(tx, organisation, visit.worker, Some(id)).await?;
-    // Another replica may have opened it between our look at the deadlines and our lock.
-    if let Some((_, Alarm::Overdue | Alarm::WithPolice)) = alarm {
-        return visits::set_due(tx, id, None).await;
-    }
-    let telling = Telling { house, directory: &known.directory, worker: visit.worker, now: trace.now };
-    match visit.due(trace.now, &policy) {
-        Due::Nothing => visits::set_due(tx, id, None).await,
-        Due::Later(due) => visits::set_due(tx, id, Some(due)).await,
-        Due::Remind { which, visit: reminded, event } => {
-            visit = *reminded;
-            visits::update(tx, &mut visit, vec![event], trace).await?;
-            visits::set_due(tx, id, visit.next_due(&policy)).await?;
-            let VisitState::Begun { deadline } = &visit.state else { return Ok(()) };
-            let occasion = Occasion::new(format!(
-                "visit/{id}/deadline/{}/reminder/{}",
-                deadline.number, deadline.reminders_done
-            ));
-            let others_told_at = deadline.at + policy.grace(visit.details.risk);
-            let notice = Notice::Reminder { which, deadline: deadline.at, others_told_at };
-            telling.tell_worker(tx, notice, id, occasion).await
-        }
-        Due::OpenIncident if let Some((incident, _)) = alarm => {
-            visits::set_due(tx, id, None).await?;
-            let Some(incident) = incident_rows::load(tx, organisation, incident).await? else {
-                return Ok(());
-            };
-            if !incident.is_open() {
-                return visits::set_due(tx, id, Some(trace.now)).await;
+}
+
+/// An incident that was opened and whose first round is still to be called.
+struct ToCall<'v> {
+    incident: Incident,
+    visit: &'v Visit,
+    round: Round,
+}
+
+impl VisitRound<'_> {
+    /// Works on some visits in one part of the transaction.
+    async fn try_together(&mut self, tx: &mut Tx, visits: &[Visit]) -> store::Result<()> {
+        let mut lists = self.lists.clone();
+        tx.part(async |tx| {
+            let mut to_call = Vec::new();
+            for visit in visits {
+                to_call.extend(self.visit_is_due(tx, visit).await?);
             }
-            let decision = incident.visit_overdue(id, visit.expected_departure, trace.now);
-            incidents::carry_out(tx, house, &known.directory, Some(&visit), decision, trace).await.map(drop)
+            self.call(tx, &to_call, &mut lists).await
+        })
+        .await?;
+        self.lists = lists;
+        Ok(())
+    }
+
+    async fn visit_is_due<'v>(&mut self, tx: &mut Tx, visit: &'v Visit) -> store::Result<Option<ToCall<'v>>> {
+        let (id, organisation, trace) = (visit.id, visit.organisation, self.trace);
+        let alarm = if self.alarmed.contains(&visit.worker) {
+            incident_rows::alarm(tx, organisation, visit.worker, Some(id)).await?
+        } else {
+            None
+        };
+        // Another replica may have opened it between our look at the deadlines and our lock.
+        if let Some((_, Alarm::Overdue | Alarm::WithPolice)) = alarm {
+            visits::set_due(tx, id, None).await?;
+            return Ok(None);
         }
-        Due::OpenIncident => open(tx, &telling, known, visit, opened, lists, trace).await,
+        let known = know(tx, self.known, organisation).await?;
+        let policy = known.directory.policy(visit.team);
+        match visit.due(trace.now, &policy) {
+            Due::Nothing => visits::set_due(tx, id, None).await?,
+            Due::Later(due) => visits::set_due(tx, id, Some(due)).await?,
+            Due::Remind { which, visit: mut reminded, event } => {
+                visits::update(tx, &mut reminded, vec![event], trace).await?;
+                visits::set_due(tx, id, reminded.next_due(&policy)).await?;
+                let VisitState::Begun { deadline } = &reminded.state else { return Ok(None) };
+                let occasion = Occasion::new(format!(
+                    "visit/{id}/deadline/{}/reminder/{}",
+                    deadline.number, deadline.reminders_done
+                ));
+                let others_told_at = deadline.at + policy.grace(visit.details.risk);
+                let notice = Notice::Reminder { which, deadline: deadline.at, others_told_at };
+                telling(self.house, known, visit, trace).tell_worker(tx, notice, id, occasion).await?;
+            }
+            Due::OpenIncident if let Some((incident, _)) = alarm => {
+                visits::set_due(tx, id, None).await?;
+                let Some(incident) = incident_rows::load(tx, organisation, incident).await? else {
+                    return Ok(None);
+                };
+                if !incident.is_open() {
+                    visits::set_due(tx, id, Some(trace.now)).await?;
+                    return Ok(None);
+                }
+                let decision = incident.visit_overdue(id, visit.expected_departure, trace.now);
+                incidents::carry_out(tx, self.house, &known.directory, Some(visit), decision, trace).await?;
+            }
+            Due::OpenIncident => return self.open(tx, visit).await,
+        }
+        Ok(None)
+    }
+
+    async fn open<'v>(&mut self, tx: &mut Tx, visit: &'v Visit) -> store::Result<Option<ToCall<'v>>> {
+        let known = know(tx, self.known, visit.organisation).await?;
+        let directory = &*known.directory;
+        let ladders::Version { id: ladder, ladder: steps, .. } =
+            ladders::in_force(&known.ladders, directory, visit.team, visit.details.risk)
+                .ok_or_else(|| Error::inconsistent("ladder", "team_id", visit.organisation))?;
+        let opening = Opening {
+            id: IncidentId::new(self.trace.now),
+            organisation: visit.organisation,
+            team: visit.team,
+            subject: visit.worker,
+            visit: Some(visit.id),
+            ladder: *ladder,
+            opened: self.opened,
+        };
+        let policy = directory.policy(visit.team);
+        let rules = Rules { ladder: steps, directory, policy: &policy };
+        let decision = Incident::overdue(opening, visit.expected_departure, rules, self.trace.now);
+        let mut incident = decision.incident;
+        incident_rows::insert(tx, &mut incident, decision.events, self.trace).await?;
+        incident_rows::set_due(tx, incident.id, incident.next_due(&policy)).await?;
+        visits::set_due(tx, visit.id, None).await?;
+        if self.opened == Opened::AfterOutage {
+            telling(self.house, known, visit, self.trace).ask_after_outage(tx, visit, incident.id).await?;
+        }
+        Ok(decision.round.map(|round| ToCall { incident, visit, round }))
+    }
+
+    /// Calls the first rounds of all that were opened, whose codes are drawn together.
+    async fn call(&mut self, tx: &mut Tx, to_call: &[ToCall<'_>], lists: &mut Lists) -> store::Result<()> {
+        let called = to_call.iter().flat_map(|to_call| called_by(&to_call.incident, &to_call.round));
+        let codes = codes::draw(tx, called, self.trace.now).await?;
+        for ToCall { incident, visit, round } in to_call {
+            let known = know(tx, self.known, visit.organisation).await?;
+            let lists = (self.opened == Opened::AfterOutage).then_some(&mut *lists);
+            let telling = telling(self.house, known, visit, self.trace);
+            telling.call_by(tx, (incident, Some(visit), round), &codes, lists).await?;
+        }
+        Ok(())
     }
 }
 
-async fn open(
-    tx: &mut Tx,
-    telling: &Telling<'_>,
-    known: &Known,
-    visit: Visit,
-    opened: Opened,
-    lists: &mut Lists,
-    trace: Trace,
-) -> store::Result<()> {
-    let directory = telling.directory;
-    let ladders::Version { id: ladder, ladder: steps, .. } =
-        ladders::in_force(&known.ladders, directory, visit.team, visit.details.risk)
-            .ok_or_else(|| Error::inconsistent("ladder", "team_id", visit.organisation))?;
-    let opening = Opening {
-        id: IncidentId::new(trace.now),
-        organisation: visit.organisation,
-        team: visit.team,
-        subject: visit.worker,
-        visit: Some(visit.id),
-        ladder: *ladder,
-        opened,
-    };
-    let policy = directory.policy(visit.team);
-    let rules = Rules { ladder: steps, directory, policy: &policy };
-    let decision = Incident::overdue(opening, visit.expected_departure, rules, trace.now);
-    let mut incident = decision.incident;
-    incident_rows::insert(tx, &mut incident, decision.events, trace).await?;
-    incident_rows::set_due(tx, incident.id, incident.next_due(&policy)).await?;
-    visits::set_due(tx, visit.id, None).await?;
-    if let Some(round) = &decision.round {
-        let lists = (opened == Opened::AfterOutage).then_some(lists);
-        telling.call(tx, &incident, Some(&visit), round, lists).await?;
-    }
-    if opened == Opened::AfterOutage {
-        telling.ask_after_outage(tx, &visit, incident.id).await?;
-    }
-    Ok(())
+fn telling<'k>(house: &'k House, known: &'k Known, visit: &Visit, trace: Trace) -> Telling<'k> {
+    Telling { house, directory: &known.directory, worker: visit.worker, now: trace.now }
 }
 
 async fn incident_is_due(

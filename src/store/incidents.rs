@@ -1,10 +1,13 @@
 //! Incidents and their deadlines.
 
+use std::collections::HashSet;
+
 use sqlx::{FromRow, types::Json};
 
 use super::{
     Error, Result, Sql, Trace, Tx, both,
     events::{self, About, ChainOf},
+    id_list::IdList,
     later::later,
 };
 use crate::{
@@ -39,6 +42,11 @@ const DUE_ANY_ORG: Sql = Sql::pair(
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM incident_deadline";
 const OPEN_ABOUT: &str =
     "SELECT id FROM incident WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open'";
+const OPEN_ABOUT_ANY_OF: Sql = Sql::pair(
+    "SELECT DISTINCT subject_id FROM incident
+     WHERE subject_id IN (SELECT unhex(value) FROM json_each($1)) AND organisation_id = $2 AND state = 'open'",
+    "SELECT DISTINCT subject_id FROM incident WHERE subject_id = ANY($1) AND organisation_id = $2 AND state = 'open'",
+);
 const ALARM: &str =
     "SELECT i.id, i.kind, i.with_police, v.id IS NOT NULL AND v.state = 'begun' AND d.visit_id IS NULL
      FROM incident i LEFT JOIN visit v ON v.id = $3 LEFT JOIN visit_deadline d ON d.visit_id = v.id
@@ -259,6 +267,19 @@ pub async fn open_about(
     person: PersonId,
 ) -> Result<Vec<IncidentId>> {
     Ok(both!(tx, |c| sqlx::query_scalar(OPEN_ABOUT).bind(person).bind(organisation).fetch_all(c).await?))
+}
+
+/// Those of some people about whom an incident is open.
+pub async fn open_about_any_of(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    people: impl IntoIterator<Item = PersonId>,
+) -> Result<HashSet<PersonId>> {
+    let text = tx.text(OPEN_ABOUT_ANY_OF);
+    let people: IdList = people.into_iter().map(|person| person.0).collect();
+    let found: Vec<PersonId> =
+        both!(tx, |c| sqlx::query_scalar(text).bind(people).bind(organisation).fetch_all(c).await?);
+    Ok(found.into_iter().collect())
 }
 
 /// The open incident that bears on a visit of a worker: their call for help, or the one about the visit.

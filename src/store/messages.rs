@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Result, Sql, Tx, both, execute, readable};
+use super::{Result, Sql, Tx, both, execute, id_list::IdList, readable};
 use crate::{
     clock::Time,
     domain::{
@@ -260,16 +260,8 @@ pub(super) async fn flush(tx: &mut Tx) -> Result<()> {
 pub(super) async fn by_ids_any_org(tx: &mut Tx, ids: &[MessageId]) -> Result<Vec<Message>> {
     flush(tx).await?;
     let text = tx.text(BY_IDS_ANY_ORG);
-    Ok(match tx.engine_mut() {
-        super::EngineMut::Sqlite(c) => {
-            let hex: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
-            readable!(sqlx::query(text).bind(sqlx::types::Json(hex)).fetch_all(c).await?, Message)
-        }
-        super::EngineMut::Postgres(c) => {
-            let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-            readable!(sqlx::query(text).bind(ids).fetch_all(c).await?, Message)
-        }
-    })
+    let ids: IdList = ids.iter().map(|id| id.0).collect();
+    Ok(both!(tx, |c| readable!(sqlx::query(text).bind(ids).fetch_all(c).await?, Message)))
 }
 
 /// One message, to be shown.

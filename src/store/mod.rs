@@ -13,6 +13,7 @@ mod error;
 pub mod chases;
 pub mod events;
 pub mod follow_ups;
+mod id_list;
 pub mod idempotency;
 pub mod incidents;
 pub mod installation;

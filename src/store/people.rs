@@ -1,12 +1,12 @@
 //! Organisations, teams and people: read as a whole, since a ladder is evaluated against all of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use sqlx::{FromRow, types::Json};
+use sqlx::{FromRow, QueryBuilder, types::Json};
 
 use super::{Error, Result, Sql, Tx, both, execute, readable};
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
         policy::Policy,
     },
 };
+
+/// So many codes go into one INSERT.
+const CODES: usize = 50;
 
 const ORGANISATION: &str = "SELECT id, name, zone, duty_manager, last_resort FROM organisation WHERE id = $1";
 const ORGANISATION_BY_KEY_ANY_ORG: &str = "SELECT id FROM organisation WHERE key = $1";
@@ -61,10 +64,6 @@ const SAVE_CONTACT: &str =
     "INSERT INTO emergency_contact (person_id, position, contact_id) VALUES ($1, $2, $3)";
 
 const CODE_OF: &str = "SELECT code FROM alarm_code WHERE incident_id = $1 AND person_id = $2";
-const KEEP_CODE: &str =
-    "INSERT INTO alarm_code (person_id, code, incident_id, created_at)
-     SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM alarm_code WHERE incident_id = $3 AND person_id = $1)
-     ON CONFLICT (person_id, code) DO NOTHING";
 const DROP_OLD_CODE: &str = "DELETE FROM alarm_code WHERE person_id = $1 AND code = $2 AND created_at < $3
      AND incident_id NOT IN (SELECT id FROM incident WHERE state = 'open')";
 const INCIDENT_OF_CODE: &str = "SELECT incident_id FROM alarm_code WHERE person_id = $1 AND code = $2";
@@ -115,7 +114,10 @@ type Stamped = (String, Arc<Directory>);
 impl ReadBefore {
     fn get(&self, organisation: OrganisationId, stamp: &str) -> Option<Arc<Directory>> {
         let before = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        before.get(&organisation).filter(|(read, _)| read == stamp).map(|(_, directory)| Arc::clone(directory))
+        before
+            .get(&organisation)
+            .filter(|(read, _)| read == stamp)
+            .map(|(_, directory)| Arc::clone(directory))
     }
 
     fn keep(&self, stamp: String, directory: Arc<Directory>) {
@@ -287,14 +289,28 @@ pub async fn code_of(tx: &mut Tx, incident: IncidentId, person: PersonId) -> Res
     Ok(both!(tx, |c| sqlx::query_scalar(CODE_OF).bind(incident).bind(person).fetch_optional(c).await?))
 }
 
-/// Keeps a code for a person who is called, if they have none for this incident and it is free; says whether it did.
-pub async fn keep_code(
+/// Keeps codes for people who are called, except where they have one for that incident, or use it for another; says which it
+/// kept.
+pub async fn keep_codes_any_org(
     tx: &mut Tx,
-    (incident, person): (IncidentId, PersonId),
-    code: &str,
+    codes: &BTreeMap<(IncidentId, PersonId), String>,
     now: Time,
-) -> Result<bool> {
-    Ok(execute!(tx, KEEP_CODE, person, code, incident, now) == 1)
+) -> Result<HashSet<(IncidentId, PersonId)>> {
+    let codes: Vec<_> = codes.iter().collect();
+    let mut kept = HashSet::new();
+    for rows in codes.chunks(CODES) {
+        let new: Vec<(IncidentId, PersonId)> = both!(tx, |c| {
+            let mut insert =
+                QueryBuilder::new("INSERT INTO alarm_code (incident_id, person_id, code, created_at) ");
+            insert.push_values(rows, |mut row, ((incident, person), code)| {
+                row.push_bind(incident).push_bind(person).push_bind(code.as_str()).push_bind(now);
+            });
+            insert.push(" ON CONFLICT DO NOTHING RETURNING incident_id, person_id");
+            insert.build_query_as().fetch_all(c).await?
+        });
+        kept.extend(new);
+    }
+    Ok(kept)
 }
 
 /// Frees a code that was last used before `unused_since` for an incident that is closed.

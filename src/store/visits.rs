@@ -1,7 +1,7 @@
 //! Visits and their deadlines.
 
 use chrono::TimeDelta;
-use sqlx::{FromRow, types::Json};
+use sqlx::{FromRow, Row as _, types::Json};
 
 use super::{
     Error, Result, Sql, Trace, Tx, both,
@@ -38,9 +38,8 @@ const LIST: Sql = Sql::pair(
        AND ($3::text IS NULL OR state = $3) AND ($4::uuid IS NULL OR worker_id = $4) ORDER BY id LIMIT $5",
 );
 const DUE_ANY_ORG: Sql = Sql::pair(
-    "SELECT v.id, v.organisation_id FROM visit_deadline d JOIN visit v ON v.id = d.visit_id
-     WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2",
-    "SELECT v.id, v.organisation_id FROM visit_deadline d JOIN visit v ON v.id = d.visit_id WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2
+    "SELECT v.* FROM visit_deadline d JOIN visit v ON v.id = d.visit_id WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2",
+    "SELECT v.* FROM visit_deadline d JOIN visit v ON v.id = d.visit_id WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2
      FOR NO KEY UPDATE OF v SKIP LOCKED",
 );
 const WITHOUT_DEADLINE_OF: &str =
@@ -270,11 +269,31 @@ pub async fn list(
     rows.into_iter().map(Visit::try_from).collect()
 }
 
-/// Visits whose time has come, locked; those that another replica works on are left out. Only their ids: one that cannot
-/// be read must not stand in the way of the others.
-pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<(VisitId, OrganisationId)>> {
+/// A visit whose time has come.
+#[derive(Debug)]
+pub struct DueVisit {
+    /// Which.
+    pub id: VisitId,
+    /// Whose it is.
+    pub organisation: OrganisationId,
+    /// The visit itself; one that cannot be read does not stand in the way of the others.
+    pub visit: Result<Visit>,
+}
+
+/// Visits whose time has come, locked till the end of the use case; those that another replica works on are left out.
+pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<DueVisit>> {
     let text = tx.text(DUE_ANY_ORG);
-    Ok(both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?))
+    both!(tx, |c| {
+        let rows = sqlx::query(text).bind(now).bind(limit).fetch_all(c).await?;
+        let due = rows.iter().map(|row| {
+            Ok(DueVisit {
+                id: row.try_get("id")?,
+                organisation: row.try_get("organisation_id")?,
+                visit: Row::from_row(row).map_err(Error::from).and_then(Visit::try_from),
+            })
+        });
+        due.collect()
+    })
 }
 
 /// When the next visit is due.

@@ -577,6 +577,7 @@ async fn what_is_asked_often_goes_by_its_own_index() {
         ("visits::FIND_RUNNING_OF", "visit_running"),
         ("visits::OPEN_INCIDENT", "incident_open"),
         ("incidents::OPEN_ABOUT", "incident_open_subject"),
+        ("incidents::OPEN_ABOUT_ANY_OF", "incident_open_subject"),
         ("incidents::ALARM", "incident_open_subject"),
         ("visits::LAST_OF", "visit_ended"),
         ("chases::DUE_RECORDS_ANY_ORG", "chase_due"),

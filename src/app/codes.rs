@@ -1,0 +1,103 @@
+//! The codes by which people speak of incidents (row S2): each person has their own for each incident.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use crate::{
+    clock::Time,
+    domain::{
+        command::Code,
+        ids::{IncidentId, PersonId},
+    },
+    store::{self, Tx, people},
+};
+
+/// A code is not used again for so long.
+const RESTS: TimeDelta = TimeDelta::days(30);
+
+/// Which call to somebody about an incident this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    /// They had no code for it before.
+    First,
+    /// They had.
+    Again,
+}
+
+/// A person's code for an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Drawn {
+    pub(super) code: String,
+    pub(super) which: Call,
+}
+
+/// Codes by incident and person.
+pub(super) type Codes = BTreeMap<(IncidentId, PersonId), Drawn>;
+
+/// Draws codes for people who are to be called, each about an incident that is kept already; whoever has one for it keeps it.
+pub(super) async fn draw(
+    tx: &mut Tx,
+    called: impl IntoIterator<Item = (IncidentId, PersonId)>,
+    now: Time,
+) -> store::Result<Codes> {
+    let mut drawn = BTreeMap::new();
+    for call in called {
+        drawn.insert(call, code()?);
+    }
+    let kept = people::keep_codes_any_org(tx, &drawn, now).await?;
+    let mut codes = Codes::new();
+    for (call, code) in drawn {
+        let drawn = if kept.contains(&call) {
+            Drawn { code, which: Call::First }
+        } else {
+            draw_again(tx, call, code, now).await?
+        };
+        codes.insert(call, drawn);
+    }
+    Ok(codes)
+}
+
+/// They have a code for it already, or use the one that was drawn for another incident.
+async fn draw_again(
+    tx: &mut Tx,
+    (incident, person): (IncidentId, PersonId),
+    mut drawn: String,
+    now: Time,
+) -> store::Result<Drawn> {
+    // 390,000 codes for a person who is called a few times a month: the next draw all but always does it.
+    for _ in 0..20 {
+        if let Some(code) = people::code_of(tx, incident, person).await? {
+            return Ok(Drawn { code, which: Call::Again });
+        }
+        people::free_code(tx, person, &drawn, now - RESTS).await?;
+        let wanted = BTreeMap::from([((incident, person), drawn)]);
+        let kept = people::keep_codes_any_org(tx, &wanted, now).await?;
+        if let Some(((_, code), true)) =
+            wanted.into_iter().next().map(|kept_one| (kept_one, !kept.is_empty()))
+        {
+            return Ok(Drawn { code, which: Call::First });
+        }
+        drawn = code()?;
+    }
+    Err(store::Error::Retry)
+}
+
+fn code() -> store::Result<String> {
+    loop {
+        let mut code = String::with_capacity(4);
+        while code.len() < 4 {
+            let mut byte = [0_u8];
+            getrandom::fill(&mut byte)
+                .map_err(|error| store::Error::Unavailable(error.to_string().into()))?;
+            // 250 is the largest multiple of 25 below 256: every letter is equally likely.
+            if byte[0] < 250 {
+                code.push(char::from(Code::LETTERS[usize::from(byte[0]) % Code::LETTERS.len()]));
+            }
+        }
+        // A word or a PIN is no code.
+        if let Some(code) = Code::parse(&code) {
+            return Ok(code.to_string());
+        }
+    }
+}
