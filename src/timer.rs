@@ -20,8 +20,8 @@ use crate::{
     vitals::Vitals,
 };
 
-/// So many deadlines are worked on in one transaction.
-const AT_ONCE: i64 = 500;
+/// So many deadlines are worked on in one transaction: between two of them messages go out.
+const AT_ONCE: i64 = 100;
 /// Of so many people who are asked for what is missing, which is not urgent: the deadlines are looked at between.
 const ASKED_AT_ONCE: i64 = 100;
 /// What is due and could not be had at once, because somebody acts on it, is looked at again after this.
