@@ -134,8 +134,8 @@ async fn prepare(folder: &Path, speed: u32, clock: Arc<dyn Clock>) -> anyhow::Re
         if pins::is_set(&mut db.read().await?, actor.person).await? {
             continue;
         }
-        let hash = key.pin(actor.person, pin);
-        db.write(async move |tx| pin_cases::set(tx, &actor, hash.clone(), None, trace).await).await??;
+        let new = pin_cases::NewPins { pin: Some(key.pin(actor.person, pin)), ..Default::default() };
+        db.write(async move |tx| pin_cases::set(tx, &actor, new.clone(), None, trace).await).await??;
     }
     let tokens = [token(&db, &directory, "ann", trace).await?, token(&db, &directory, "sam", trace).await?];
     let stage = Arc::new(pages::Stage::new(app.site.clone(), organisation, speed, first_gateway));

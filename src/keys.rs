@@ -2,11 +2,18 @@
 
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
-use crate::domain::{ids::PersonId, pin::PinHash};
+use crate::domain::{
+    ids::PersonId,
+    pin::{DuressWord, Given, PinHash},
+};
 
 /// 32 random bytes.
 #[derive(Clone)]
@@ -36,6 +43,17 @@ impl ServerKey {
         PinHash(self.mac(b"pin", &[person.0.as_bytes(), given.trim().as_bytes()]))
     }
 
+    /// The hash of a duress word, bound to its person.
+    pub fn duress_word(&self, person: PersonId, word: &DuressWord) -> PinHash {
+        PinHash(self.mac(b"word", &[person.0.as_bytes(), word.as_str().as_bytes()]))
+    }
+
+    /// What a person gave: a PIN, and the words after it where they came by text.
+    pub fn given(&self, person: PersonId, pin: &str, words: &str) -> Given {
+        let words = DuressWord::candidates(words).map(|word| self.duress_word(person, &word));
+        Given { pin: self.pin(person, pin), words: words.collect() }
+    }
+
     /// The hash of a request body: bodies hold PINs and are not kept.
     pub fn body(&self, body: &[u8]) -> Vec<u8> {
         self.mac(b"body", &[body]).to_vec()
@@ -51,6 +69,24 @@ impl ServerKey {
         crate::domain::event::hex(&self.mac(b"proof", &[nonce.as_bytes()]))
     }
 
+    /// 16 bytes so that nobody but this installation can read them, or tell how two of them differ: the same text for the same
+    /// bytes (a synthetic initialisation vector: the tag hides what it is the tag of).
+    pub fn seal(&self, open: [u8; 16]) -> String {
+        let tag: [u8; 16] = first_half(self.mac(b"seal", &[&open]));
+        let hidden = xor(open, first_half(self.mac(b"seal-stream", &[&tag])));
+        URL_SAFE_NO_PAD.encode([tag, hidden].concat())
+    }
+
+    /// What was sealed; nothing, if this installation has not sealed it.
+    pub fn unseal(&self, sealed: &str) -> Option<[u8; 16]> {
+        let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(sealed).ok()?.try_into().ok()?;
+        let (tag, hidden) = bytes.split_first_chunk::<16>()?;
+        let hidden: [u8; 16] = hidden.try_into().ok()?;
+        let open = xor(hidden, first_half(self.mac(b"seal-stream", &[tag])));
+        let expected: [u8; 16] = first_half(self.mac(b"seal", &[&open]));
+        bool::from(expected.ct_eq(tag)).then_some(open)
+    }
+
     fn mac(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         // HMAC takes keys of any length: this cannot fail, and if it did no PIN would be right.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 32] };
@@ -61,6 +97,14 @@ impl ServerKey {
         }
         mac.finalize().into_bytes().into()
     }
+}
+
+fn first_half(mac: [u8; 32]) -> [u8; 16] {
+    std::array::from_fn(|at| mac[at])
+}
+
+fn xor(one: [u8; 16], other: [u8; 16]) -> [u8; 16] {
+    std::array::from_fn(|at| one[at] ^ other[at])
 }
 
 impl fmt::Debug for ServerKey {

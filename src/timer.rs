@@ -11,11 +11,11 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{House, chases, clocks, tick},
+    app::{House, chases, clocks, sos, tick},
     clock::{Change, Clock, Time},
-    domain::policy::delta,
+    domain::{event::Door, policy::delta},
     kill_points::kill_point,
-    store::{self, Db, Error, Lane},
+    store::{self, Db, Error, Lane, Trace, pins},
     systemd::Watchdog,
     vitals::Vitals,
 };
@@ -75,7 +75,7 @@ impl Timer {
 
     /// Does everything that is due at `now`. Idempotent.
     pub async fn tick(&self, now: Time) -> store::Result<usize> {
-        let mut worked = 0;
+        let mut worked = self.raise_silent_alarms(now).await?;
         loop {
             let limit = self.limit.load(Ordering::Relaxed);
             let (house, outage) = (Arc::clone(&self.house), self.outage);
@@ -114,6 +114,26 @@ impl Timer {
             }
         }
         Ok(worked)
+    }
+
+    /// Row V8: whoever gave a duress PIN gets their alarm with the next round, each in a transaction of its own. No bell rings
+    /// for it: it would ring for no other PIN.
+    async fn raise_silent_alarms(&self, now: Time) -> store::Result<usize> {
+        let found = async move |tx: &mut store::Tx| pins::silent_any_org(tx, now, AT_ONCE).await;
+        let silent = self.db.look(found).await?;
+        for (person, organisation) in &silent {
+            let (house, whose) = (Arc::clone(&self.house), (*organisation, *person));
+            let trace = Trace::machine(Door::Timer, now);
+            let raise = async move |tx: &mut store::Tx| sos::raise_silently(tx, &house, whose, trace).await;
+            let Err(error) = self.db.write_in(Lane::Timer, raise).await else { continue };
+            // It stays to be raised, and is with every round; meanwhile people are told that somebody has to look.
+            tracing::error!(%error, "an alarm could not be raised; tried again with the next round");
+            let house = Arc::clone(&self.house);
+            let tell =
+                async move |tx: &mut store::Tx| sos::tell_that_it_is_stuck(tx, &house, whose, now).await;
+            self.db.write_in(Lane::Timer, tell).await?;
+        }
+        Ok(silent.len())
     }
 
     async fn ask_for_what_is_missing(&self, now: Time) -> store::Result<usize> {

@@ -9,7 +9,7 @@ use crate::{
     clock::Time,
     domain::{
         event::{EventKind, NewEvent},
-        ids::{OrganisationId, PersonId, TeamId},
+        ids::{IncidentId, OrganisationId, PersonId, TeamId},
         incident::Incident,
         people::Role,
         rights::Relation,
@@ -103,7 +103,7 @@ impl Actor {
             None => false,
         };
         let in_reach = self.reaches(tx, visit.team).await?;
-        Ok(Relation { own: false, in_reach, called, owner: false, open: incident.is_some() })
+        Ok(Relation { in_reach, called, open: incident.is_some(), ..Relation::default() })
     }
 
     /// How they stand to an incident.
@@ -114,11 +114,12 @@ impl Actor {
             called: people::code_of(tx, incident.id, self.person).await?.is_some(),
             owner: incident.owner().or(incident.closed_by()) == Some(self.person),
             open: incident.is_open(),
+            withheld: incident.subject == self.person && incident.is_withheld(),
         })
     }
 
-    /// The open incidents about themselves: what they may not read.
-    pub async fn open_about_self(&self, tx: &mut Tx) -> store::Result<Vec<crate::domain::ids::IncidentId>> {
-        incidents::open_about(tx, self.organisation, self.person).await
+    /// The incidents that they may not know of, whatever their role.
+    pub async fn hidden_incidents(&self, tx: &mut Tx) -> store::Result<Vec<IncidentId>> {
+        incidents::hidden_from(tx, self.organisation, self.person).await
     }
 }

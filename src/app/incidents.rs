@@ -9,7 +9,7 @@ use crate::{
     domain::{
         ids::{IncidentId, OrganisationId, PersonId},
         incident::{
-            CallsOff, Closing, Decision, Incident, Kind, Outcome as How, Police, Review, Rules, WorkerNow,
+            CallsOff, Closing, Decision, Incident, Outcome as How, Police, Release, Review, Rules, WorkerNow,
         },
         ladder::Ladder,
         notice::{Notice, Occasion},
@@ -117,6 +117,8 @@ pub enum Deed {
         /// What is done about it.
         action: String,
     },
+    /// Releases a duress alarm to its subject; after it was closed.
+    Release,
 }
 
 impl Deed {
@@ -129,6 +131,7 @@ impl Deed {
             Self::Cannot | Self::NotSafe { .. } | Self::Safe { .. } => Act::Answer,
             Self::Note(_) => Act::Note,
             Self::Review { .. } => Act::Review,
+            Self::Release => Act::Release,
         }
     }
 }
@@ -164,6 +167,7 @@ pub async fn act(
         Deed::WithPolice(told) => incident.with_police(by, told, &policy, now),
         Deed::Note(note) => Ok(incident.note(by, &note, &policy, now)),
         Deed::Review { learned, action } => incident.review(Review { at: now, by, learned, action }),
+        Deed::Release => incident.release(Release { at: now, by }),
     };
     match decided {
         Ok(decision) => Ok(Ok(carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?)),
@@ -238,19 +242,21 @@ pub async fn close(
             visits::update(tx, visit, followed.events, trace).await?;
             // The worker may believe something else about the watching by now.
             let till = visit.next_due(&policy).map(|_| visit.expected_departure);
-            // After a call for help somebody else may read it.
-            let known_by = (decision.incident.kind != Kind::Sos).then_some(known_by);
-            let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
-            let occasion = Occasion::new(format!("visit/{}/closed/{}", visit.id, visit.chain.number));
-            let telling = Telling { house, directory: &directory, worker: visit.worker, now: trace.now };
-            telling.tell_worker(tx, notice, visit.id, occasion).await?;
+            // After a call for help somebody else may read it; after a silent one it would show that there was one.
+            let known_by = (!decision.incident.kind.is_call_for_help()).then_some(known_by);
+            if !decision.incident.is_withheld() {
+                let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
+                let occasion = Occasion::new(format!("visit/{}/closed/{}", visit.id, visit.chain.number));
+                let telling = Telling { house, directory: &directory, worker: visit.worker, now: trace.now };
+                telling.tell_worker(tx, notice, visit.id, occasion).await?;
+            }
         }
     }
     let incident = carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?;
     if let Some(visit) = &visit {
         visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
     }
-    if incident.kind == Kind::Sos {
+    if incident.kind.is_call_for_help() {
         // Visits that fell overdue while the call for help stood in for them are watched by themselves again.
         for id in visits::without_deadline_of(tx, incident.organisation, incident.subject).await? {
             visits::set_due(tx, id, Some(trace.now)).await?;

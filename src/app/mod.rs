@@ -104,6 +104,12 @@ pub enum Rejected {
         "NOBODY IS BEING WATCHED: “{0}” is nobody you can start a visit for. Your manager was told. Send it again, or ring them"
     )]
     UnknownWorker(String),
+    /// Another secret before there is a PIN.
+    #[error("set your PIN first, or with it")]
+    NoPinYet,
+    /// A duress PIN that a slip makes of the PIN.
+    #[error("a duress PIN has to differ from the PIN by more than one slip: take other digits")]
+    DuressPinTooNear,
     /// A PIN cannot be set or changed now.
     #[error("{0}")]
     PinNotNow(&'static str),

@@ -1,16 +1,22 @@
-//! A call for help (row V7): raised at once, whatever else is open, and refused for nothing.
+//! A call for help, aloud (row V7) or silent (row V8): raised at once, whatever else is open, and refused for nothing.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{House, access::Actor, incidents::carry_out, telling::Telling};
+use super::{
+    House,
+    access::Actor,
+    incidents::carry_out,
+    telling::{Telling, tell_of_stuck_deadline},
+};
 use crate::{
     clock::Time,
     domain::{
         event::{EventKind, NewEvent},
         ids::{IncidentId, OrganisationId, PersonId},
-        incident::{Incident, Opened, Opening, Position, Rules, Sos},
+        incident::{self, Incident, Kind, Opened, Opening, Position, Rules, Sos},
         people::Directory,
+        pin::{PinRecord, Sign},
         visit::{FURTHEST_AHEAD, Risk, Said, Visit, VisitState},
     },
     store::{self, Error, Trace, Tx, incidents, ladders, people, pins, visits},
@@ -47,30 +53,14 @@ pub async fn call_for_help(
     cry: Cry,
     trace: Trace,
 ) -> store::Result<()> {
-    let now = trace.now;
     // The worker's own acts wait for each other here, as everywhere.
     pins::load(tx, actor.person).await?;
-    let running = visits::running_of(tx, actor.organisation, actor.person).await?;
-    let directory = people::directory(tx, actor.organisation).await?;
-    let at = Said::made(cry.made_at, now).at;
-    let policy = directory.policy(actor.team);
-    let mut incident = match open_about(tx, actor.organisation, actor.person).await? {
-        Found::Open(incident) => {
-            let ladder = ladders::by_id(tx, actor.organisation, incident.ladder).await?.ladder;
-            let visit = match incident.visit {
-                Some(visit) => visits::find(tx, actor.organisation, visit).await?,
-                None => None,
-            };
-            let rules = Rules { ladder: &ladder, directory: &directory, policy: &policy };
-            let decision = (*incident).sos(at, cry.words.as_deref(), rules, now);
-            carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?
-        }
-        found => {
-            let said = (at, cry.words.as_deref());
-            open(tx, house, &directory, actor, (&running, found), said, trace).await?
-        }
-    };
+    let now = trace.now;
+    let sos = Sos { at: Said::made(cry.made_at, now).at, by: actor.person };
+    let heard = incident::Cry { kind: Kind::Sos, sos, words: cry.words.as_deref() };
+    let mut incident = raise(tx, house, (actor.organisation, actor.person), heard, trace).await?;
     if let Some(position) = cry.position {
+        let directory = people::directory(tx, actor.organisation).await?;
         let decision = incident.at_position(position, now);
         incident = carry_out(tx, house, &directory, None, decision, trace).await?;
     }
@@ -79,6 +69,56 @@ pub async fn call_for_help(
         incidents::log(tx, &mut incident, event, trace).await?;
     }
     Ok(())
+}
+
+/// Raises the silent alarm of a worker whose PIN said that they act under duress (row V8). Done by the timer, from the row that
+/// every PIN writes: at the door nothing is different.
+pub async fn raise_silently(
+    tx: &mut Tx,
+    house: &House,
+    (organisation, person): (OrganisationId, PersonId),
+    trace: Trace,
+) -> store::Result<()> {
+    let record = pins::load(tx, person).await?;
+    let Some(Sign::Duress { at }) = record.sign else { return Ok(()) };
+    pins::save(tx, person, &PinRecord { sign: Some(Sign::Usual { at }), ..record }).await?;
+    let heard = incident::Cry { kind: Kind::Duress, sos: Sos { at, by: person }, words: None };
+    raise(tx, house, (organisation, person), heard, trace).await.map(drop)
+}
+
+/// A silent alarm cannot be raised: whoever runs the service and the last-resort numbers are told, once for each person.
+pub async fn tell_that_it_is_stuck(
+    tx: &mut Tx,
+    house: &House,
+    (organisation, person): (OrganisationId, PersonId),
+    now: Time,
+) -> store::Result<()> {
+    tell_of_stuck_deadline(tx, house, organisation, &format!("person {person}"), now).await
+}
+
+async fn raise(
+    tx: &mut Tx,
+    house: &House,
+    (organisation, worker): (OrganisationId, PersonId),
+    cry: incident::Cry<'_>,
+    trace: Trace,
+) -> store::Result<Incident> {
+    let running = visits::running_of(tx, organisation, worker).await?;
+    let directory = people::directory(tx, organisation).await?;
+    match open_about(tx, organisation, worker).await? {
+        Found::Open(incident) => {
+            let ladder = ladders::by_id(tx, organisation, incident.ladder).await?.ladder;
+            let visit = match incident.visit {
+                Some(visit) => visits::find(tx, organisation, visit).await?,
+                None => None,
+            };
+            let policy = directory.policy(incident.team);
+            let rules = Rules { ladder: &ladder, directory: &directory, policy: &policy };
+            let decision = (*incident).sos(cry, rules, trace.now);
+            carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await
+        }
+        found => open(tx, house, &directory, worker, (&running, found), cry, trace).await,
+    }
 }
 
 /// What a call for help finds.
@@ -113,12 +153,12 @@ async fn open(
     tx: &mut Tx,
     house: &House,
     directory: &Directory,
-    actor: &Actor,
+    worker: PersonId,
     (running, found): (&[Visit], Found),
-    (at, words): (Time, Option<&str>),
+    cry: incident::Cry<'_>,
     trace: Trace,
 ) -> store::Result<Incident> {
-    let now = trace.now;
+    let (organisation, now) = (directory.organisation, trace.now);
     let latest = running
         .iter()
         .filter(|visit| matches!(visit.state, VisitState::Begun { .. }))
@@ -127,32 +167,33 @@ async fn open(
     let nearest = match (visit, latest) {
         (Some(_), _) => None,
         (None, Some(latest)) => Some(latest.clone()),
-        (None, None) => nearest(tx, actor, running, now).await?,
+        (None, None) => nearest(tx, (organisation, worker), running, now).await?,
     };
     let risk = visit.or(nearest.as_ref()).map_or(Risk::High, |visit| visit.details.risk);
-    let team = visit.map_or(actor.team, |visit| visit.team);
-    let current = ladders::current(tx, actor.organisation).await?;
+    let own_team = directory.person(worker).map(|person| person.team);
+    let team = visit.map(|visit| visit.team).or(own_team);
+    let team = team.ok_or_else(|| Error::inconsistent("person", "team_id", worker))?;
+    let current = ladders::current(tx, organisation).await?;
     let ladder = ladders::in_force(&current, directory, team, risk)
-        .ok_or_else(|| Error::inconsistent("ladder", "team_id", actor.organisation))?;
+        .ok_or_else(|| Error::inconsistent("ladder", "team_id", organisation))?;
     let policy = directory.policy(team);
     let rules = Rules { ladder: &ladder.ladder, directory, policy: &policy };
     let opening = Opening {
         id: IncidentId::new(now),
-        organisation: actor.organisation,
+        organisation,
         team,
-        subject: actor.person,
+        subject: worker,
         visit: visit.map(|visit| visit.id),
         ladder: ladder.id,
         opened: Opened::InTime,
     };
-    let sos = Sos { at, by: actor.person };
     let nearest = nearest.map(|visit| visit.id);
-    let decision = Incident::called_for_help(opening, nearest, (sos, words), rules, now);
+    let decision = Incident::called_for_help(opening, nearest, cry, rules, now);
     let mut incident = decision.incident;
     incidents::insert(tx, &mut incident, decision.events, trace).await?;
     incidents::set_due(tx, incident.id, incident.next_due(&policy)).await?;
     if let Some(round) = &decision.round {
-        let telling = Telling { house, directory, worker: actor.person, now };
+        let telling = Telling { house, directory, worker, now };
         telling.call(tx, &incident, visit, round).await?;
     }
     Ok(incident)
@@ -160,14 +201,19 @@ async fn open(
 
 /// The visit whose place helps to find a worker who is on none: the last or the next one, whichever is nearer in time and
 /// not further away than a visit lasts; else the last.
-async fn nearest(tx: &mut Tx, actor: &Actor, running: &[Visit], now: Time) -> store::Result<Option<Visit>> {
+async fn nearest(
+    tx: &mut Tx,
+    (organisation, worker): (OrganisationId, PersonId),
+    running: &[Visit],
+    now: Time,
+) -> store::Result<Option<Visit>> {
     let arrival = |visit: &Visit| match &visit.state {
         VisitState::Planned { expected_arrival, .. } => Some(*expected_arrival),
         _ => None,
     };
     let next =
         running.iter().filter(|visit| arrival(visit).is_some()).min_by_key(|visit| arrival(visit)).cloned();
-    let last = match visits::last_of(tx, actor.organisation, actor.person).await {
+    let last = match visits::last_of(tx, organisation, worker).await {
         Err(error) if error.is_about_a_row() => None,
         found => found?,
     };

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         contact::{Channel, Phone},
         ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
-        incident::{Holder, Incident, IncidentState, Opened, Round, Told, Why},
+        incident::{Holder, Incident, IncidentState, Kind, Opened, Round, Told, Why},
         ladder::Recipient,
         notice::{Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Purpose, Reader, SosCall},
         people::{Directory, Person},
@@ -168,7 +168,8 @@ impl Telling<'_> {
         let notice = match incident.sos {
             Some(sos) => {
                 let found_by = (sos.by != incident.subject).then(|| name(sos.by));
-                Notice::Sos(SosCall { at: sos.at, found_by, again })
+                let call = SosCall { at: sos.at, found_by, again };
+                if incident.kind == Kind::Duress { Notice::Duress(call) } else { Notice::Sos(call) }
             }
             None => Notice::Overdue(Overdue {
                 missed: incident.missed.unwrap_or(incident.opened_at),
@@ -306,6 +307,14 @@ impl Telling<'_> {
                 return alone(owner).map(|()| (Notice::SosToOwner, Purpose::FirstAlarm));
             }
             Told::SosAgain => staff().map(|()| Notice::SosAgain)?,
+            Told::StandDown { owner: Some(owner) } if reader.id == *owner => {
+                return Some((Notice::DuressToOwner, Purpose::StandDown));
+            }
+            // Staff are called about it, with the same words first.
+            Told::StandDown { .. } => {
+                return reader.is_outside().then_some((Notice::StandDown, Purpose::StandDown));
+            }
+            Told::DuressAgain => staff().map(|()| Notice::DuressAgain)?,
             Told::ReportsToOwner { owner, report } => {
                 alone(owner).map(|()| Notice::ReportsWithPolice(*report))?
             }

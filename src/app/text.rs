@@ -9,7 +9,7 @@ use super::{
     incidents::{self, Deed, OutsideAnswer},
     sos::{Cry, Proof, call_for_help},
     telling::Telling,
-    visits::{self as visit_cases, Came, ForWhom, OfAll, act_on_running},
+    visits::{self as visit_cases, Came, ForWhom, OfAll, act_on_running, heed},
 };
 use crate::{
     clock::Time,
@@ -21,7 +21,7 @@ use crate::{
         local_time::Meant,
         notice::Notice,
         people::Directory,
-        pin::Pin,
+        pin::{Given, Pin},
         reply::{Besides, Reply},
         start::{Departure, Start},
         visit::{Details, ExtendTo, Said, Visit, VisitState},
@@ -106,9 +106,13 @@ impl Text<'_> {
     async fn of_worker(&self, tx: &mut Tx, command: Command) -> store::Result<Answer> {
         let reply = match command {
             Command::In(going) => return self.goes_in(tx, going).await,
-            Command::Out { pin, .. } => self.about_running(tx, OfAll::Out, pin).await?.reply,
-            Command::Fine { pin, .. } => self.about_running(tx, OfAll::Fine, pin).await?.reply,
-            Command::More { by, pin, .. } => return self.stays(tx, by, pin).await,
+            Command::Out { pin, words } => {
+                self.about_running(tx, OfAll::Out, self.given(pin, &words)).await?.reply
+            }
+            Command::Fine { pin, words } => {
+                self.about_running(tx, OfAll::Fine, self.given(pin, &words)).await?.reply
+            }
+            Command::More { by, pin, words } => return self.stays(tx, by, self.given(pin, &words)).await,
             Command::Object => self.objects(tx).await?,
             // Whoever says NOT SAFE under a code that is nobody's calls for help no less.
             Command::Sos { words } | Command::NotSafe { words, .. } => self.calls_for_help(tx, words).await?,
@@ -180,8 +184,11 @@ impl Text<'_> {
         Ok(Answer { reply, visit: Some(visit.id) })
     }
 
-    async fn about_running(&self, tx: &mut Tx, of_all: OfAll, pin: Option<Pin>) -> store::Result<Answer> {
-        let given = pin.map(|pin| self.key.pin(self.actor.person, pin.as_str()));
+    fn given(&self, pin: Option<Pin>, words: &str) -> Option<Given> {
+        pin.map(|pin| self.key.given(self.actor.person, pin.as_str(), words))
+    }
+
+    async fn about_running(&self, tx: &mut Tx, of_all: OfAll, given: Option<Given>) -> store::Result<Answer> {
         let out = of_all == OfAll::Out;
         let more = matches!(of_all, OfAll::More(_));
         let made_at = self.received.made_at;
@@ -215,7 +222,7 @@ impl Text<'_> {
         Ok(Answer { reply: Reply::WatchedOn { till, alarm, other }, visit })
     }
 
-    async fn stays(&self, tx: &mut Tx, by: Longer, pin: Option<Pin>) -> store::Result<Answer> {
+    async fn stays(&self, tx: &mut Tx, by: Longer, given: Option<Given>) -> store::Result<Answer> {
         let said = Said::made(self.received.made_at, self.trace.now);
         let to = match by {
             Longer::For(length) => Some(ExtendTo::For(length)),
@@ -226,8 +233,13 @@ impl Text<'_> {
             Longer::Missing | Longer::Odd => None,
         };
         match to {
-            Some(to) => self.about_running(tx, OfAll::More(to), pin).await,
-            None => Ok(Reply::HowMuchLonger { till: self.till(tx).await? }.into()),
+            Some(to) => self.about_running(tx, OfAll::More(to), given).await,
+            None => {
+                if let Some(given) = &given {
+                    heed(tx, self.actor, given, self.trace.now).await?;
+                }
+                Ok(Reply::HowMuchLonger { till: self.till(tx).await? }.into())
+            }
         }
     }
 
@@ -493,6 +505,7 @@ async fn whereabouts(tx: &mut Tx, actor: &Actor, id: IncidentId) -> store::Resul
         position: incident.position.map(|position| (position.latitude, position.longitude)),
         last_contact: visit.as_ref().and_then(|visit| visit.last_contact_at),
         phone: subject.and_then(|subject| subject.phone.clone()),
+        kind: incident.kind,
     })
 }
 

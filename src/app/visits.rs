@@ -10,7 +10,7 @@ use crate::{
         ids::{IncidentId, PersonId, TeamId, VisitId},
         notice::{Notice, Occasion},
         people::{Directory, Role},
-        pin::{PinHash, PinRecord, Verdict, WRONG_TELLS_MANAGER},
+        pin::{Given, PinRecord, Verdict, WRONG_TELLS_MANAGER},
         policy::{PinByText, Policy},
         rights::{self, Relation},
         start::{Start, Warning, Whose},
@@ -211,7 +211,7 @@ pub struct Request {
     /// What.
     pub act: Act,
     /// The PIN as it was given, hashed.
-    pub pin: Option<PinHash>,
+    pub pin: Option<Given>,
     /// For somebody else: how they know.
     pub known_by: Option<KnownBy>,
     /// When it was said, if that was before it reached us.
@@ -281,7 +281,7 @@ async fn judge(
     tx: &mut Tx,
     actor: &Actor,
     record: &PinRecord,
-    given: Option<&PinHash>,
+    given: Option<&Given>,
     now: Time,
 ) -> store::Result<Verdict> {
     let (verdict, next) = record.judge(given, now);
@@ -289,6 +289,13 @@ async fn judge(
         pins::save(tx, actor.person, &next).await?;
     }
     Ok(verdict)
+}
+
+/// A PIN in what could not be done for another reason: it is not judged, but what it says beside counts (row V8).
+pub async fn heed(tx: &mut Tx, actor: &Actor, given: &Given, now: Time) -> store::Result<()> {
+    let record = pins::load(tx, actor.person).await?;
+    let (_, PinRecord { sign, .. }) = record.judge(Some(given), now);
+    pins::save(tx, actor.person, &PinRecord { sign, ..record }).await
 }
 
 /// Decides an act on a visit that is locked, keeps it, and says it to whom it concerns.
@@ -350,7 +357,7 @@ pub async fn act_on_running(
     tx: &mut Tx,
     house: &House,
     actor: &Actor,
-    (of_all, given): (OfAll, Option<PinHash>),
+    (of_all, given): (OfAll, Option<Given>),
     made_at: Option<Time>,
     trace: Trace,
 ) -> Outcome<Vec<Done>> {

@@ -109,6 +109,8 @@ kinds! {
     IncidentClosed = "incident.closed"
     /// A manager said what was learned.
     IncidentReviewed = "incident.reviewed"
+    /// A duress alarm was released to its subject.
+    IncidentReleased = "incident.released"
     /// A provider took a message.
     MessageAccepted = "message.accepted"
     /// The first try to hand a message over failed.

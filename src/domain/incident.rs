@@ -10,7 +10,7 @@ mod rounds;
 mod worker;
 
 use chrono::TimeDelta;
-pub use opening::Opening;
+pub use opening::{Cry, Opening};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -31,6 +31,15 @@ word_enum! {
         Overdue = "overdue",
         /// Somebody called for help: the worker (row V7), or a responder who found them not safe (row E11).
         Sos = "sos",
+        /// The worker acts under duress: nobody may show it to whoever holds the phone (row V8).
+        Duress = "duress",
+    }
+}
+
+impl Kind {
+    /// Whether somebody called for help, aloud or silently: then nothing from the worker's phone holds the ladder.
+    pub fn is_call_for_help(self) -> bool {
+        self >= Self::Sos
     }
 }
 
@@ -161,7 +170,7 @@ impl Claim {
     }
 }
 
-/// A call for help.
+/// A call for help, aloud or silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sos {
     /// When it was last made.
@@ -232,6 +241,15 @@ pub struct Review {
     pub learned: String,
     /// What is done about it.
     pub action: String,
+}
+
+/// From then on its subject may know that there was a duress alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    /// When.
+    pub at: Time,
+    /// By whom.
+    pub by: PersonId,
 }
 
 /// Where it stands.
@@ -310,6 +328,8 @@ pub struct Incident {
     pub held_in_raise: Option<i32>,
     /// A round reached nobody: the red banner (row E5).
     pub reached_nobody: bool,
+    /// Who released a duress alarm to its subject, and when; nobody can before it is closed.
+    pub released: Option<Release>,
     /// Where it stands.
     pub state: IncidentState,
     /// Counts its changes.
@@ -382,6 +402,14 @@ pub enum Told {
     },
     /// The worker has called for help again, within two minutes: to everybody who was called.
     SosAgain,
+    /// The worker acts under duress. To whoever was called and is not called about that (outside contacts), and to the owner:
+    /// whatever they were asked to do before, not to ring, not to text, not to go there.
+    StandDown {
+        /// The owner.
+        owner: Option<PersonId>,
+    },
+    /// The worker has given the duress PIN again, within two minutes: to the staff who were called.
+    DuressAgain,
     /// The worker reports something while it is with the police: to the owner alone.
     ReportsToOwner {
         /// The owner.
@@ -430,7 +458,7 @@ pub enum Why {
     Cannot(PersonId),
     /// Nobody answered the reminders about the police.
     PoliceUnanswered(PersonId),
-    /// Somebody called for help.
+    /// Somebody called for help, aloud or silently.
     Sos,
 }
 
@@ -476,8 +504,11 @@ pub enum NotNow {
     #[error("this incident is closed")]
     Closed,
     /// It is open.
-    #[error("this incident is open: it is reviewed after it is closed")]
+    #[error("this incident is open: close it first")]
     StillOpen,
+    /// Only a duress alarm is released.
+    #[error("nothing of this incident is withheld from the worker")]
+    NothingWithheld,
     /// The worker cannot be watched until then.
     #[error("a worker who is still there is watched for 60 minutes at most, from now on")]
     WatchedTooLong,
@@ -539,6 +570,11 @@ impl Incident {
         }
     }
 
+    /// Whether its subject, and whoever was on the visit with them, may not know that it exists (row V8).
+    pub fn is_withheld(&self) -> bool {
+        self.kind == Kind::Duress && self.released.is_none()
+    }
+
     /// Whether it is open.
     pub fn is_open(&self) -> bool {
         matches!(self.state, IncidentState::Open { .. })
@@ -547,7 +583,7 @@ impl Incident {
     fn promise(&self, policy: &Policy) -> TimeDelta {
         delta(match self.kind {
             Kind::Overdue => policy.ownership,
-            Kind::Sos => policy.ownership_sos,
+            Kind::Sos | Kind::Duress => policy.ownership_sos,
         })
     }
 }

@@ -18,6 +18,8 @@ use crate::clock::Time;
 pub enum Purpose {
     /// The first call to act that this recipient gets about this incident.
     FirstAlarm,
+    /// Whatever they were asked to do before would now do harm: as urgent, and never taken back.
+    StandDown,
     /// A further one.
     Alarm,
     /// What others have to know: who has it, what the worker says, how it ended.
@@ -145,6 +147,14 @@ pub enum Notice {
     SosToOwner,
     /// The worker has called for help again.
     SosAgain,
+    /// A call to act: a worker is under duress.
+    Duress(SosCall),
+    /// To the owner: the worker is under duress.
+    DuressToOwner,
+    /// To an outside contact: whatever they were asked to do, not any more; without the reason.
+    StandDown,
+    /// The worker has given the duress PIN again.
+    DuressAgain,
     /// To the owner, while the police have it: the worker reports.
     ReportsWithPolice(Report),
     /// Somebody who was called says that the worker is safe.

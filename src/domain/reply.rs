@@ -148,8 +148,10 @@ pub enum Reply {
         position: Option<(f64, f64)>,
         /// When they were last heard of.
         last_contact: Option<Time>,
-        /// Where they can be rung.
+        /// Where they can be rung; under duress they are not.
         phone: Option<Phone>,
+        /// What the alarm is about.
+        kind: Kind,
     },
     /// To WHO.
     Who {

@@ -29,13 +29,15 @@ pub enum Act {
     FollowUp,
     /// Say what was learned.
     Review,
+    /// Release a duress alarm to its subject.
+    Release,
 }
 
 /// How they stand to the thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "five independent facts, all read together by the one table below"
+    reason = "six independent facts, all read together by the one table below"
 )]
 pub struct Relation {
     /// It is their own visit, or they are the subject of the incident.
@@ -48,6 +50,8 @@ pub struct Relation {
     pub owner: bool,
     /// The incident is open; for a visit, one about it is.
     pub open: bool,
+    /// It is a duress alarm that nobody has released, and they are its subject or were on the visit with them (row V8).
+    pub withheld: bool,
 }
 
 /// Why not.
@@ -63,7 +67,11 @@ pub enum Denied {
 
 /// Decides. The subject is the person, whichever of their roles asks, and never reads an open incident about themselves.
 pub fn may(role: Role, act: Act, relation: Relation) -> Result<(), Denied> {
-    let Relation { own, in_reach, called, owner, open } = relation;
+    let Relation { own, in_reach, called, owner, open, withheld } = relation;
+    // The one rule of what stays hidden, whatever the role and whatever else they are to it.
+    if withheld {
+        return Err(Denied::NotFound);
+    }
     let manages = role.manages() && in_reach;
     let sees_team = in_reach && matches!(role, Role::CaseAdministrator | Role::Manager | Role::SeniorManager);
     let sees = sees_team || role == Role::Auditor || owner || (called && open);
@@ -91,6 +99,7 @@ pub fn may(role: Role, act: Act, relation: Relation) -> Result<(), Denied> {
         | Act::Close
         | Act::FollowUp
         | Act::Review
+        | Act::Release
             if own =>
         {
             Err(Denied::Subject)
@@ -110,7 +119,9 @@ pub fn may(role: Role, act: Act, relation: Relation) -> Result<(), Denied> {
             Err(if sees { Denied::Role } else { Denied::NotFound })
         }
         Act::Close => allow(manages || owner, if sees { Denied::Role } else { Denied::NotFound }),
-        Act::Review | Act::TakeOver => allow(manages, if sees { Denied::Role } else { Denied::NotFound }),
+        Act::Review | Act::Release | Act::TakeOver => {
+            allow(manages, if sees { Denied::Role } else { Denied::NotFound })
+        }
     }
 }
 
@@ -193,7 +204,14 @@ mod tests {
             (Act::Close, owner, "yryyry"),
             (Act::Review, team, "nryyrn"),
             (Act::Review, owner, "rrrrrr"),
+            (Act::Release, team, "nryyrn"),
+            (Act::Release, own_team, "ssssss"),
         ];
+        let acts = table.map(|(act, ..)| act);
+        for relation in [own, own_closed, own_team, team, called, owner] {
+            let withheld = Relation { withheld: true, ..relation };
+            assert!(acts.iter().all(|act| row(*act, withheld) == "nnnnnn"), "{withheld:?}");
+        }
         for (act, relation, expected) in table {
             assert_eq!(row(act, relation), expected, "{act:?} {relation:?}");
         }

@@ -79,7 +79,7 @@ problem_kinds! {
     /// A key was used before.
     KeyReused = "key-reused", UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another body", "A corrected request, a corrected PIN too, needs a new key.";
     /// Not now.
-    PinNotNow = "pin-not-now", CONFLICT, "The PIN cannot be set now", "A PIN is never set or changed while a visit or incident of yours is open.";
+    PinNotNow = "pin-not-now", CONFLICT, "The PIN cannot be set now", "A PIN is never set or changed while a visit of yours is running.";
     /// The database cannot be reached.
     TryAgain = "try-again", SERVICE_UNAVAILABLE, "Try again", "It is not known whether it was done. Send the same request again with the same Idempotency-Key; ring your manager if that does not help.";
     /// Our fault.
@@ -138,6 +138,8 @@ impl From<Rejected> for Problem {
             Rejected::CannotHaveIt(_) => Self::field("to", detail),
             Rejected::NobodyToDoIt(_) => Self::field("owner", detail),
             Rejected::UnknownWorker(_) | Rejected::NobodyToRecordFor(_) => Self::field("worker", detail),
+            Rejected::NoPinYet => Self::field("pin", detail),
+            Rejected::DuressPinTooNear => Self::field("duress_pin", detail),
             Rejected::PinNotNow(_) => Self::new(Kind::PinNotNow, detail),
             Rejected::KeyReused => Self::of(Kind::KeyReused),
         }

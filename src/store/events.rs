@@ -211,24 +211,20 @@ pub struct Cursor {
     seq: i64,
 }
 
-impl Cursor {
-    /// The place within one log: an event's number there.
-    pub fn place(self) -> i64 {
-        self.seq
+impl From<Cursor> for [u8; 16] {
+    fn from(cursor: Cursor) -> Self {
+        let mut bytes = [0; 16];
+        let (tx, seq) = bytes.split_at_mut(8);
+        tx.copy_from_slice(&cursor.tx.to_be_bytes());
+        seq.copy_from_slice(&cursor.seq.to_be_bytes());
+        bytes
     }
 }
 
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}", self.tx, self.seq)
-    }
-}
-
-impl std::str::FromStr for Cursor {
-    type Err = std::num::ParseIntError;
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        let (tx, seq) = text.split_once('-').unwrap_or(("0", text));
-        Ok(Self { tx: tx.parse()?, seq: seq.parse()? })
+impl From<[u8; 16]> for Cursor {
+    fn from(bytes: [u8; 16]) -> Self {
+        let half = |from: usize| i64::from_be_bytes(std::array::from_fn(|at| bytes[from + at]));
+        Self { tx: half(0), seq: half(8) }
     }
 }
 

@@ -16,8 +16,8 @@ use crate::{
         event::{ChainHead, NewEvent},
         ids::{IncidentId, LadderId, OrganisationId, PersonId, TeamId, VisitId},
         incident::{
-            Claim, Closing, Holder, Incident, IncidentState, Kind, Opened, Outcome, Police, Position, Review,
-            Rung, Sos, WorkerNow,
+            Claim, Closing, Holder, Incident, IncidentState, Kind, Opened, Outcome, Police, Position,
+            Release, Review, Rung, Sos, WorkerNow,
         },
         visit::{Alarm, KnownBy},
     },
@@ -47,6 +47,10 @@ const OPEN_ABOUT_ANY_OF: Sql = Sql::pair(
      WHERE subject_id IN (SELECT unhex(value) FROM json_each($1)) AND organisation_id = $2 AND state = 'open'",
     "SELECT DISTINCT subject_id FROM incident WHERE subject_id = ANY($1) AND organisation_id = $2 AND state = 'open'",
 );
+const HIDDEN_FROM: &str = "SELECT id FROM incident WHERE subject_id = $1 AND organisation_id = $2
+       AND (state = 'open' OR (kind = 'duress' AND released_at IS NULL))";
+const OPEN_ABOUT_MISSED: &str = "SELECT count(*) > 0 FROM incident
+     WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open' AND missed IS NOT NULL";
 const ALARM: &str =
     "SELECT i.id, i.kind, i.with_police, v.id IS NOT NULL AND v.state = 'begun' AND d.visit_id IS NULL
      FROM incident i LEFT JOIN visit v ON v.id = $3 LEFT JOIN visit_deadline d ON d.visit_id = v.id
@@ -62,7 +66,8 @@ const UPDATE: &str = "UPDATE incident SET kind = $4, state = $5, raise = $6, ste
        closed_at = $16, closed_by = $17, outcome = $18, known_by = $19, worker_now = $20, closing_note = $21,
        reviewed_at = $22, reviewed_by = $23, learned = $24, action = $25,
        version = version + 1, chain_number = $26, chain_hash = $27, missed = $28, sos_at = $29, sos_by = $30,
-       position = $31, pin_used_at = $32, police = $33, with_police = $34, police_reminders = $35
+       position = $31, pin_used_at = $32, police = $33, with_police = $34, police_reminders = $35,
+       released_at = $36, released_by = $37
      WHERE id = $1 AND organisation_id = $2 AND version = $3";
 const LOG_HEAD: &str =
     "UPDATE incident SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
@@ -108,6 +113,8 @@ struct Row {
     known_by: Option<KnownBy>,
     worker_now: Option<Json<WorkerNow>>,
     closing_note: Option<String>,
+    released_at: Option<Time>,
+    released_by: Option<PersonId>,
     reviewed_at: Option<Time>,
     reviewed_by: Option<PersonId>,
     learned: Option<String>,
@@ -187,6 +194,7 @@ impl TryFrom<Row> for Incident {
             rung: Rung { raise: row.raise, step: row.step, round: row.round },
             held_in_raise: row.held_in_raise,
             reached_nobody: row.reached_nobody,
+            released: row.released_at.zip(row.released_by).map(|(at, by)| Release { at, by }),
             state,
             version: row.version,
             chain: ChainHead {
@@ -269,6 +277,24 @@ pub async fn open_about(
     Ok(both!(tx, |c| sqlx::query_scalar(OPEN_ABOUT).bind(person).bind(organisation).fetch_all(c).await?))
 }
 
+/// The incidents about a person that they may not know of: those that are open, and duress alarms that nobody has released.
+pub async fn hidden_from(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    person: PersonId,
+) -> Result<Vec<IncidentId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(HIDDEN_FROM).bind(person).bind(organisation).fetch_all(c).await?))
+}
+
+/// Whether an incident is open about something that a person missed: they know that.
+pub async fn open_about_missed(tx: &mut Tx, organisation: OrganisationId, person: PersonId) -> Result<bool> {
+    Ok(both!(tx, |c| sqlx::query_scalar(OPEN_ABOUT_MISSED)
+        .bind(person)
+        .bind(organisation)
+        .fetch_one(c)
+        .await?))
+}
+
 /// Those of some people about whom an incident is open.
 pub async fn open_about_any_of(
     tx: &mut Tx,
@@ -298,8 +324,8 @@ pub async fn alarm(
     Ok(found.map(|(id, kind, with_police, has_no_deadline)| {
         let alarm = match kind {
             // It fell overdue before the call for help or during it: that goes on to be said.
-            Kind::Sos if has_no_deadline => Alarm::Overdue,
-            Kind::Sos => Alarm::Sos,
+            Kind::Sos | Kind::Duress if has_no_deadline => Alarm::Overdue,
+            Kind::Sos | Kind::Duress => Alarm::Sos,
             Kind::Overdue if with_police => Alarm::WithPolice,
             Kind::Overdue => Alarm::Overdue,
         };
@@ -392,7 +418,9 @@ pub async fn update(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
         columns.pin_used_at(),
         incident.police.as_ref().map(Json),
         columns.with_police.is_some(),
-        columns.with_police.unwrap_or_default()
+        columns.with_police.unwrap_or_default(),
+        incident.released.map(|released| released.at),
+        incident.released.map(|released| released.by)
     );
     incident.version += 1;
     Ok(())

@@ -94,7 +94,7 @@ impl NewMessage {
     fn rank(&self) -> i32 {
         match (self.purpose, self.rung) {
             (Purpose::FirstAlarm, Some(Rung { step: 1.., .. })) => 1,
-            (Purpose::FirstAlarm, _) => 0,
+            (Purpose::FirstAlarm | Purpose::StandDown, _) => 0,
             (Purpose::Alarm, _) => 2,
             (Purpose::Told, _) => 3,
             (Purpose::Reminder, _) => 4,

@@ -7,39 +7,61 @@ use crate::{
     clock::Time,
     domain::{
         ids::{OrganisationId, PersonId, TeamId},
-        pin::{PinHash, PinRecord},
+        pin::{PinHash, PinRecord, Sign},
         policy::Policy,
     },
 };
 
 const LOAD: Sql = Sql::pair(
-    "SELECT hash, wrong, locked_until FROM pin WHERE person_id = $1",
-    "SELECT hash, wrong, locked_until FROM pin WHERE person_id = $1 FOR NO KEY UPDATE",
+    "SELECT hash, duress_hash, word_hash, given_at, silent, wrong, locked_until FROM pin WHERE person_id = $1",
+    "SELECT hash, duress_hash, word_hash, given_at, silent, wrong, locked_until FROM pin WHERE person_id = $1
+     FOR NO KEY UPDATE",
 );
 const LOAD_WITH_POLICY: Sql = Sql::pair(
-    "SELECT p.hash, p.wrong, p.locked_until, t.policy FROM pin p JOIN team t ON t.id = $2
+    "SELECT p.hash, p.duress_hash, p.word_hash, p.given_at, p.silent, p.wrong, p.locked_until, t.policy FROM pin p JOIN team t ON t.id = $2
      WHERE p.person_id = $1 AND t.organisation_id = $3",
-    "SELECT p.hash, p.wrong, p.locked_until, t.policy FROM pin p JOIN team t ON t.id = $2
+    "SELECT p.hash, p.duress_hash, p.word_hash, p.given_at, p.silent, p.wrong, p.locked_until, t.policy FROM pin p JOIN team t ON t.id = $2
      WHERE p.person_id = $1 AND t.organisation_id = $3 FOR NO KEY UPDATE OF p",
 );
 const IS_SET: &str = "SELECT hash IS NOT NULL FROM pin WHERE person_id = $1";
-const SAVE: &str = "INSERT INTO pin (person_id, hash, wrong, locked_until) VALUES ($1, $2, $3, $4)
-     ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, wrong = excluded.wrong, locked_until = excluded.locked_until";
+const SAVE: &str =
+    "INSERT INTO pin (person_id, hash, duress_hash, word_hash, given_at, silent, wrong, locked_until)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+     ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, duress_hash = excluded.duress_hash,
+       word_hash = excluded.word_hash, given_at = excluded.given_at, silent = excluded.silent,
+       wrong = excluded.wrong, locked_until = excluded.locked_until";
+const SILENT_ANY_ORG: &str =
+    "SELECT p.person_id, e.organisation_id FROM pin p JOIN person e ON e.id = p.person_id
+     WHERE p.silent AND p.given_at <= $1 ORDER BY p.given_at LIMIT $2";
 
 #[derive(FromRow)]
 struct Row {
     hash: Option<Vec<u8>>,
+    duress_hash: Option<Vec<u8>>,
+    word_hash: Option<Vec<u8>>,
+    given_at: Option<Time>,
+    silent: bool,
     wrong: i32,
     locked_until: Option<Time>,
 }
 
 impl Row {
     fn record(self, person: PersonId) -> Result<PinRecord> {
-        let hash = self
-            .hash
-            .map(|hash| hash.try_into().map(PinHash).map_err(|_| Error::inconsistent("pin", "hash", person)))
-            .transpose()?;
-        Ok(PinRecord { hash, wrong: self.wrong, locked_until: self.locked_until })
+        let hash = |column, hash: Option<Vec<u8>>| {
+            let read = |hash: Vec<u8>| {
+                hash.try_into().map(PinHash).map_err(|_| Error::inconsistent("pin", column, person))
+            };
+            hash.map(read).transpose()
+        };
+        let sign = |at| if self.silent { Sign::Duress { at } } else { Sign::Usual { at } };
+        Ok(PinRecord {
+            hash: hash("hash", self.hash)?,
+            duress: hash("duress_hash", self.duress_hash)?,
+            word: hash("word_hash", self.word_hash)?,
+            sign: self.given_at.map(sign),
+            wrong: self.wrong,
+            locked_until: self.locked_until,
+        })
     }
 }
 
@@ -76,14 +98,29 @@ pub async fn is_set(tx: &mut Tx, person: PersonId) -> Result<bool> {
 
 /// Keeps it.
 pub async fn save(tx: &mut Tx, person: PersonId, record: &PinRecord) -> Result<()> {
+    let bytes = |hash: &Option<PinHash>| hash.as_ref().map(|hash| hash.0.to_vec());
+    let (given_at, silent) = match record.sign {
+        None => (None, false),
+        Some(Sign::Usual { at }) => (Some(at), false),
+        Some(Sign::Duress { at }) => (Some(at), true),
+    };
     later!(
         tx,
         Any,
         SAVE,
         person,
-        record.hash.as_ref().map(|hash| &hash.0[..]),
+        bytes(&record.hash),
+        bytes(&record.duress),
+        bytes(&record.word),
+        given_at,
+        silent,
         record.wrong,
         record.locked_until
     );
     Ok(())
+}
+
+/// Whose PIN has said by `now` that they act under duress, and whose alarm is not up yet.
+pub async fn silent_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<(PersonId, OrganisationId)>> {
+    Ok(both!(tx, |c| sqlx::query_as(SILENT_ANY_ORG).bind(now).bind(limit).fetch_all(c).await?))
 }

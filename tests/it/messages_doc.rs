@@ -72,6 +72,10 @@ fn sos(found_by: Option<&str>, again: Again) -> Notice {
     Notice::Sos(SosCall { at: at("14:38"), found_by: found_by.map(s), again })
 }
 
+fn duress(again: Again) -> Notice {
+    Notice::Duress(SosCall { at: at("14:38"), found_by: None, again })
+}
+
 fn lapsed() -> Again {
     Again::Lapsed { owner: s("Sam Cole") }
 }
@@ -144,6 +148,10 @@ catalogue! { notices of Notice {
     PoliceReminder, "the police have had it for a while", "the owner", [Notice::PoliceReminder { until: at("15:00") }];
     SosToOwner, "the worker whose alarm they have called for help", "the owner", [Notice::SosToOwner];
     SosAgain, "the worker called for help again", "everybody who was called", [Notice::SosAgain];
+    Duress, "the duress PIN or word was given", "staff whom the ladder calls", [duress(Again::No), duress(lapsed()), duress(police_unanswered())];
+    DuressToOwner, "the worker whose alarm they have is under duress", "the owner", [Notice::DuressToOwner];
+    StandDown, "an alarm that they were called about is a duress alarm now", "outside contacts", [Notice::StandDown];
+    DuressAgain, "the duress PIN or word was given again", "staff who were called", [Notice::DuressAgain];
     ReportsWithPolice, "the worker reports while the police have it", "the owner",
         [Notice::ReportsWithPolice(Report::Safe), Notice::ReportsWithPolice(INSIDE())];
     ReportedSafe, "somebody who was called says that the worker is safe", "everybody else who was called",
@@ -265,9 +273,11 @@ catalogue! { replies of Reply {
         Reply::Where {
             worker: s("Ann Lee"), place: Some(s("12 High Street")), purpose: Some(s("Home visit")),
             position: Some((51.507_35, -0.127_76)), last_contact: Some(at("14:00")), phone: Some(phone("07700 900123")),
+            kind: Kind::Overdue,
         },
         Reply::Where {
             worker: s("Ann Lee"), place: None, purpose: None, position: None, last_contact: None, phone: None,
+            kind: Kind::Duress,
         },
     ];
     Who, "WHO", "staff who were called", [

@@ -184,10 +184,12 @@ impl World {
     fn alarm(&self) -> Alarm {
         let Some(incident) = &self.incident else { return Alarm::Quiet };
         match (incident.kind, &incident.state) {
-            (Kind::Sos, _) if self.told_overdue && matches!(self.visit.state, VisitState::Begun { .. }) => {
+            (Kind::Sos | Kind::Duress, _)
+                if self.told_overdue && matches!(self.visit.state, VisitState::Begun { .. }) =>
+            {
                 Alarm::Overdue
             }
-            (Kind::Sos, _) => Alarm::Sos,
+            (Kind::Sos | Kind::Duress, _) => Alarm::Sos,
             (Kind::Overdue, IncidentState::Open { holder: Holder::WithPolice { .. }, .. }) => {
                 Alarm::WithPolice
             }
@@ -377,9 +379,10 @@ impl World {
     fn sos(&mut self) {
         let before = self.incident.clone();
         let sos = incident::Sos { at: self.now, by: ANN };
+        let cry = incident::Cry { kind: Kind::Sos, sos, words: None };
         let decision = match self.incident.clone() {
-            Some(incident) => incident.sos(self.now, None, self.rules(), self.now),
-            None => Incident::called_for_help(self.opening(), None, (sos, None), self.rules(), self.now),
+            Some(incident) => incident.sos(cry, self.rules(), self.now),
+            None => Incident::called_for_help(self.opening(), None, cry, self.rules(), self.now),
         };
         let before_kind = before.as_ref().map(|before| before.kind);
         let again = before.as_ref().is_some_and(|before| {
@@ -566,6 +569,7 @@ proptest! {
             zone: chrono_tz::Europe::London,
         };
         let sos = |found_by: Option<&String>, again| Notice::Sos(SosCall { at, found_by: found_by.cloned(), again });
+        let duress = |again| Notice::Duress(SosCall { at, found_by: None, again });
         let overdue = |again| Notice::Overdue(Overdue { missed: at, again, risk: Risk::High, no_signal_expected: true });
         let listed = |name: &str| Listed { incident: Uuid::nil(), worker: name.into(), missed: at, code: "K7QF".into() };
         let notices = [
@@ -590,6 +594,11 @@ proptest! {
             Notice::PoliceReminder { until: at },
             Notice::SosToOwner,
             Notice::SosAgain,
+            duress(Again::No),
+            duress(Again::PoliceUnanswered { owner: other.clone() }),
+            Notice::DuressToOwner,
+            Notice::StandDown,
+            Notice::DuressAgain,
             Notice::ReportsWithPolice(Report::SafeInside { till: at }),
             Notice::ReportedSafe { by: other.clone() },
             Notice::Objected { by: other.clone(), till: at },

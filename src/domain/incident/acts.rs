@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    CallsOff, Claim, Closing, Decision, FURTHEST_AT_CLOSE, Holder, Incident, IncidentState, Kind, NotNow,
-    Police, Review, Rules, Sos, Told, Why, WorkerNow, changed, unchanged,
+    CallsOff, Claim, Closing, Cry, Decision, FURTHEST_AT_CLOSE, Holder, Incident, IncidentState, Kind,
+    NotNow, Police, Release, Review, Rules, Sos, Told, Why, WorkerNow, changed, unchanged,
 };
 use crate::{
     clock::Time,
@@ -77,7 +77,7 @@ impl Incident {
         }
         let longest = delta(match self.kind {
             Kind::Overdue => policy.longest_hold,
-            Kind::Sos => policy.longest_hold_sos,
+            Kind::Sos | Kind::Duress => policy.longest_hold_sos,
         });
         let wanted = wanted.unwrap_or_else(|| self.promise(policy));
         let asked = now + wanted.clamp(TimeDelta::zero(), longest);
@@ -131,9 +131,10 @@ impl Incident {
         let (holder, claim) = self.open()?;
         let last = i32::try_from(rules.ladder.last_step()).unwrap_or(i32::MAX);
         self.rung.step = self.rung.step.max(last);
-        let claim = if self.kind == Kind::Sos { claim } else { Claim::None };
+        let claim = if self.kind.is_call_for_help() { claim } else { Claim::None };
         let promise = now + delta(rules.policy.ownership_sos);
-        let mut decision = self.upgraded(Sos { at: now, by }, Some(words), rules, now);
+        let cry = Cry { kind: Kind::Sos, sos: Sos { at: now, by }, words: Some(words) };
+        let mut decision = self.upgraded(cry, rules, now);
         if holder.owner() == Some(by) {
             let holder = match holder {
                 Holder::WithPolice { .. } => with_police(by, rules.policy, now),
@@ -228,6 +229,22 @@ impl Incident {
         let event = NewEvent::new(EventKind::IncidentReviewed, review.at, json!({"again": before.is_some()}))
             .with_private(json!({"learned": review.learned, "action": review.action}));
         self.state = IncidentState::Closed { closing, review: Some(review) };
+        Ok(changed(self, event))
+    }
+
+    /// A manager releases a duress alarm to its subject, once it is closed. Again it changes nothing.
+    pub fn release(mut self, release: Release) -> Result<Decision, NotNow> {
+        if self.is_open() {
+            return Err(NotNow::StillOpen);
+        }
+        if self.kind != Kind::Duress {
+            return Err(NotNow::NothingWithheld);
+        }
+        if self.released.is_some() {
+            return Ok(unchanged(self));
+        }
+        self.released = Some(release);
+        let event = NewEvent::new(EventKind::IncidentReleased, release.at, json!({"by": release.by}));
         Ok(changed(self, event))
     }
 

@@ -32,6 +32,17 @@ pub struct Opening {
     pub opened: Opened,
 }
 
+/// A call for help as it reaches an incident.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cry<'c> {
+    /// Aloud or silent.
+    pub kind: Kind,
+    /// When, and by whom.
+    pub sos: Sos,
+    /// What was said.
+    pub words: Option<&'c str>,
+}
+
 impl Incident {
     /// Opens because a visit did not end by `missed`. The ladder counts from now: after an outage nobody is skipped.
     pub fn overdue(opening: Opening, missed: Time, rules: Rules<'_>, now: Time) -> Decision {
@@ -62,24 +73,24 @@ impl Incident {
     pub fn called_for_help(
         opening: Opening,
         nearest: Option<VisitId>,
-        (sos, words): (Sos, Option<&str>),
+        cry: Cry<'_>,
         rules: Rules<'_>,
         now: Time,
     ) -> Decision {
-        let mut incident = Self::opened(opening, Kind::Sos, Holder::Nobody { due: now }, now);
-        incident.sos = Some(sos);
+        let mut incident = Self::opened(opening, cry.kind, Holder::Nobody { due: now }, now);
+        incident.sos = Some(cry.sos);
         incident.nearest_visit = nearest;
         let event = NewEvent::new(
             EventKind::IncidentOpened,
-            sos.at,
+            cry.sos.at,
             json!({
-                "kind": Kind::Sos,
+                "kind": cry.kind,
                 "visit": opening.visit,
                 "subject": opening.subject,
                 "ladder": opening.ladder,
             }),
         )
-        .with_words(words);
+        .with_words(cry.words);
         let mut decision = incident.round(Why::Sos, rules, now);
         decision.events.insert(0, event);
         decision
@@ -105,6 +116,7 @@ impl Incident {
             rung: Rung::default(),
             held_in_raise: None,
             reached_nobody: false,
+            released: None,
             state: IncidentState::Open { holder, claim: Claim::None },
             version: 0,
             chain: ChainHead::default(),

@@ -108,11 +108,17 @@ impl Incident {
         let mut events = Vec::new();
         let mut step = usize::try_from(self.rung.step).unwrap_or_default().min(ladder.last_step());
         let mut round = u32::try_from(self.rung.round).unwrap_or_default();
-        if self.kind == Kind::Sos {
+        if self.kind.is_call_for_help() {
             // The first two steps at once (row E2).
             step = step.max(1.min(ladder.last_step()));
         }
-        let reaches_nobody = |step| ladder.own_calls(step, self.subject, directory).is_empty();
+        let kind = self.kind;
+        // Whoever has no account could ring the worker, and does not know what that would do (row E2).
+        let called = |mut calls: Vec<Call>| {
+            calls.retain(|call| kind != Kind::Duress || !is_outside(call, directory));
+            calls
+        };
+        let reaches_nobody = |step| called(ladder.own_calls(step, self.subject, directory)).is_empty();
         while round == 0 && step < ladder.last_step() && reaches_nobody(step) {
             events.push(skipped(step, self.rung.raise, ladder, now));
             step += 1;
@@ -121,14 +127,14 @@ impl Incident {
             events.push(skipped(step, self.rung.raise, ladder, now));
         }
         let waits = self.opened == Opened::AfterOutage && self.kind == Kind::Overdue && why == Why::NotTaken;
-        let mut calls = ladder.cumulative_calls(step, self.subject, directory);
+        let mut calls = called(ladder.cumulative_calls(step, self.subject, directory));
         while waits
             && step < ladder.last_step()
             && calls.iter().all(|call| self.waits_after_outage(call, rules, now))
         {
             // Whoever this step reaches has to wait: staff of a later one are told at once.
             step += 1;
-            calls = ladder.cumulative_calls(step, self.subject, directory);
+            calls = called(ladder.cumulative_calls(step, self.subject, directory));
         }
         if waits && !calls.iter().all(|call| self.waits_after_outage(call, rules, now)) {
             calls.retain(|call| !self.waits_after_outage(call, rules, now));
@@ -168,16 +174,14 @@ impl Incident {
     fn pace(&self, step: usize, round: u32, ladder: &Ladder, policy: &Policy) -> (Duration, usize, u32) {
         match self.kind {
             Kind::Overdue => ladder.after_round(step, round),
-            Kind::Sos if step < ladder.last_step() => (policy.sos_pace, ladder.last_step(), 0),
-            Kind::Sos => (policy.sos_pace, step, round + 1),
+            Kind::Sos | Kind::Duress if step < ladder.last_step() => (policy.sos_pace, ladder.last_step(), 0),
+            Kind::Sos | Kind::Duress => (policy.sos_pace, step, round + 1),
         }
     }
 
     /// Row E12: after an outage staff are told at once; what goes to outside contacts first waits a little.
     fn waits_after_outage(&self, call: &Call, rules: Rules<'_>, now: Time) -> bool {
-        let person = call.to.person().and_then(|id| rules.directory.person(id));
-        person.is_some_and(Person::is_outside)
-            && now < self.opened_at + delta(rules.policy.outage_outside_wait)
+        is_outside(call, rules.directory) && now < self.opened_at + delta(rules.policy.outage_outside_wait)
     }
 
     /// Every call of a round was refused for good: the next step comes forward, and after the last the last-resort numbers
@@ -225,6 +229,11 @@ fn skipped(step: usize, raise: i32, ladder: &Ladder, now: Time) -> NewEvent {
 fn may_take_it(call: &Call, directory: &Directory) -> bool {
     let person = call.to.person().and_then(|id| directory.person(id));
     person.is_some_and(|person| ladder::may_be_called_on(person.role))
+}
+
+fn is_outside(call: &Call, directory: &Directory) -> bool {
+    let person = call.to.person().and_then(|id| directory.person(id));
+    person.is_some_and(Person::is_outside)
 }
 
 fn last_resort(directory: &Directory) -> Vec<Call> {

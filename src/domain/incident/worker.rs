@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::{
-    Claim, Decision, Holder, Incident, IncidentState, Kind, Position, Rules, Sos, Told, Why, changed,
-    unchanged,
+    CallsOff, Claim, Cry, Decision, Holder, Incident, IncidentState, Kind, Position, Rules, Sos, Told, Why,
+    changed, unchanged,
 };
 use crate::{
     clock::Time,
@@ -22,7 +22,7 @@ impl Incident {
     /// police nothing waits for it, and the owner is told; after a call for help it is only noted. It never ends anything.
     pub fn worker_reports(mut self, report: Report, policy: &Policy, now: Time) -> Decision {
         let IncidentState::Open { holder, .. } = self.state else { return unchanged(self) };
-        if self.kind == Kind::Sos {
+        if self.kind.is_call_for_help() {
             return self.pin_used(now);
         }
         let claim = Claim::from(report);
@@ -64,36 +64,49 @@ impl Incident {
         changed(self, NewEvent::new(EventKind::IncidentPinUsed, now, json!({})))
     }
 
-    /// The worker calls for help while it is open: it becomes an SOS, whoever had it has it no longer, and the ladder starts
-    /// again. Said again within two minutes it is told, and ownership stays.
-    pub fn sos(mut self, at: Time, words: Option<&str>, rules: Rules<'_>, now: Time) -> Decision {
+    /// The worker calls for help while it is open, aloud or silently: it becomes that, whoever had it has it no longer, and the
+    /// ladder starts again. Said again within two minutes it is told, and ownership stays.
+    pub fn sos(mut self, cry: Cry<'_>, rules: Rules<'_>, now: Time) -> Decision {
         let IncidentState::Open { holder, .. } = self.state else { return unchanged(self) };
-        let same = self
-            .sos
-            .filter(|sos| sos.by == self.subject)
-            .is_some_and(|sos| (at - sos.at).abs() < delta(rules.policy.sos_same));
-        let sos = Sos { at: at.max(self.sos.map_or(at, |sos| sos.at)), by: self.subject };
+        let at = cry.sos.at;
+        let same = cry.kind <= self.kind
+            && self
+                .sos
+                .filter(|sos| sos.by == self.subject)
+                .is_some_and(|sos| (at - sos.at).abs() < delta(rules.policy.sos_same));
         if same {
-            self.sos = Some(sos);
-            let event = NewEvent::new(EventKind::IncidentSos, at, json!({"again": true})).with_words(words);
-            return Decision { told: vec![Told::SosAgain], ..changed(self, event) };
+            self.sos = Some(self.latest(cry.sos));
+            let body = json!({"again": true, "kind": cry.kind});
+            let event = NewEvent::new(EventKind::IncidentSos, at, body).with_words(cry.words);
+            let told = if self.kind == Kind::Duress { Told::DuressAgain } else { Told::SosAgain };
+            return Decision { told: vec![told], ..changed(self, event) };
         }
         let owner = holder.owner();
-        let mut decision = self.upgraded(sos, words, rules, now);
-        decision.told.extend(owner.map(|owner| Told::SosToOwner { owner }));
+        let mut decision = self.upgraded(cry, rules, now);
+        if decision.incident.kind == Kind::Duress {
+            decision.told.push(Told::StandDown { owner });
+            // What has not gone out yet says: ring the worker.
+            decision.calls_off = CallsOff::TakenBack;
+        } else {
+            decision.told.extend(owner.map(|owner| Told::SosToOwner { owner }));
+        }
         decision
     }
 
-    /// Becomes an SOS, and runs the ladder again from its first two steps at least.
-    pub(super) fn upgraded(mut self, sos: Sos, words: Option<&str>, rules: Rules<'_>, now: Time) -> Decision {
+    fn latest(&self, sos: Sos) -> Sos {
+        Sos { at: sos.at.max(self.sos.map_or(sos.at, |before| before.at)), ..sos }
+    }
+
+    /// Becomes a call for help, never less than it was, and runs the ladder again from its first two steps at least.
+    pub(super) fn upgraded(mut self, cry: Cry<'_>, rules: Rules<'_>, now: Time) -> Decision {
         let before = json!({"kind": self.kind, "owner": self.owner()});
-        self.kind = Kind::Sos;
-        self.sos = Some(sos);
+        self.kind = self.kind.max(cry.kind);
+        self.sos = Some(self.latest(cry.sos));
         self.rung.raise += 1;
         self.leave_step_behind(rules.ladder);
-        let body = json!({"before": before, "by": sos.by, "raise": self.rung.raise});
+        let body = json!({"before": before, "kind": cry.kind, "by": cry.sos.by, "raise": self.rung.raise});
         let mut decision = self.round(Why::Sos, rules, now);
-        let event = NewEvent::new(EventKind::IncidentSos, sos.at, body).with_words(words);
+        let event = NewEvent::new(EventKind::IncidentSos, cry.sos.at, body).with_words(cry.words);
         decision.events.insert(0, event);
         decision
     }

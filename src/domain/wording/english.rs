@@ -7,7 +7,7 @@ use crate::{
     clock::Time,
     domain::{
         follow_up::FollowUpKind,
-        incident::{Claim, Holder, Incident, IncidentState, Outcome},
+        incident::{Claim, Holder, Incident, IncidentState, Kind, Outcome},
         local_time::written,
         notice::{Answering, Asked, Facts, Notice, Reader},
         reply::Reply,
@@ -62,6 +62,11 @@ impl Wording for English {
             Notice::Sos(call) => match facts.reader {
                 Reader::Staff => calls::sos_staff(call, facts),
                 Reader::Outside => calls::sos_outside(call, facts),
+            },
+            Notice::Duress(call) => match facts.reader {
+                Reader::Staff => calls::duress_staff(call, facts),
+                // They are not called about it; if they were, they would be told no more than this.
+                Reader::Outside => stand_down(facts),
             },
             Notice::OverdueList { workers } => calls::overdue_list(workers, facts),
             Notice::Taken { owner } => both(
@@ -122,6 +127,19 @@ impl Wording for English {
                 &format!("SOS again: {worker}"),
                 sms::with_names([worker], |[worker]| {
                     format!("SOS: {worker} has called for help again, {}. Ring 999 if nobody has yet.", time(facts.now))
+                }),
+            ),
+            Notice::DuressToOwner => both(
+                &format!("DURESS: {worker}, whom you have"),
+                sms::with_names([worker], |[worker]| {
+                    format!("DURESS: {worker}, whom you have. STOP: do not ring or text, do not go there. Ring 999 now. Take it again to keep it.")
+                }),
+            ),
+            Notice::StandDown => stand_down(facts),
+            Notice::DuressAgain => both(
+                &format!("DURESS again: {worker}"),
+                sms::with_names([worker], |[worker]| {
+                    format!("DURESS: {worker} gave the sign again, {}. DO NOT ring or text. Ring 999 if nobody has yet.", time(facts.now))
                 }),
             ),
             Notice::ReportsWithPolice(report) => {
@@ -363,6 +381,9 @@ impl Wording for English {
     fn headline(&self, incident: &Incident, worker: &str, now: Time, zone: Tz) -> String {
         let time = |at: Time| written(at, now, zone);
         let (word, what) = match (incident.sos, incident.missed) {
+            (Some(sos), _) if incident.kind == Kind::Duress => {
+                ("DURESS", format!("{worker} acts under threat since {}: do not ring or text", time(sos.at)))
+            }
             (Some(sos), _) if sos.by == incident.subject => {
                 ("SOS", format!("{worker} called for help {}", time(sos.at)))
             }
@@ -421,6 +442,21 @@ fn reminder(which: Reminder, deadline: Time, others_told_at: Time, facts: &Facts
         ),
     };
     both(&format!("Due out {due}"), text)
+}
+
+/// Outside contacts learn no reason: only what they may not do.
+fn stand_down(facts: &Facts) -> Text {
+    let worker = facts.worker.as_str();
+    both(
+        &format!("Please do not contact {worker} now"),
+        sms::with_names([worker], |[worker]| {
+            let duty = facts.duty_phone.as_ref();
+            let hear = duty.map_or_else(String::new, |phone| format!(" Questions: {phone}."));
+            format!(
+                "STOP: please do NOT ring, text or visit {worker} now, whatever you were asked before. Staff are dealing with it.{hear}"
+            )
+        }),
+    )
 }
 
 fn reported(report: Report, facts: &Facts) -> String {

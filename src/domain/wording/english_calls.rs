@@ -111,6 +111,42 @@ pub(super) fn sos_staff(call: &SosCall, facts: &Facts) -> Text {
     Text { sms, subject: what(worker, found_by), mail: mail.join("\n") }
 }
 
+/// A silent alarm: whoever reads it must not show the worker's phone that they know (row E10).
+pub(super) fn duress_staff(call: &SosCall, facts: &Facts) -> Text {
+    let at = written(call.at, facts.now, facts.zone);
+    let code = facts.code.as_deref().unwrap_or_default();
+    let worker = facts.worker.as_str();
+    let again = why_again(&call.again);
+    let what = |worker: &str| format!("{again}DURESS {worker} {at}");
+    let sms = sms::with_names([worker], |[worker]| {
+        let what = what(worker);
+        match facts.answering {
+            Answering::ByText => format!(
+                "{what}. DO NOT ring or text. Ring 999 now. Place: text WHERE {code}. Then ACK {code}, NO {code} if you cannot."
+            ),
+            Answering::InHomeward => format!(
+                "{what}. DO NOT ring or text. Ring 999 now: the place stands in Homeward. Then take it there: {code}."
+            ),
+        }
+    });
+    let answer = match facts.answering {
+        Answering::ByText => format!("reply ACK {code}, or NO {code} if you cannot."),
+        Answering::InHomeward => format!("take it in Homeward: {code}."),
+    };
+    let mut mail = vec![
+        format!("{worker} gave the duress sign at {at}: they act under threat, and somebody may hold their phone."),
+        String::new(),
+        format!("1. DO NOT ring or text {worker}, and do not go there. Whatever their phone says now, do not trust it."),
+        "2. Ring 999 now, say who and where, and that it is a silent alarm. The place and what is known of it stand in Homeward with the incident.".into(),
+        format!("3. Take the alarm, so that the others know: {answer}"),
+        "4. Nothing that comes from the worker's phone ends this. When somebody has seen them, close it: how it ended, how you know, where they are now.".into(),
+        String::new(),
+    ];
+    mail.extend(said_again(&call.again, worker));
+    mail.push(NO_CENTRE.into());
+    Text { sms, subject: what(worker), mail: mail.join("\n") }
+}
+
 /// Whom an outside contact rings with what they know.
 fn whom_to_ring(facts: &Facts) -> String {
     let duty = facts.duty_phone.as_ref();

@@ -124,6 +124,7 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
             let first = match kind {
                 Kind::Overdue => format!("Ring {worker}{ring}"),
                 Kind::Sos => "Ring 999 if nobody has".into(),
+                Kind::Duress => "DO NOT ring or text; ring 999 if nobody has".into(),
             };
             format!(
                 "You have the alarm about {worker} until {}. {first}; close it in Homeward.",
@@ -156,7 +157,7 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
         Reply::Held { worker, until } => sms::with_names([worker.as_str()], |[worker]| {
             format!("You have the alarm about {worker} until {}. The others are told.", time(*until))
         }),
-        Reply::Where { worker, place, purpose, position, last_contact, phone } => {
+        Reply::Where { worker, place, purpose, position, last_contact, phone, kind } => {
             let place = place.as_deref().unwrap_or("place not known");
             let purpose = purpose.as_deref().unwrap_or_default();
             sms::with_names([worker.as_str(), place, purpose], |[worker, place, purpose]| {
@@ -165,7 +166,10 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
                     format!(" Phone at {latitude:.5},{longitude:.5}.")
                 });
                 let last = last_contact.map_or_else(String::new, |at| format!(" Last heard {}.", time(at)));
-                let ring = dial(phone).map_or_else(String::new, |phone| format!(" {phone}"));
+                let ring = match kind {
+                    Kind::Duress => " DO NOT ring or text.".into(),
+                    _ => dial(phone).map_or_else(String::new, |phone| format!(" {phone}")),
+                };
                 format!("{worker}: {place}{purpose}.{position}{last}{ring}")
             })
         }

@@ -22,6 +22,7 @@ use crate::{
         Site,
         problem::{Kind, Problem},
     },
+    keys::ServerKey,
     store::{
         self, Tx,
         events::{self, ChainOf, Cursor, Kept},
@@ -68,24 +69,38 @@ pub(super) async fn list(
     if !(1..=MOST).contains(&limit) {
         return Err(Problem::field("limit", "between 1 and 500"));
     }
-    let after: Cursor = match query.after.as_deref() {
-        None | Some("") => Cursor::default(),
-        Some(text) => text.parse().map_err(|_| Problem::field("after", "hand back the `next` of a page"))?,
-    };
+    let after = query.after.as_deref().unwrap_or_default();
+    let not_a_place = || Problem::field("after", "hand back the `next` of a page");
     let mut tx = site.db.read().await?;
     let list = match (query.visit, query.incident) {
         (Some(_), Some(_)) => return Err(Problem::field("incident", "say either `visit` or `incident`")),
         (Some(id), None) => {
+            let after = number(after).ok_or_else(not_a_place)?;
             let chain = visit_chain(&mut tx, &actor, VisitId(id)).await??;
-            one_chain(&mut tx, &actor, chain, after, limit).await?
+            one_chain(&mut tx, (&site.key, &actor), chain, after, limit).await?
         }
         (None, Some(id)) => {
+            let after = number(after).ok_or_else(not_a_place)?;
             let chain = incident_chain(&mut tx, &actor, IncidentId(id)).await??;
-            one_chain(&mut tx, &actor, chain, after, limit).await?
+            one_chain(&mut tx, (&site.key, &actor), chain, after, limit).await?
         }
-        (None, None) => everything(&mut tx, &actor, after, limit).await?,
+        (None, None) => {
+            let after = place(&site.key, after).ok_or_else(not_a_place)?;
+            everything(&mut tx, (&site.key, &actor), after, limit).await?
+        }
     };
     Ok(Reply::ok(&list).into_response())
+}
+
+/// A place within one log: an event's number there.
+fn number(after: &str) -> Option<i64> {
+    if after.is_empty() { Some(0) } else { after.parse().ok() }
+}
+
+/// A place in the order of all events. It is sealed: plain numbers would show how much happened in between that somebody may
+/// not see.
+fn place(key: &ServerKey, after: &str) -> Option<Cursor> {
+    if after.is_empty() { Some(Cursor::default()) } else { key.unseal(after).map(Cursor::from) }
 }
 
 async fn visit_chain(tx: &mut Tx, actor: &Actor, id: VisitId) -> store::Result<Result<ChainOf, Problem>> {
@@ -112,44 +127,60 @@ async fn incident_chain(
 
 async fn one_chain(
     tx: &mut Tx,
-    actor: &Actor,
+    (key, actor): (&ServerKey, &Actor),
     chain: ChainOf,
+    after: i64,
+    limit: i64,
+) -> store::Result<EventList> {
+    let found = events::list_chain(tx, actor.organisation, chain, after, limit).await?;
+    let next = found.last().map_or(after, |last| last.event.number);
+    Ok(EventList { events: found.iter().map(|kept| view_of(key, kept)).collect(), next: next.to_string() })
+}
+
+async fn everything(
+    tx: &mut Tx,
+    (key, actor): (&ServerKey, &Actor),
     after: Cursor,
     limit: i64,
 ) -> store::Result<EventList> {
-    let found = events::list_chain(tx, actor.organisation, chain, after.place(), limit).await?;
-    let next = found.last().map_or(after.place(), |last| last.event.number);
-    Ok(EventList { events: found.iter().map(view_of).collect(), next: next.to_string() })
-}
-
-async fn everything(tx: &mut Tx, actor: &Actor, after: Cursor, limit: i64) -> store::Result<EventList> {
-    let found = events::list(tx, actor.organisation, after, limit).await?;
-    let next = found.last().map_or(after, |last| last.cursor);
     let reach = people::reach(tx, actor.organisation, actor.team).await?;
-    let hidden = actor.open_about_self(tx).await?;
+    let hidden = actor.hidden_incidents(tx).await?;
     let mut called: HashMap<Uuid, bool> = HashMap::new();
-    let mut shown = Vec::new();
-    for kept in &found {
-        let chain = kept.event.chain;
-        if kept.chain_kind == "incident" && !called.contains_key(&chain) {
-            let is_called = people::code_of(tx, IncidentId(chain), actor.person).await?.is_some();
-            called.insert(chain, is_called);
+    let (mut shown, mut place) = (Vec::new(), after);
+    let full = |shown: &[EventView]| i64::try_from(shown.len()).is_ok_and(|shown| shown >= limit);
+    // What somebody may not see leaves no gap: neither a short page nor a place of its own.
+    'pages: loop {
+        let found = events::list(tx, actor.organisation, place, MOST).await?;
+        for kept in &found {
+            place = kept.cursor;
+            let chain = kept.event.chain;
+            if kept.chain_kind == "incident" && !called.contains_key(&chain) {
+                let is_called = people::code_of(tx, IncidentId(chain), actor.person).await?.is_some();
+                called.insert(chain, is_called);
+            }
+            let is_hidden = hidden.contains(&IncidentId(chain));
+            if sees(actor, kept, &reach, called.get(&chain).copied().unwrap_or(false), is_hidden) {
+                shown.push(view_of(key, kept));
+                if full(&shown) {
+                    break 'pages;
+                }
+            }
         }
-        let open_about_self = hidden.contains(&IncidentId(chain));
-        if sees(actor, kept, &reach, called.get(&chain).copied().unwrap_or(false), open_about_self) {
-            shown.push(view_of(kept));
+        if i64::try_from(found.len()) != Ok(MOST) {
+            break;
         }
     }
-    Ok(EventList { events: shown, next: next.to_string() })
+    let next = shown.last().map_or(key.seal(after.into()), |last| last.cursor.clone());
+    Ok(EventList { events: shown, next })
 }
 
-fn sees(actor: &Actor, kept: &Kept, reach: &[TeamId], called: bool, open_about_self: bool) -> bool {
+fn sees(actor: &Actor, kept: &Kept, reach: &[TeamId], called: bool, is_hidden: bool) -> bool {
     let relation = Relation {
         own: kept.subject == Some(actor.person),
         in_reach: kept.team.is_some_and(|team| reach.contains(&team)),
         called,
-        owner: false,
-        open: open_about_self,
+        withheld: is_hidden,
+        ..Relation::default()
     };
     match kept.chain_kind.as_str() {
         "visit" => rights::may(actor.role, Act::SeeVisit, relation).is_ok(),
@@ -162,10 +193,10 @@ fn sees(actor: &Actor, kept: &Kept, reach: &[TeamId], called: bool, open_about_s
 }
 
 /// An event as it is shown.
-pub(super) fn view_of(kept: &Kept) -> EventView {
+pub(super) fn view_of(key: &ServerKey, kept: &Kept) -> EventView {
     let event = &kept.event;
     EventView {
-        cursor: kept.cursor.to_string(),
+        cursor: key.seal(kept.cursor.into()),
         kind: event.kind.clone(),
         happened_at: event.happened_at,
         learned_at: event.learned_at,

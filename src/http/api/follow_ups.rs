@@ -171,13 +171,13 @@ pub(super) async fn list(State(site): State<Site>, actor: Actor) -> Result<Respo
     let directory = people::directory(&mut tx, actor.organisation).await?;
     let mut views = Vec::new();
     for follow_up in follow_ups::open(&mut tx, actor.organisation, PAGE).await? {
-        if follow_up.owner != actor.person {
-            let found = incidents::find(&mut tx, actor.organisation, follow_up.incident).await?;
-            let Some(incident) = found else { continue };
-            let relation = actor.relation_to_incident(&mut tx, &incident).await?;
-            if rights::may(actor.role, rights::Act::SeeIncident, relation).is_err() {
-                continue;
-            }
+        let found = incidents::find(&mut tx, actor.organisation, follow_up.incident).await?;
+        let Some(incident) = found else { continue };
+        let relation = actor.relation_to_incident(&mut tx, &incident).await?;
+        let sees = rights::may(actor.role, rights::Act::SeeIncident, relation).is_ok();
+        // What is theirs to do they see, except where they may not know why.
+        if !sees && (follow_up.owner != actor.person || relation.withheld) {
+            continue;
         }
         views.push(FollowUpView::new(&directory, &follow_up));
     }

@@ -272,3 +272,16 @@ pub(super) async fn review(
     })
     .await
 }
+
+/// Releases a closed duress alarm to its subject, who may not know of it before.
+#[utoipa::path(post, path = "/incidents/{id}/release", params(("id" = String, Path)),
+    responses((status = 200, body = IncidentView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn release(
+    State(site): State<Site>,
+    actor: Actor,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    deed(site, actor, (id, "release"), headers, body, |_| Ok(Deed::Release)).await
+}

@@ -11,7 +11,11 @@ use uuid::Uuid;
 use super::{Act, Reply};
 use crate::{
     app::{access::Actor, pins as cases},
-    domain::{people::Role, pin::Pin},
+    domain::{
+        command::{self, Command},
+        people::Role,
+        pin::{DuressWord, Pin},
+    },
     http::{
         Site,
         body::{Body, parse},
@@ -58,20 +62,25 @@ pub(super) async fn show(State(site): State<Site>, actor: Actor) -> Result<Respo
     .into_response())
 }
 
-/// A new PIN.
+/// New PINs; what is left out stays as it is.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PinsBody {
-    /// 4 to 8 digits.
-    #[schema(value_type = String, pattern = "^[0-9]{4,8}$")]
-    pin: Pin,
-    /// The present one, if one is set.
+    /// 4 to 8 digits. Has to be there while none is set.
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{4,8}$")]
+    pin: Option<Pin>,
+    /// The present PIN, if one is set.
     current_pin: Option<String>,
-    /// Not taken yet: see the answer.
-    duress_pin: Option<String>,
+    /// A second PIN, which does and looks the same everywhere, and raises a silent alarm. More than one slip of a finger away
+    /// from the PIN.
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{4,8}$")]
+    duress_pin: Option<Pin>,
+    /// A word of your own which, by text anywhere after the usual PIN, raises the same silent alarm: 3 to 20 letters.
+    duress_word: Option<String>,
 }
 
-/// Sets your PIN, or changes it with the current one; never while a visit or incident of yours is open.
+/// Sets your PIN, your duress PIN and your duress word, or changes them with the current PIN; never while a visit of yours is
+/// running.
 #[utoipa::path(put, path = "/me/pins", request_body = PinsBody, responses((status = 204),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn set_pin(
@@ -79,25 +88,38 @@ pub(super) async fn set_pin(
     actor: Actor,
     headers: HeaderMap,
     Body(body): Body,
-) -> Response {
-    let read = body.and_then(|body| Ok((parse::<PinsBody>(&body)?, body)));
-    let (PinsBody { pin, current_pin, duress_pin }, body) = match read {
-        Ok(read) => read,
-        Err(problem) => return problem.into_response(),
-    };
-    if duress_pin.is_some() {
-        let why = "a duress PIN cannot be set yet: one that was not understood when it is needed could kill";
-        return Problem::field("duress_pin", why).into_response();
+) -> Result<Response, Problem> {
+    let body = body?;
+    let PinsBody { pin, current_pin, duress_pin, duress_word } = parse(&body)?;
+    if pin.is_none() && duress_pin.is_none() && duress_word.is_none() {
+        return Err(Problem::field("pin", "say what to set: pin, duress_pin or duress_word"));
     }
-    let hash = |given: &str| site.key.pin(actor.person, given);
-    let new = hash(pin.as_str());
-    let current = current_pin.as_deref().map(hash);
-    Act::new(site, actor, "PUT /me/pins", &headers, body)
+    let hash = |pin: &Pin| site.key.pin(actor.person, pin.as_str());
+    let duress = duress_pin.map(|duress| cases::NewDuressPin {
+        hash: hash(&duress),
+        slips: duress.slips().iter().map(hash).collect(),
+    });
+    let word = duress_word.map(|word| {
+        let read = DuressWord::parse(&word).map_err(|bad| bad.to_string());
+        // A word of a command would be written after a PIN by chance, or raise the alarm by itself.
+        let is_a_command = !matches!(command::parse(&word), Command::NotUnderstood(_));
+        match read {
+            Ok(_) if is_a_command => {
+                Err(Problem::field("duress_word", "this word is a command: take another"))
+            }
+            Ok(read) => Ok(site.key.duress_word(actor.person, &read)),
+            Err(why) => Err(Problem::field("duress_word", why)),
+        }
+    });
+    let new = cases::NewPins { pin: pin.as_ref().map(hash), duress, word: word.transpose()? };
+    let current = current_pin.map(|current| site.key.given(actor.person, &current, ""));
+    let answer = Act::new(site, actor, "PUT /me/pins", &headers, body)
         .run(async move |tx, actor, trace| {
             Ok(match cases::set(tx, actor, new.clone(), current.clone(), trace).await? {
                 Ok(()) => Reply::no_content(),
                 Err(rejected) => rejected.into(),
             })
         })
-        .await
+        .await;
+    Ok(answer)
 }

@@ -89,6 +89,7 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(incident_acts::police))
         .routes(routes!(incident_acts::note))
         .routes(routes!(incident_acts::review))
+        .routes(routes!(incident_acts::release))
         .routes(routes!(incidents::close))
         .routes(routes!(follow_ups::set))
         .routes(routes!(follow_ups::done))

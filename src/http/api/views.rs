@@ -259,8 +259,8 @@ pub(super) struct EventView {
 pub(super) struct IncidentView {
     /// Its id.
     pub id: Uuid,
-    /// overdue or sos.
-    #[schema(pattern = "^(overdue|sos)$")]
+    /// overdue, sos or duress.
+    #[schema(pattern = "^(overdue|sos|duress)$")]
     pub kind: &'static str,
     /// open or closed.
     #[schema(pattern = "^(open|closed)$")]
@@ -314,6 +314,8 @@ pub(super) struct IncidentView {
     pub raise: i32,
     /// A round reached nobody: somebody has to mend the ladder.
     pub reached_nobody: bool,
+    /// The worker may not know of it: a duress alarm, until somebody releases it.
+    pub withheld: bool,
     /// The version of the ladder that is in force for it.
     pub ladder: Uuid,
     /// Your code for it, if you were called.
@@ -383,6 +385,7 @@ impl IncidentView {
             worker_reports_text: English.claim(claim, now, zone),
             raise: incident.rung.raise,
             reached_nobody: incident.reached_nobody,
+            withheld: incident.is_withheld(),
             ladder: incident.ladder.0,
             code,
             closing: closing.map(|closing| ClosingView {

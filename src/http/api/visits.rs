@@ -351,7 +351,7 @@ async fn act(
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
-    let pin = pin.map(|pin| site.key.pin(actor.person, &pin));
+    let pin = pin.map(|pin| site.key.given(actor.person, &pin, ""));
     let house = std::sync::Arc::clone(&site.house);
     let ends = matches!(act, visit::Act::CheckOut { .. });
     let request = Act::new(site, actor, format!("POST /visits/{id}/{word}"), &headers, body);

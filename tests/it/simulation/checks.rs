@@ -101,6 +101,7 @@ pub async fn after_a_step(world: &World) {
         let kind = match incident.kind {
             incident::Kind::Overdue => Kind::Overdue,
             incident::Kind::Sos => Kind::Sos,
+            incident::Kind::Duress => Kind::Duress,
         };
         assert_eq!(kind, expected.kind, "what incident {at} is about");
         assert_eq!(incident.is_open(), expected.open, "whether incident {at} is open");
@@ -141,11 +142,13 @@ async fn due(world: &World, text: &'static str) -> HashMap<Uuid, Time> {
     rows.into_iter().collect()
 }
 
-/// Whoever an open incident is about reads nothing of it at any door.
+/// Whoever an open incident is about reads nothing of it at any door; of a duress alarm not afterwards either.
 pub async fn the_subject_sees_nothing(world: &mut World, incident: usize) {
     let token = world.tokens[world.model.incidents[incident].subject].clone();
     let ids: Vec<String> = (world.incidents.iter().zip(&world.model.incidents))
-        .filter(|(_, it)| it.open && it.subject == world.model.incidents[incident].subject)
+        .filter(|(_, it)| {
+            (it.open || it.kind == Kind::Duress) && it.subject == world.model.incidents[incident].subject
+        })
         .map(|(id, _)| id.to_string())
         .collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

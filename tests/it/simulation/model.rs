@@ -98,6 +98,7 @@ pub enum Outside {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pin {
     Right,
+    Duress,
     Wrong,
     Missing,
 }
@@ -144,6 +145,7 @@ impl Visit {
 pub enum Kind {
     Overdue,
     Sos,
+    Duress,
 }
 
 /// Who has an incident.
@@ -267,15 +269,16 @@ impl Incident {
     }
 
     fn promise(&self) -> TimeDelta {
-        if self.kind == Kind::Sos { PROMISE_SOS } else { PROMISE }
+        if self.kind >= Kind::Sos { PROMISE_SOS } else { PROMISE }
     }
 
     fn call(&mut self, why: Why, now: Time) {
-        let sos = self.kind == Kind::Sos;
+        let sos = self.kind >= Kind::Sos;
         let ladder = LADDERS.iter().find(|(worker, _)| *worker == self.subject).unwrap().1;
+        let left_out = |who: &Who| self.kind == Kind::Duress && OUTSIDE.contains(who);
         let mut step = usize::try_from(self.step).unwrap().clamp(usize::from(sos), 3);
         if self.round == 0 {
-            while step < 3 && ladder[step].is_empty() {
+            while step < 3 && ladder[step].iter().all(left_out) {
                 step += 1;
             }
         }
@@ -283,7 +286,7 @@ impl Incident {
         let mut told: Vec<Who> = Vec::new();
         for who in ladder[..=step].iter().copied().flatten() {
             let has_to_wait = waits && OUTSIDE.contains(who);
-            if !has_to_wait && !told.contains(who) {
+            if !has_to_wait && !left_out(who) && !told.contains(who) {
                 told.push(who);
             }
         }
@@ -305,8 +308,8 @@ impl Incident {
     }
 
     /// Somebody calls for help: the first two steps at least, and whoever had it has it no longer.
-    fn upgrade(&mut self, now: Time) {
-        self.kind = Kind::Sos;
+    fn upgrade(&mut self, kind: Kind, now: Time) {
+        self.kind = self.kind.max(kind);
         self.raise_again(now);
     }
 
@@ -353,7 +356,7 @@ impl Incident {
 
     /// The worker, with the PIN, says that all is well.
     fn worker_reports(&mut self, till: Option<Time>, now: Time) {
-        if self.kind == Kind::Sos {
+        if self.kind >= Kind::Sos {
             self.claim = Claim::PinUsed { at: now };
             return;
         }
@@ -381,7 +384,7 @@ impl Incident {
         let (before, owner) = (self.holder, self.owner());
         self.cried = None;
         self.step = 3;
-        self.upgrade(now);
+        self.upgrade(Kind::Sos, now);
         if owner == Some(by) {
             // It is theirs still, and everybody hears of it all the same.
             self.holder = match before {
@@ -417,6 +420,8 @@ pub struct Model {
     pub visits: Vec<Visit>,
     pub incidents: Vec<Incident>,
     pins: BTreeMap<Who, PinCount>,
+    /// Who gave the duress PIN, and no round has been since.
+    silent: BTreeMap<Who, Time>,
     last_round: Option<Time>,
     /// When each replica last said that it was alive.
     marked: BTreeMap<usize, Time>,
@@ -438,7 +443,7 @@ impl Model {
     /// The open incident that bears on a visit: a call for help before everything else.
     fn bears_on(&self, visit: usize) -> Option<usize> {
         let sos = self.open_about(self.visits[visit].worker);
-        sos.into_iter().find(|at| self.incidents[*at].kind == Kind::Sos).or(self.own_incident(visit))
+        sos.into_iter().find(|at| self.incidents[*at].kind >= Kind::Sos).or(self.own_incident(visit))
     }
 
     /// "I am going in": the visit, and whether it is a new one.
@@ -542,8 +547,15 @@ impl Model {
         let locked = count.locked_until.is_some_and(|until| now < until);
         match pin {
             Pin::Missing => false,
+            Pin::Duress if locked => {
+                self.silent.entry(who).or_insert(now);
+                false
+            }
             _ if locked => false,
-            Pin::Right => {
+            Pin::Right | Pin::Duress => {
+                if pin == Pin::Duress {
+                    self.silent.entry(who).or_insert(now);
+                }
                 *count = PinCount::default();
                 true
             }
@@ -565,6 +577,14 @@ impl Model {
         last.next().map_or(Ok(first), Err)
     }
 
+    /// Whether it is clear, whatever the worker does with the PIN, which incident and which visit a silent alarm is about.
+    pub fn silent_alarm_is_clear(&self, worker: Who) -> bool {
+        let begun = self.visits.iter().filter(|visit| visit.begun && visit.worker == worker);
+        let mut starts: Vec<Time> = begun.map(|visit| visit.started).collect();
+        starts.sort_unstable();
+        self.meant_by_sos(worker).is_ok() && starts.windows(2).all(|pair| pair[0] != pair[1])
+    }
+
     /// The open incident that a worker's call for help belongs to; an error where two could be meant.
     pub fn meant_by_sos(&self, worker: Who) -> Result<Option<usize>, usize> {
         let rank = |at: &usize| (self.incidents[*at].kind, self.incidents[*at].opened);
@@ -577,14 +597,24 @@ impl Model {
 
     /// A worker calls for help.
     pub fn sos(&mut self, worker: Who, now: Time) {
+        self.cry(worker, Kind::Sos, now);
+    }
+
+    fn cry(&mut self, worker: Who, kind: Kind, now: Time) {
         if let Some(at) = self.meant_by_sos(worker).unwrap() {
             let it = &mut self.incidents[at];
-            let same = it.cried.is_some_and(|cried| now < cried + SAME_SOS);
+            let same = kind <= it.kind && it.cried.is_some_and(|cried| now < cried + SAME_SOS);
             it.cried = Some(now);
             if !same {
                 it.told.extend(it.owner().map(|owner| (now, owner)));
                 let was = it.kind;
-                it.upgrade(now);
+                if was.max(kind) == Kind::Duress {
+                    // Whoever was asked to ring the worker is asked not to; and what has not gone yet does not go.
+                    let outside = it.called().into_iter().filter(|who| OUTSIDE.contains(who));
+                    it.told.extend(outside.map(|who| (now, who)));
+                    it.quiet.push(Quiet { since: now, until: Some(now), owner: None });
+                }
+                it.upgrade(kind, now);
                 if was == Kind::Overdue {
                     self.stands_in_for_its_visit(at);
                 }
@@ -592,7 +622,7 @@ impl Model {
             return;
         }
         let visit = self.began_last(worker).unwrap();
-        let mut incident = Incident::new(worker, visit, Kind::Sos, false, now);
+        let mut incident = Incident::new(worker, visit, kind, false, now);
         incident.cried = Some(now);
         incident.call(Why::Otherwise, now);
         self.incidents.push(incident);
@@ -630,7 +660,7 @@ impl Model {
             Deed::Close(_) => by != "cas" && (manages || owner),
         };
         if it.subject == by {
-            Some(Answer::Subject)
+            Some(if it.kind == Kind::Duress { Answer::NotFound } else { Answer::Subject })
         } else if !self.sees(incident, by) {
             Some(Answer::NotFound)
         } else if allowed {
@@ -674,7 +704,7 @@ impl Model {
                 return Answer::NotYours;
             }
             Deed::Hold(length) => {
-                let most = if it.kind == Kind::Sos { LONGEST_HOLD_SOS } else { LONGEST_HOLD };
+                let most = if it.kind >= Kind::Sos { LONGEST_HOLD_SOS } else { LONGEST_HOLD };
                 let asked = now + length.min(most);
                 let next = match it.holder {
                     Holder::Nobody { due } => {
@@ -735,7 +765,7 @@ impl Model {
             }
         }
         // Whatever fell overdue meanwhile is overdue by itself again.
-        if it.kind == Kind::Sos {
+        if it.kind >= Kind::Sos {
             for visit in self.visits.iter_mut().filter(|visit| visit.worker == it.subject) {
                 visit.in_sos = false;
             }
@@ -762,6 +792,10 @@ impl Model {
 
     /// A replica's timer looks. Done twice at the same time it changes nothing.
     pub fn tick(&mut self, replica: usize, now: Time) {
+        for (worker, since) in std::mem::take(&mut self.silent) {
+            assert_eq!(since, now, "a round follows the duress PIN");
+            self.cry(worker, Kind::Duress, now);
+        }
         let after_outage = self.last_round.is_some_and(|last| now - last > OUTAGE);
         for visit in 0..self.visits.len() {
             let missed = &self.visits[visit];

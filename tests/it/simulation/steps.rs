@@ -25,7 +25,7 @@ use super::{
     model::{
         Act, Answer, Deed, FURTHEST_AT_CLOSE, Kind, MANAGERS, OUTSIDE, Outside, Pin, Place, WORKERS, Who,
     },
-    world::{Fate, GRID, PIN, Point, WRONG_PIN, World},
+    world::{DURESS_PIN, Fate, GRID, PIN, Point, WRONG_PIN, World},
 };
 
 /// One thing that happens. Visits and incidents are named by their place in the order in which they began.
@@ -130,12 +130,14 @@ fn some_act(draw: &mut Draw) -> Act {
 
 fn act_on_visit(draw: &mut Draw, world: &World) -> Option<Step> {
     let visit = some_visit(draw, world)?;
-    let pin = match draw.below(10) {
-        0 | 1 => Pin::Wrong,
-        2 => Pin::Missing,
+    let by = world.model.visits[visit].worker;
+    let pin = match draw.below(20) {
+        0..=3 => Pin::Wrong,
+        4 | 5 => Pin::Missing,
+        6 if world.model.silent_alarm_is_clear(by) => Pin::Duress,
         _ => Pin::Right,
     };
-    Some(Step::Visit { visit, by: world.model.visits[visit].worker, act: some_act(draw), pin })
+    Some(Step::Visit { visit, by, act: some_act(draw), pin })
 }
 
 /// The worker says that what somebody else did is not right.
@@ -315,6 +317,10 @@ pub async fn take(world: &mut World, step: Step) {
             let expected = world.model.act(visit, by, act, pin, now);
             let answer = on_visit(world, visit, by, act, pin).await;
             assert_eq!(answer, expected, "the answer to {by}");
+            if pin == Pin::Duress {
+                // The next round raises the alarm; here it comes before anything else can happen.
+                world.round().await;
+            }
         }
         Step::Sos { worker } => {
             world.model.sos(worker, now);
@@ -478,8 +484,9 @@ async fn on_visit(world: &mut World, visit: usize, by: Who, act: Act, pin: Pin) 
             Act::Object => visit::Act::Object,
         },
         pin: match pin {
-            Pin::Right => Some(key.pin(actor.person, PIN)),
-            Pin::Wrong => Some(key.pin(actor.person, WRONG_PIN)),
+            Pin::Right => Some(key.given(actor.person, PIN, "")),
+            Pin::Duress => Some(key.given(actor.person, DURESS_PIN, "")),
+            Pin::Wrong => Some(key.given(actor.person, WRONG_PIN, "")),
             Pin::Missing => None,
         },
         known_by: (!own).then_some(KnownBy::SpokeByVoice),

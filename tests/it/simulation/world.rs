@@ -39,6 +39,7 @@ pub const LEASE: TimeDelta = TimeDelta::seconds(30);
 const ROOM: usize = 64;
 
 pub const PIN: &str = "4821";
+pub const DURESS_PIN: &str = "9064";
 pub const WRONG_PIN: &str = "1111";
 
 /// Where a replica is stopped.
@@ -446,7 +447,8 @@ async fn prepare(db: &TestDb, config: &Config) -> Prepared {
     db.write(async move |tx| {
         let directory = people::directory(tx, organisation).await?;
         for worker in directory.people.values().filter(|person| WORKERS.contains(&person.key.as_str())) {
-            let record = PinRecord { hash: Some(key.pin(worker.id, PIN)), ..PinRecord::default() };
+            let hash = |pin| Some(key.pin(worker.id, pin));
+            let record = PinRecord { hash: hash(PIN), duress: hash(DURESS_PIN), ..PinRecord::default() };
             pins::save(tx, worker.id, &record).await?;
         }
         Ok(())

@@ -92,6 +92,14 @@ impl TestDb {
         Self { url: proxy.url_for(&self.url), engine: self.engine, folder: None, borrowed: true }
     }
 
+    /// An empty one beside it, of the same engine.
+    pub async fn another(&self) -> Self {
+        match self.engine {
+            Engine::Sqlite => Self::sqlite().await,
+            Engine::Postgres => Self::postgres().await.unwrap(),
+        }
+    }
+
     /// Opens it as the service does.
     pub async fn open(&self) -> Db {
         open(&self.url).await
