@@ -20,6 +20,7 @@ mod messages_doc;
 mod ownership;
 mod operating;
 mod properties;
+mod providers;
 mod simulation;
 mod sos;
 mod store;
