@@ -15,7 +15,7 @@ use uuid::Uuid;
 use self::token::Issuer;
 use super::{
     Outgoing,
-    inbound::{PollFailed, ReceivedText},
+    inbound::{PollFailed, Polled},
     web,
 };
 use crate::{
@@ -179,7 +179,7 @@ impl GovukNotify {
     }
 
     /// The newest texts that people have sent to the service: what a callback did not bring.
-    pub(super) async fn poll(&self, now: Time) -> Result<Vec<ReceivedText>, PollFailed> {
+    pub(super) async fn poll(&self, now: Time) -> Result<Polled, PollFailed> {
         let request = self.client.get(format!("{}/v2/received-text-messages", self.base));
         let response = self.ask(request, now).await.map_err(|_| PollFailed::NoAnswer)?;
         if !response.status().is_success() {

@@ -112,6 +112,15 @@ pub enum NotTaken {
     Malformed(&'static str),
 }
 
+/// What a provider says when it is asked for texts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Polled {
+    /// The newest ones, the newest first: what has been told before too.
+    pub texts: Vec<ReceivedText>,
+    /// So many more are there that cannot be read.
+    pub unreadable: usize,
+}
+
 /// Why a provider did not say what texts have come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PollFailed {

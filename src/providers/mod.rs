@@ -16,7 +16,7 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use self::inbound::{Incoming, NotTaken, PollFailed, Received, ReceivedText, Thanks};
+use self::inbound::{Incoming, NotTaken, PollFailed, Polled, Received, Thanks};
 use crate::{
     clock::Time,
     config::{Complaint, Config, Kind, ProviderConfig},
@@ -80,6 +80,16 @@ impl Provider {
             Self::Twilio(twilio) => twilio.send(message).await,
             Self::GovukNotify(notify) => notify.send(message).await,
             Self::Capture(capture) => capture.send(message),
+        }
+    }
+
+    /// What it is called in the address that it sends texts to, `/inbound/sms/{kind}`, if it sends any.
+    pub fn inbound_kind(&self) -> Option<&'static str> {
+        match self {
+            Self::SmsWebhook(_) => Some("webhook"),
+            Self::Twilio(_) => Some("twilio"),
+            Self::GovukNotify(_) => Some("govuk-notify"),
+            Self::Smtp(_) | Self::Capture(_) => None,
         }
     }
 
@@ -149,13 +159,13 @@ impl Entry {
     }
 
     /// The texts that came in lately, of a provider that is asked for them; nothing of one that only tells of them itself.
-    pub async fn poll_texts(&self, now: Time) -> Result<Vec<ReceivedText>, PollFailed> {
+    pub async fn poll_texts(&self, now: Time) -> Result<Polled, PollFailed> {
         match &self.provider {
             Provider::GovukNotify(notify) => {
                 let poll = tokio::time::timeout(self.timeout, notify.poll(now));
                 poll.await.unwrap_or(Err(PollFailed::NoAnswer))
             }
-            _ => Ok(Vec::new()),
+            _ => Ok(Polled::default()),
         }
     }
 }
@@ -207,6 +217,12 @@ impl Providers {
             Channel::Sms => &self.sms,
             Channel::Email => &self.email,
         }
+    }
+
+    /// The providers of texts whose texts come to `/inbound/sms/{kind}`. Of several the one is meant that knows a request for
+    /// its own.
+    pub fn inbound(&self, kind: &str) -> impl Iterator<Item = &Arc<Entry>> {
+        self.sms.iter().filter(move |entry| entry.provider.inbound_kind() == Some(kind))
     }
 
     /// The provider of this name, whatever its channel: whose receipts come to `/receipts/{name}`.

@@ -14,7 +14,7 @@ use homeward::{
     },
     providers::{
         Entry, Outgoing, Providers,
-        inbound::{Incoming, NotTaken, Outcome, Receipt, ReceiptOf, Received, Sender},
+        inbound::{Incoming, NotTaken, Outcome, Polled, Receipt, ReceiptOf, Received, Sender},
     },
     store::messages::MessageState,
 };
@@ -25,6 +25,7 @@ use crate::support::{
     TestDb,
     app::{TestApp, WESTSHIRE, noon},
     fake_notify::{self, FakeNotify, LookUp},
+    fake_sms,
     fake_twilio::{self, FakeTwilio, NUMBER, TOKEN},
     on_both,
 };
@@ -315,17 +316,17 @@ async fn notify_is_asked_what_people_have_texted() {
     let notify = FakeNotify::start().await;
     notify.goes_by(Arc::new(ManualClock::new(noon())));
     let entry = the(Channel::Sms, &notify.sms_entry("notify"));
-    assert_eq!(entry.poll_texts(noon()).await, Ok(vec![]));
+    assert_eq!(entry.poll_texts(noon()).await, Ok(Polled::default()));
     notify.somebody_texts("t1", "447700900123", "IN 60");
     notify.somebody_texts("t2", "Shop", "SALE");
-    let texts = entry.poll_texts(noon()).await.unwrap();
+    let texts = entry.poll_texts(noon()).await.unwrap().texts;
     let told: Vec<_> = texts.iter().map(|text| (text.id.0.as_str(), text.text.reveal())).collect();
     assert_eq!(told, [("t2", "SALE"), ("t1", "IN 60")]);
     assert!(matches!(&texts[1].from, Sender::Phone(phone) if phone.as_str() == "+447700900123"));
     assert!(matches!(&texts[0].from, Sender::Other(_)));
     assert_eq!(texts[1].sent_at, Some(noon()));
     let other = the(Channel::Sms, &FakeTwilio::start().await.entry("twilio"));
-    assert_eq!(other.poll_texts(noon()).await, Ok(vec![]), "Twilio tells of them itself");
+    assert_eq!(other.poll_texts(noon()).await, Ok(Polled::default()), "Twilio tells of them itself");
 }
 
 /// What a provider makes of a request.
@@ -384,6 +385,19 @@ async fn twilio_tells_what_became_of_a_message_at_the_address_it_was_given() {
 }
 
 #[tokio::test]
+async fn a_provider_is_found_by_its_name_or_by_what_it_is() {
+    let (twilio, notify) = (FakeTwilio::start().await, FakeNotify::start().await);
+    let sms = [twilio.entry("first"), notify.sms_entry("second"), twilio.entry("third")];
+    let config = Config::load(None, &environment(&sms, &[notify.email_entry("fourth")])).unwrap();
+    let providers = Providers::from_config(&config).unwrap();
+    let of_kind = |kind| providers.inbound(kind).map(|entry| entry.name().to_owned()).collect::<Vec<_>>();
+    assert_eq!(of_kind("twilio"), ["first", "third"]);
+    assert_eq!((of_kind("govuk-notify"), of_kind("webhook")), (vec!["second".to_owned()], vec![]));
+    assert_eq!(providers.named("fourth").unwrap().name(), "fourth", "mail has receipts too");
+    assert!(providers.named("fifth").is_none());
+}
+
+#[tokio::test]
 async fn notify_shows_its_token_when_it_calls() {
     let notify = FakeNotify::start().await;
     let tokens = r#"callback_token = "first-of-two", callback_token_2 = "second-of-two""#;
@@ -413,4 +427,51 @@ async fn notify_shows_its_token_when_it_calls() {
     let silent = the(Channel::Sms, &notify.sms_entry("notify"));
     assert!(entry.provider().gives_receipts() && !silent.provider().gives_receipts());
     assert!(matches!(read(&silent, "/x", &told(Some("Bearer ")), noon()), Err(NotTaken::Forged(_))));
+}
+
+#[tokio::test]
+async fn a_gateway_signs_what_it_sends_here() {
+    const FIRST: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const SECOND: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    const OUTBOUND: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+    let gateway = |more: &str| {
+        let common = r#"name = "gateway", kind = "webhook", url = "http://127.0.0.1:9/""#;
+        the(Channel::Sms, &format!(r#"{{ {common}, secret = "{OUTBOUND}", {more} }}"#))
+    };
+    let entry = gateway(&format!(r#"inbound_secret = "{FIRST}", inbound_secret_2 = "{SECOND}""#));
+    let somebody = json!({
+        "type": "sms.received", "timestamp": "2026-01-14T12:00:00Z",
+        "data": {"id": "t1", "from": "447700900123", "text": "SOS"},
+    });
+    for secret in [FIRST, SECOND] {
+        let told = fake_sms::signed(secret, "evt_1", noon(), &somebody);
+        let Ok(Received::Text(text)) = read(&entry, "/inbound/sms/webhook", &told, noon()) else {
+            panic!("a text")
+        };
+        assert_eq!((text.id.0.as_str(), text.text.reveal()), ("t1", "SOS"));
+        let late = noon() + TimeDelta::seconds(301);
+        assert!(matches!(read(&entry, "/x", &told, late), Err(NotTaken::Forged(_))), "an old one");
+    }
+    let told = fake_sms::signed(OUTBOUND, "evt_1", noon(), &somebody);
+    assert!(
+        matches!(read(&entry, "/x", &told, noon()), Err(NotTaken::Forged(_))),
+        "not by what signs our messages"
+    );
+    let silent = gateway("");
+    assert!(entry.provider().gives_receipts() && !silent.provider().gives_receipts());
+    let told = fake_sms::signed(FIRST, "evt_1", noon(), &somebody);
+    assert!(matches!(read(&silent, "/x", &told, noon()), Err(NotTaken::Forged(_))), "nobody may");
+    let told = fake_sms::signed(FIRST, "evt_1", noon(), &json!({"type": "sms.other", "data": {}}));
+    assert!(matches!(read(&entry, "/x", &told, noon()), Err(NotTaken::Malformed(_))));
+    let told = fake_sms::signed(
+        FIRST,
+        "evt_1",
+        noon(),
+        &json!({
+            "type": "sms.receipt", "timestamp": "2026-01-14T12:00:00Z", "data": {"id": ID, "status": "opted_out"},
+        }),
+    );
+    let outcome = Outcome::Failed { cause: Cause::OptedOut, reason: "opted_out".into() };
+    let expected = Receipt { of: ReceiptOf::Ours(ID), outcome, at: Some(noon()) };
+    assert_eq!(read(&entry, "/receipts/gateway", &told, noon()), Ok(Received::Receipt(expected)));
 }

@@ -9,8 +9,8 @@ use super::GovukNotify;
 use crate::{
     domain::retry::Cause,
     providers::inbound::{
-        self, Hidden, Incoming, NotTaken, Outcome, Receipt, ReceiptOf, Received, ReceivedText, Sender,
-        TextId, header,
+        self, Hidden, Incoming, NotTaken, Outcome, Polled, Receipt, ReceiptOf, Received, ReceivedText,
+        Sender, TextId, header,
     },
 };
 
@@ -91,14 +91,11 @@ fn text(said: serde_json::Value) -> Option<ReceivedText> {
 }
 
 /// The texts of a page. One that cannot be read keeps none of the others back.
-pub(super) fn page(said: serde_json::Value) -> Option<Vec<ReceivedText>> {
+pub(super) fn page(said: serde_json::Value) -> Option<Polled> {
     let page: Page = serde_json::from_value(said).ok()?;
     let all = page.received_text_messages.len();
     let texts: Vec<_> = page.received_text_messages.into_iter().filter_map(text).collect();
-    if texts.len() < all {
-        tracing::warn!(unreadable = all - texts.len(), "Notify told of messages that cannot be read");
-    }
-    Some(texts)
+    Some(Polled { unreadable: all - texts.len(), texts })
 }
 
 #[cfg(test)]
@@ -126,7 +123,7 @@ mod tests {
              "created_at": "2026-11-21T09:00:00.000000Z", "service_id": "s"},
             {"id": 5},
         ], "links": {"current": "x"}}));
-        assert_eq!(in_page, Some(vec![text]), "and one that cannot be read is left out");
+        assert_eq!(in_page, Some(Polled { texts: vec![text], unreadable: 1 }));
         assert_eq!(page(json!({"errors": []})), None);
         for said in [json!({}), json!([]), json!({"id": "1", "message": "x"}), json!({"status": "delivered"})]
         {

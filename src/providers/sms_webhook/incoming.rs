@@ -23,7 +23,7 @@ struct Event {
 }
 
 #[derive(Deserialize)]
-struct Text {
+struct Sms {
     id: String,
     from: String,
     to: Option<String>,
@@ -53,7 +53,7 @@ impl SmsWebhook {
 }
 
 fn text(data: serde_json::Value) -> Result<ReceivedText, NotTaken> {
-    let text: Text = serde_json::from_value(data)
+    let text: Sms = serde_json::from_value(data)
         .map_err(|_| NotTaken::Malformed("sms.received needs id, from and text in its data"))?;
     if text.id.is_empty() {
         return Err(NotTaken::Malformed("the id of the text is empty"));

@@ -212,40 +212,40 @@ impl Desk {
         Ok(())
     }
 
-    /// What is wrong with a message; or the message, without its id.
-    fn message(&self, kind: &str, body: &[u8]) -> Result<Accepted, String> {
-        let mut body: HashMap<String, Value> = serde_json::from_slice(body).map_err(|_| "no JSON")?;
-        let mut text = |name: &str| body.remove(name).and_then(|value| value.as_str().map(str::to_owned));
-        let (address, template, names) = match kind {
-            "sms" => ("phone_number", TEXT_TEMPLATE, &["message"][..]),
-            _ => ("email_address", MAIL_TEMPLATE, &["subject", "message"][..]),
-        };
-        if text("template_id").as_deref() != Some(template) {
-            return Err("another template".into());
-        }
-        let (to, reference) = (text(address), text("reference"));
-        let words = body.remove("personalisation").unwrap_or_default();
-        if kind == "email" && body.remove("sanitise_content_for") != Some(json!(["message"])) {
-            return Err("what people typed is not made harmless".into());
-        }
-        let given: Vec<_> = words.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        if given != names || !body.is_empty() {
-            return Err(format!("{given:?} and {:?}", body.keys()));
-        }
-        let (Some(to), Some(reference), Some(text)) = (to, reference, words["message"].as_str()) else {
-            return Err("something is missing".into());
-        };
-        if kind == "sms" && text.chars().count() > 918 {
-            return Err("too long".into());
-        }
-        let subject = words["subject"].as_str().map(str::to_owned);
-        Ok(Accepted { id: String::new(), reference, to, subject, text: text.into(), status: "created" })
-    }
-
     fn unexpected(&self, what: String) -> Response {
         self.ledger.change(|ledger| ledger.unexpected.push(what));
         error(400, "ValidationError")
     }
+}
+
+/// What is wrong with a message; or the message, without its id.
+fn read(kind: &str, body: &[u8]) -> Result<Accepted, String> {
+    let mut body: HashMap<String, Value> = serde_json::from_slice(body).map_err(|_| "no JSON")?;
+    let mut text = |name: &str| body.remove(name).and_then(|value| value.as_str().map(str::to_owned));
+    let (address, template, names) = match kind {
+        "sms" => ("phone_number", TEXT_TEMPLATE, &["message"][..]),
+        _ => ("email_address", MAIL_TEMPLATE, &["subject", "message"][..]),
+    };
+    if text("template_id").as_deref() != Some(template) {
+        return Err("another template".into());
+    }
+    let (to, reference) = (text(address), text("reference"));
+    let words = body.remove("personalisation").unwrap_or_default();
+    if kind == "email" && body.remove("sanitise_content_for") != Some(json!(["message"])) {
+        return Err("what people typed is not made harmless".into());
+    }
+    let given: Vec<_> = words.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    if given != names || !body.is_empty() {
+        return Err(format!("{given:?} and {:?}", body.keys()));
+    }
+    let (Some(to), Some(reference), Some(text)) = (to, reference, words["message"].as_str()) else {
+        return Err("something is missing".into());
+    };
+    if kind == "sms" && text.chars().count() > 918 {
+        return Err("too long".into());
+    }
+    let subject = words["subject"].as_str().map(str::to_owned);
+    Ok(Accepted { id: String::new(), reference, to, subject, text: text.into(), status: "created" })
 }
 
 fn error(status: u16, error: &str) -> Response {
@@ -290,7 +290,7 @@ async fn receive(
 }
 
 async fn send(desk: &Desk, kind: &str, body: &[u8]) -> Response {
-    let message = match desk.message(kind, body) {
+    let message = match read(kind, body) {
         Ok(message) => message,
         Err(wrong) => return desk.unexpected(wrong),
     };
