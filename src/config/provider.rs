@@ -184,8 +184,14 @@ impl ProviderConfig {
                 complaints.extend(webhook.inbound_keys().err().map(|wrong| wrong.under(key)));
             }
             Kind::Twilio(twilio) => {
-                let wrong = twilio.complaints(around.answering.by_text).into_iter();
+                let wrong = twilio.complaints().into_iter();
                 complaints.extend(wrong.map(|wrong| wrong.under(key)));
+                if around.answering.by_text && !twilio.takes_replies() {
+                    complaints.push(complaint(
+                        "from",
+                        "is a name, which nobody can answer, and answering.by_text tells people to: use a number",
+                    ));
+                }
                 if twilio.callbacks {
                     complaints.extend(self.unreachable(key, &twilio.url, around, "callbacks = false"));
                 }

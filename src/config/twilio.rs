@@ -125,8 +125,13 @@ impl Twilio {
         }
     }
 
-    /// What is wrong with it; `by_text`: people are told to answer by text.
-    pub(super) fn complaints(&self, by_text: bool) -> Vec<Complaint> {
+    /// Whether people can answer what it sends: a name takes no texts.
+    pub(super) fn takes_replies(&self) -> bool {
+        self.from.as_deref().is_none_or(is_number)
+    }
+
+    /// What is wrong with it.
+    pub(super) fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         complaints.extend(self.account().err());
         complaints.extend(self.sender().err());
@@ -142,11 +147,6 @@ impl Twilio {
                 Ok(_) => {}
                 Err(wrong) => complaints.push(wrong),
             }
-        }
-        if by_text && self.from.as_deref().is_some_and(|from| !is_number(from)) {
-            let message =
-                "is a name, which nobody can answer, and answering.by_text tells people to: use a number";
-            complaints.push(Complaint::new("from", message));
         }
         complaints
     }
