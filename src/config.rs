@@ -2,6 +2,8 @@
 //! `HOMEWARD_SECTION__KEY` from the environment, which is passed in.
 
 mod provider;
+mod twilio;
+mod govuk_notify;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -14,10 +16,12 @@ use std::{
     time::Duration,
 };
 
+pub use govuk_notify::{GovukNotify, NotifyKey};
 pub use provider::{Kind, ProviderConfig, Smtp, Tls, Webhook};
 pub use secret::Secret;
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
+pub use twilio::{Login, Twilio, TwilioSender};
 
 use crate::{
     domain::{
@@ -315,7 +319,7 @@ impl Config {
                 "must be a name that no other provider has",
             );
         }
-        complaints.extend(self.providers().flat_map(|(key, provider)| provider.complaints(&key)));
+        complaints.extend(self.providers().flat_map(|(key, provider)| provider.complaints(&key, self)));
         complaints.extend(self.policy.complaints().into_iter().map(|wrong| Complaint::new("policy", wrong)));
         complaints.extend(self.read_server_key().err());
         complaints

@@ -12,7 +12,7 @@
 //!                            |
 //!            domain (decides)   store (keeps: state, events and messages together)
 //!                                  |
-//!                               outbox ---> providers ---> SMTP, SMS gateways
+//!                               outbox ---> providers ---> SMTP, SMS gateways, Twilio, GOV.UK Notify
 //!                                 |
 //!                                 +--> app: what came of it may open the next channel, or the next step
 //! ```

@@ -29,7 +29,7 @@ use crate::{
         event::Door,
         notice::Purpose,
         policy::delta,
-        retry::{Handed, provider_for, wait_after},
+        retry::{Before, Handed, provider_for, wait_after},
     },
     kill_points::kill_point,
     providers::{Outgoing, Providers},
@@ -237,6 +237,7 @@ impl Outbox {
                 Channel::Sms => &message.short_text,
                 Channel::Email => &message.body,
             },
+            before: Before::of(claimed.tries),
             now,
         };
         let name = provider.name().to_owned();
@@ -268,7 +269,7 @@ impl Outbox {
                 let reason = "asked to slow down".into();
                 Mark::Again { provider: name, reason, at, tries, all_failed: false }
             }
-            Ok(Handed::Refused { reason }) => Mark::Refused { provider: name, reason },
+            Ok(Handed::Refused { reason, cause: _ }) => Mark::Refused { provider: name, reason },
             Err(_panic) => Mark::Poisoned,
         }
     }

@@ -6,8 +6,11 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{
-    Complaint, ConfigError, read_table,
-    secret::{Place, Secret},
+    Complaint, Config, ConfigError,
+    govuk_notify::GovukNotify,
+    read_table,
+    secret::{Place, Secret, both_valid},
+    twilio::Twilio,
 };
 use crate::domain::{contact::Channel, policy::written};
 
@@ -29,6 +32,10 @@ pub enum Kind {
     Capture,
     /// A signed POST.
     Webhook(Webhook),
+    /// Twilio's Messages API.
+    Twilio(Twilio),
+    /// GOV.UK Notify.
+    GovukNotify(GovukNotify),
     /// Mail.
     Smtp(Smtp),
 }
@@ -41,6 +48,10 @@ pub struct Webhook {
     pub url: String,
     secret: Option<Secret>,
     secret_file: Option<PathBuf>,
+    inbound_secret: Option<Secret>,
+    inbound_secret_file: Option<PathBuf>,
+    inbound_secret_2: Option<Secret>,
+    inbound_secret_2_file: Option<PathBuf>,
 }
 
 /// A mail server.
@@ -112,21 +123,23 @@ fn read(channel: Channel, key: &str, mut entry: Table) -> Result<ProviderConfig,
     let kind = match (channel, common.kind.as_str()) {
         (_, "capture") => read_table::<Nothing>(key, entry).map(|_| Kind::Capture)?,
         (Channel::Sms, "webhook") => Kind::Webhook(read_table(key, entry)?),
+        (Channel::Sms, "twilio") => Kind::Twilio(read_table(key, entry)?),
         (Channel::Email, "smtp") => Kind::Smtp(read_table(key, entry)?),
-        (Channel::Sms, _) => return Err(unknown_kind(key, "webhook")),
-        (Channel::Email, _) => return Err(unknown_kind(key, "smtp")),
+        (_, "govuk_notify") => Kind::GovukNotify(read_table(key, entry)?),
+        (Channel::Sms, _) => return Err(unknown_kind(key, "“webhook”, “twilio”, “govuk_notify”")),
+        (Channel::Email, _) => return Err(unknown_kind(key, "“smtp”, “govuk_notify”")),
     };
     Ok(ProviderConfig { name: common.name, timeout: common.timeout, kind })
 }
+
+const WEBHOOK_KEY: &str = "must be whsec_ and 24 to 64 random bytes in base64";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
 fn unknown_kind(key: &str, known: &str) -> ConfigError {
-    ConfigError::Value {
-        key: format!("{key}.kind"), message: format!("write “{known}” or “capture”")
-    }
+    ConfigError::Value { key: format!("{key}.kind"), message: format!("write {known} or “capture”") }
 }
 
 impl Webhook {
@@ -134,7 +147,17 @@ impl Webhook {
     pub fn key(&self) -> Result<Vec<u8>, String> {
         let place = Place { inline: self.secret.as_ref(), file: self.secret_file.as_deref() };
         let secret = place.read()?.ok_or("is missing: write it here or name its file as secret_file")?;
-        secret.webhook_key().ok_or_else(|| "must be whsec_ and 24 to 64 random bytes in base64".into())
+        secret.webhook_key().ok_or_else(|| WEBHOOK_KEY.into())
+    }
+
+    /// The secrets that sign what the gateway may send here: none, one, or two while they are changed.
+    pub fn inbound_keys(&self) -> Result<Vec<Vec<u8>>, Complaint> {
+        const FIELD: &str = "inbound_secret";
+        let first = Place { inline: self.inbound_secret.as_ref(), file: self.inbound_secret_file.as_deref() };
+        let second =
+            Place { inline: self.inbound_secret_2.as_ref(), file: self.inbound_secret_2_file.as_deref() };
+        let keys = both_valid(FIELD, first, second)?.into_iter();
+        keys.map(|secret| secret.webhook_key().ok_or_else(|| Complaint::new(FIELD, WEBHOOK_KEY))).collect()
     }
 }
 
@@ -146,8 +169,8 @@ impl Smtp {
 }
 
 impl ProviderConfig {
-    /// What is wrong with it; `key` is where it stands.
-    pub(super) fn complaints(&self, key: &str) -> Vec<Complaint> {
+    /// What is wrong with it, where `around` is how the rest is set; `key` is where it stands.
+    pub(super) fn complaints(&self, key: &str, around: &Config) -> Vec<Complaint> {
         let complaint = |field: &str, message: &str| Complaint::new(format!("{key}.{field}"), message);
         let mut complaints = Vec::new();
         if self.timeout.is_zero() {
@@ -158,6 +181,27 @@ impl ProviderConfig {
             Kind::Webhook(webhook) => {
                 complaints.extend(bad_url(&webhook.url).map(|wrong| complaint("url", wrong)));
                 complaints.extend(webhook.key().err().map(|wrong| complaint("secret", &wrong)));
+                complaints.extend(webhook.inbound_keys().err().map(|wrong| wrong.under(key)));
+            }
+            Kind::Twilio(twilio) => {
+                let wrong = twilio.complaints().into_iter();
+                complaints.extend(wrong.map(|wrong| wrong.under(key)));
+                if around.answering.by_text && !twilio.takes_replies() {
+                    complaints.push(complaint(
+                        "from",
+                        "is a name, which nobody can answer, and answering.by_text tells people to: use a number",
+                    ));
+                }
+                if twilio.callbacks {
+                    complaints.extend(self.unreachable(key, &twilio.url, around, "callbacks = false"));
+                }
+            }
+            Kind::GovukNotify(notify) => {
+                let wrong = notify.complaints().into_iter();
+                complaints.extend(wrong.map(|wrong| wrong.under(key)));
+                if notify.callback_tokens().is_ok_and(|tokens| !tokens.is_empty()) {
+                    complaints.extend(self.unreachable(key, &notify.url, around, "no callback_token"));
+                }
             }
             Kind::Smtp(smtp) => {
                 let password = smtp.password();
@@ -181,6 +225,32 @@ impl ProviderConfig {
                 }
             }
         }
+        complaints
+    }
+
+    /// What is wrong if this provider, which is `at` an address, calls us and cannot.
+    fn unreachable(&self, key: &str, at: &str, around: &Config, otherwise: &str) -> Vec<Complaint> {
+        let host_of = |url: &str| reqwest::Url::parse(url).ok()?.host_str().map(str::to_owned);
+        if host_of(at).is_some_and(|host| is_loopback(&host)) {
+            return Vec::new(); // a stand-in on this machine
+        }
+        let mut complaints = Vec::new();
+        let name = &self.name;
+        let simple = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if !name.chars().all(simple) {
+            let message = "stands in the address for receipts: use letters, digits, - and _ alone";
+            complaints.push(Complaint::new(format!("{key}.name"), message));
+        }
+        let public = around.listen.public_url.as_deref().unwrap_or_default();
+        let host = host_of(public).unwrap_or_default();
+        let message = if !public.starts_with("https://") {
+            format!("must be an address with https://: {name} reports there. Or write {otherwise} for {name}")
+        } else if host.contains('_') {
+            format!("has an underscore in its name: {name} takes no such address")
+        } else {
+            return complaints;
+        };
+        complaints.push(Complaint::new("listen.public_url", message));
         complaints
     }
 }

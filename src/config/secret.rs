@@ -5,6 +5,8 @@ use std::{fmt, fs, path::Path};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, de::Error};
 
+use super::Complaint;
+
 /// A text that never reaches a log or an error.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -51,6 +53,19 @@ impl<'de> Deserialize<'de> for Secret {
 pub(super) struct Place<'c> {
     pub(super) inline: Option<&'c Secret>,
     pub(super) file: Option<&'c Path>,
+}
+
+/// What two secrets are that are both valid for what comes in, while one is changed for the other; `field` is the first's.
+pub(super) fn both_valid(field: &str, first: Place<'_>, second: Place<'_>) -> Result<Vec<Secret>, Complaint> {
+    let mut valid = Vec::new();
+    for (field, place) in [(field.to_owned(), first), (format!("{field}_2"), second)] {
+        let secret = place.read().map_err(|wrong| Complaint::new(&field, wrong))?;
+        if secret.as_ref().is_some_and(|secret| secret.reveal().is_empty()) {
+            return Err(Complaint::new(field, "is empty: anybody could sign with that"));
+        }
+        valid.extend(secret);
+    }
+    Ok(valid)
 }
 
 impl Place<'_> {

@@ -25,6 +25,28 @@ const SMTP: &str = r#"
     from = "Homeward <alarm@example.org>"
 "#;
 
+const TWILIO: &str = r#"
+    [listen]
+    public_url = "https://homeward.example.org"
+    [[sms]]
+    name = "twilio"
+    kind = "twilio"
+    account_sid = "AC0123456789abcdef0123456789ABCDEF"
+    auth_token = "hunter2"
+    from = "+447700900123"
+"#;
+const NOTIFY: &str = r#"
+    [listen]
+    public_url = "https://homeward.example.org"
+    [[sms]]
+    name = "notify"
+    kind = "govuk_notify"
+    api_key = "live-key-26785a09-ab16-4eb0-8407-a37497a57506-3d844edf-8d35-48ac-975b-e847b4f122b0"
+    template_id = "e595707f-fd1a-4191-b331-2cd5102b1e6c"
+    sender_id = "7fbea4eb-4a20-4a21-adaa-0e3a21e11e61"
+    callback_token = "hunter2hunter2"
+"#;
+
 fn env(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
     variables.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect()
 }
@@ -76,9 +98,18 @@ fn the_examples_in_the_default_file_are_right() {
         (code.starts_with("[[") || code.contains(" = ") && !key.contains(' ')).then(|| code.to_owned())
     };
     let text = DEFAULT.lines().filter_map(shown).collect::<Vec<_>>().join("\n");
+    let text = format!("{text}\n[listen]\npublic_url = \"https://homeward.example.org\"");
     let config = load_with(&text, &[]).unwrap();
-    assert_eq!((config.sms.len(), config.email.len()), (1, 1), "{text}");
-    let unreadable = ["sms[0].secret", "email[0].password"];
+    assert_eq!((config.sms.len(), config.email.len()), (3, 2), "{text}");
+    let unreadable = [
+        "sms[0].secret",
+        "sms[0].inbound_secret",
+        "sms[1].auth_token",
+        "sms[2].api_key",
+        "sms[2].callback_token",
+        "email[0].password",
+        "email[1].api_key",
+    ];
     assert_eq!(complaints(&text), unreadable, "only the files that are not there");
 }
 
@@ -203,6 +234,109 @@ fn risky_settings_are_complained_of() {
     for host in ["localhost", "127.0.0.1", "[::1]"] {
         let text = GATEWAY.replace("https://sms.example.org", &format!("http://{host}:9000"));
         assert_eq!(complaints(&text), Vec::<String>::new(), "{host}");
+    }
+}
+
+#[test]
+fn what_cannot_work_with_twilio_is_named() {
+    assert_eq!(complaints(TWILIO), Vec::<String>::new());
+    let api_key = "api_key_sid = \"SK0123456789abcdef0123456789abcdef\"\napi_key_secret = \"x\"";
+    for (from, to, key) in [
+        ("account_sid = \"AC0", "account_sid = \"SK0", "sms[0].account_sid"),
+        ("CDEF\"", "CDE\"", "sms[0].account_sid"),
+        ("auth_token = \"hunter2\"", "", "sms[0].auth_token"),
+        ("hunter2", "", "sms[0].auth_token"),
+        ("auth_token =", "auth_token_2 =", "sms[0].auth_token"),
+        ("auth_token =", "auth_token_2_file = \"nowhere\"\nauth_token =", "sms[0].auth_token_2"),
+        ("auth_token =", "api_key_sid = \"x\"\nauth_token =", "sms[0].api_key_sid"),
+        ("auth_token =", "api_key_sid = \"x\"\napi_key_secret = \"y\"\nauth_token =", "sms[0].api_key_sid"),
+        ("auth_token = \"hunter2\"", api_key, "sms[0].auth_token"),
+        ("from = \"+447700900123\"", "", "sms[0].from"),
+        ("from = ", "messaging_service_sid = \"MG0123456789abcdef0123456789abcdef\"\nfrom = ", "sms[0].from"),
+        ("from = \"+447700900123\"", "messaging_service_sid = \"x\"", "sms[0].messaging_service_sid"),
+        ("+447700900123", "07700900123", "sms[0].from"),
+        ("+447700900123", "A name that is too long", "sms[0].from"),
+        ("from =", "url = \"http://twilio.example.org\"\nfrom =", "sms[0].url"),
+        ("https://homeward", "http://127.0.0.1:8080?", "listen.public_url listen.public_url"),
+        ("https://homeward.example.org", "http://127.0.0.1:8080", "listen.public_url"),
+        ("https://homeward.example.org", "", "listen.public_url"),
+        ("https://homeward.", "https://home_ward.", "listen.public_url"),
+        ("name = \"twilio\"", "name = \"our twilio\"", "sms[0].name"),
+        ("+447700900123\"", "Homeward\"\n[answering]\nby_text = true", "sms[0].from"),
+    ] {
+        let text = TWILIO.replacen(from, to, 1);
+        assert_ne!(text, TWILIO, "{from}");
+        assert_eq!(complaints(&text).join(" "), key, "{from} -> {to}");
+    }
+    for (from, to) in [
+        ("+447700900123", "Homeward"),
+        ("+447700900123", "60123"),
+        ("from = \"+447700900123\"", "messaging_service_sid = \"MG0123456789abcdef0123456789abcdef\""),
+        ("from =", "callbacks = false\nfrom ="),
+        ("auth_token =", "auth_token_2 = \"next\"\nauth_token ="),
+        ("auth_token = \"hunter2\"", &format!("{api_key}\ncallbacks = false")),
+        ("auth_token = \"hunter2\"", &format!("{api_key}\nauth_token_2 = \"a shared key\"")),
+    ] {
+        assert_eq!(complaints(&TWILIO.replacen(from, to, 1)), Vec::<String>::new(), "{from} -> {to}");
+    }
+    let without =
+        TWILIO.replace("https://homeward.example.org", "").replace("from =", "callbacks = false\nfrom =");
+    assert_eq!(complaints(&without), Vec::<String>::new(), "who is not called needs no address");
+    assert!(!format!("{:?}", load_with(TWILIO, &[]).unwrap()).contains("hunter2"));
+    assert!(error(&TWILIO.replace("from", "fromm"), &[]).starts_with("sms[0].fromm: unknown field"));
+    assert!(
+        error(&TWILIO.replace("[[sms]]", "[[email]]"), &[])
+            .contains("write “smtp”, “govuk_notify” or “capture”")
+    );
+}
+
+#[test]
+fn what_cannot_work_with_notify_is_named() {
+    let both = format!(
+        "{NOTIFY}{}",
+        NOTIFY[NOTIFY.find("[[sms]]").unwrap()..].replace("sms", "email").replace("\"notify", "\"mail")
+    );
+    assert_eq!((complaints(NOTIFY), complaints(&both)), (vec![], vec![]));
+    for (from, to, key) in [
+        ("live-key-", "", "sms[0].api_key"),
+        ("f122b0", "f122b", "sms[0].api_key"),
+        ("-3d84", "_3d84", "sms[0].api_key"),
+        ("api_key =", "api_key_file =", "sms[0].api_key"),
+        ("api_key =", "api_key_file = \"x\"\napi_key =", "sms[0].api_key"),
+        ("template_id = \"e595707f-fd1a-4191-b331-2cd5102b1e6c\"", "", "sms[0].template_id"),
+        ("e595707f-", "", "sms[0].template_id"),
+        ("7fbea4eb-", "", "sms[0].sender_id"),
+        ("hunter2hunter2", "hunter2", "sms[0].callback_token"),
+        ("hunter2hunter2", "", "sms[0].callback_token"),
+        ("callback_token =", "callback_token_2 = \"\"\ncallback_token =", "sms[0].callback_token_2"),
+        ("callback_token =", "url = \"notify\"\ncallback_token =", "sms[0].url"),
+        ("https://homeward.example.org", "", "listen.public_url"),
+        ("https://homeward.example.org", "http://127.0.0.1:8080", "listen.public_url"),
+    ] {
+        let text = NOTIFY.replacen(from, to, 1);
+        assert_ne!(text, NOTIFY, "{from}");
+        assert_eq!(complaints(&text), [key], "{from} -> {to}");
+    }
+    let silent =
+        NOTIFY.replace("callback_token", "# callback_token").replace("https://homeward.example.org", "");
+    assert_eq!(complaints(&silent), Vec::<String>::new(), "who is not called needs no address");
+    let all = format!("{:?}", load_with(NOTIFY, &[]).unwrap());
+    assert!(!all.contains("hunter2") && !all.contains("3d844edf"), "{all}");
+    let no_template = load_with(&NOTIFY.replace("template_id", "# template_id"), &[]).unwrap().complaints();
+    assert!(no_template.iter().any(|wrong| wrong.message.contains("((message))")), "{no_template:?}");
+}
+
+#[test]
+fn what_a_gateway_sends_here_is_signed_by_one_of_two() {
+    let second = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let both = format!("{GATEWAY}inbound_secret = \"{second}\"\ninbound_secret_2 = \"{second}\"");
+    assert_eq!(complaints(&both), Vec::<String>::new());
+    for (from, to, key) in [
+        ("inbound_secret = \"whsec_", "inbound_secret = \"", "sms[0].inbound_secret"),
+        ("inbound_secret_2 =", "inbound_secret_2_file =", "sms[0].inbound_secret_2"),
+        ("inbound_secret =", "inbound_secret_file = \"x\"\ninbound_secret =", "sms[0].inbound_secret"),
+    ] {
+        assert_eq!(complaints(&both.replacen(from, to, 1)), [key], "{from} -> {to}");
     }
 }
 

@@ -27,9 +27,38 @@ pub enum Handed {
     },
     /// It will never work by this channel: bad number, unknown mailbox.
     Refused {
+        /// What that says of the address.
+        cause: Cause,
         /// What went wrong, without personal data.
         reason: String,
     },
+}
+
+/// Why a message will not arrive, as far as that says something of the address it was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Whoever has the phone told the network to let nothing of ours through (STOP): no later message will arrive either.
+    OptedOut,
+    /// There is no such number or mailbox, or it takes no texts.
+    NoSuchAddress,
+    /// It says nothing of the address.
+    Other,
+}
+
+/// What has become of a message before this try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// It was not handed to anybody.
+    Nothing,
+    /// It was, and whoever got it may have it though they did not say so.
+    OutcomeUnknown,
+}
+
+impl Before {
+    /// What to think before try number `tries`, from 1. A try that was asked to wait is none.
+    pub fn of(tries: u32) -> Self {
+        if tries <= 1 { Self::Nothing } else { Self::OutcomeUnknown }
+    }
 }
 
 /// The place in its channel's list of the provider that makes try number `tries_before + 1`.

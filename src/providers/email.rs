@@ -27,7 +27,7 @@ use super::Outgoing;
 use crate::{
     clock::{Stopwatch, stopwatch},
     config::{Complaint, Smtp as Settings, Tls},
-    domain::retry::Handed,
+    domain::retry::{Cause, Handed},
 };
 
 /// A connection that has rested for longer is not used again: servers and firewalls drop it without a word.
@@ -40,6 +40,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 const KEPT: usize = 16;
 /// Replies that tell of our log-in or the server's set-up, not of the recipient.
 const OUR_FAULT: [&str; 4] = ["530", "534", "535", "538"];
+/// What the enhanced codes (RFC 3463) begin with that tell of the mailbox. Without one 550 may be about anything.
+const NO_MAILBOX: &str = "5.1.";
 
 /// A mail server.
 pub struct Smtp {
@@ -102,8 +104,9 @@ impl Smtp {
     }
 
     fn message(&self, outgoing: &Outgoing<'_>) -> Result<Message, Handed> {
-        let refused = |reason: &str| Handed::Refused { reason: reason.into() };
-        let to: Address = outgoing.address.parse().map_err(|_| refused("not a mail address"))?;
+        let refused = |cause, reason: &str| Handed::Refused { cause, reason: reason.into() };
+        let to: Address =
+            outgoing.address.parse().map_err(|_| refused(Cause::NoSuchAddress, "not a mail address"))?;
         let automatic =
             HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".into());
         Message::builder()
@@ -115,7 +118,7 @@ impl Smtp {
             .raw_header(automatic)
             .header(ContentType::TEXT_PLAIN)
             .body(outgoing.body.to_owned())
-            .map_err(|_| refused("cannot be written as a mail"))
+            .map_err(|_| refused(Cause::Other, "cannot be written as a mail"))
     }
 
     /// A connection that is ready for a mail: one that has rested, or a new one.
@@ -155,8 +158,13 @@ impl Smtp {
 /// What a failed send means for the message.
 fn not_accepted(error: &Error) -> Handed {
     let reason = describe(error);
-    let ours = error.status().is_some_and(|code| OUR_FAULT.contains(&code.to_string().as_str()));
-    if error.is_permanent() && !ours { Handed::Refused { reason } } else { Handed::TryAgain { reason } }
+    let code = error.status().map(|code| code.to_string()).unwrap_or_default();
+    if !error.is_permanent() || OUR_FAULT.contains(&code.as_str()) {
+        return Handed::TryAgain { reason };
+    }
+    let no_mailbox = error.to_string().split_whitespace().any(|word| word.starts_with(NO_MAILBOX));
+    let cause = if no_mailbox { Cause::NoSuchAddress } else { Cause::Other };
+    Handed::Refused { cause, reason }
 }
 
 /// The class of a fault and its code; never the server's words, which quote addresses.

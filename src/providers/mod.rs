@@ -6,15 +6,26 @@
 pub mod capture;
 pub mod email;
 pub mod sms_webhook;
+pub mod twilio;
+pub mod govuk_notify;
+pub mod inbound;
+mod standard_webhooks;
+mod web;
 #[cfg(test)]
 mod tests;
 
 use std::{sync::Arc, time::Duration};
 
+use self::inbound::{Incoming, NotTaken, PollFailed, Polled, Received, Thanks};
 use crate::{
     clock::Time,
     config::{Complaint, Config, Kind, ProviderConfig},
-    domain::{contact::Channel, ids::MessageId, policy::written, retry::Handed},
+    domain::{
+        contact::Channel,
+        ids::MessageId,
+        policy::written,
+        retry::{Before, Handed},
+    },
 };
 
 /// A message on its way out.
@@ -30,6 +41,8 @@ pub struct Outgoing<'m> {
     pub subject: &'m str,
     /// The text.
     pub body: &'m str,
+    /// What has become of it before this try.
+    pub before: Before,
     /// When this try is made.
     pub now: Time,
 }
@@ -41,15 +54,21 @@ pub enum Provider {
     Smtp(email::Smtp),
     /// An SMS gateway that takes signed POSTs.
     SmsWebhook(sms_webhook::SmsWebhook),
+    /// Twilio's Messages API.
+    Twilio(twilio::Twilio),
+    /// GOV.UK Notify.
+    GovukNotify(govuk_notify::GovukNotify),
     /// Sends nothing.
     Capture(Arc<capture::Capture>),
 }
 
 impl Provider {
-    fn connect(kind: &Kind) -> Result<Self, Complaint> {
-        Ok(match kind {
-            Kind::Smtp(settings) => Self::Smtp(email::Smtp::new(settings)?),
-            Kind::Webhook(settings) => Self::SmsWebhook(sms_webhook::SmsWebhook::new(settings)?),
+    fn connect(settings: &ProviderConfig, public_url: Option<&str>) -> Result<Self, Complaint> {
+        Ok(match &settings.kind {
+            Kind::Smtp(smtp) => Self::Smtp(email::Smtp::new(smtp)?),
+            Kind::Webhook(webhook) => Self::SmsWebhook(sms_webhook::SmsWebhook::new(webhook)?),
+            Kind::Twilio(twilio) => Self::Twilio(twilio::Twilio::new(twilio, &settings.name, public_url)?),
+            Kind::GovukNotify(notify) => Self::GovukNotify(govuk_notify::GovukNotify::new(notify)?),
             Kind::Capture => Self::Capture(Arc::default()),
         })
     }
@@ -58,7 +77,47 @@ impl Provider {
         match self {
             Self::Smtp(smtp) => smtp.send(message).await,
             Self::SmsWebhook(webhook) => webhook.send(message).await,
+            Self::Twilio(twilio) => twilio.send(message).await,
+            Self::GovukNotify(notify) => notify.send(message).await,
             Self::Capture(capture) => capture.send(message),
+        }
+    }
+
+    /// What it is called in the address that it sends texts to, `/inbound/sms/{kind}`, if it sends any.
+    pub fn inbound_kind(&self) -> Option<&'static str> {
+        match self {
+            Self::SmsWebhook(_) => Some("webhook"),
+            Self::Twilio(_) => Some("twilio"),
+            Self::GovukNotify(_) => Some("govuk-notify"),
+            Self::Smtp(_) | Self::Capture(_) => None,
+        }
+    }
+
+    /// Whether it will say what becomes of a message that it has taken.
+    pub fn gives_receipts(&self) -> bool {
+        match self {
+            Self::SmsWebhook(webhook) => webhook.gives_receipts(),
+            Self::Twilio(twilio) => twilio.gives_receipts(),
+            Self::GovukNotify(notify) => notify.gives_receipts(),
+            Self::Smtp(_) | Self::Capture(_) => false,
+        }
+    }
+
+    /// Checks that a request is this provider's, and reads it: a text or a receipt, whichever address it came to.
+    pub fn verify_and_read(&self, request: &Incoming<'_>) -> Result<Received, NotTaken> {
+        match self {
+            Self::SmsWebhook(webhook) => webhook.read(request),
+            Self::Twilio(twilio) => twilio.read(request),
+            Self::GovukNotify(notify) => notify.read(request),
+            Self::Smtp(_) | Self::Capture(_) => Err(NotTaken::Forged("this provider sends nothing here")),
+        }
+    }
+
+    /// What it wants to hear once its request is kept.
+    pub fn thanks(&self) -> Thanks {
+        match self {
+            Self::Twilio(_) => twilio::Twilio::THANKS,
+            _ => Thanks { content_type: "application/json", body: "{}" },
         }
     }
 }
@@ -72,8 +131,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn connect(settings: &ProviderConfig) -> Result<Self, Complaint> {
-        let provider = Provider::connect(&settings.kind)?;
+    fn connect(settings: &ProviderConfig, public_url: Option<&str>) -> Result<Self, Complaint> {
+        let provider = Provider::connect(settings, public_url)?;
         Ok(Self { name: settings.name.clone(), timeout: settings.timeout, provider })
     }
 
@@ -98,6 +157,17 @@ impl Entry {
             Handed::TryAgain { reason: format!("no answer within {}", written::format(self.timeout)) }
         })
     }
+
+    /// The texts that came in lately, of a provider that is asked for them; nothing of one that only tells of them itself.
+    pub async fn poll_texts(&self, now: Time) -> Result<Polled, PollFailed> {
+        match &self.provider {
+            Provider::GovukNotify(notify) => {
+                let poll = tokio::time::timeout(self.timeout, notify.poll(now));
+                poll.await.unwrap_or(Err(PollFailed::NoAnswer))
+            }
+            _ => Ok(Polled::default()),
+        }
+    }
 }
 
 /// The providers of every channel, in the order they are tried.
@@ -110,9 +180,12 @@ pub struct Providers {
 impl Providers {
     /// Makes what the settings name. Nothing is connected to before the first message.
     pub fn from_config(config: &Config) -> Result<Self, Complaint> {
+        let public_url = config.listen.public_url.as_deref();
         let list = |key: &str, list: &[ProviderConfig]| {
             let one = |(at, settings): (usize, &ProviderConfig)| {
-                Entry::connect(settings).map(Arc::new).map_err(|wrong| wrong.under(&format!("{key}[{at}]")))
+                Entry::connect(settings, public_url)
+                    .map(Arc::new)
+                    .map_err(|wrong| wrong.under(&format!("{key}[{at}]")))
             };
             list.iter().enumerate().map(one).collect::<Result<Vec<_>, _>>()
         };
@@ -144,6 +217,17 @@ impl Providers {
             Channel::Sms => &self.sms,
             Channel::Email => &self.email,
         }
+    }
+
+    /// The providers of texts whose texts come to `/inbound/sms/{kind}`. Of several the one is meant that knows a request for
+    /// its own.
+    pub fn inbound(&self, kind: &str) -> impl Iterator<Item = &Arc<Entry>> {
+        self.sms.iter().filter(move |entry| entry.provider.inbound_kind() == Some(kind))
+    }
+
+    /// The provider of this name, whatever its channel: whose receipts come to `/receipts/{name}`.
+    pub fn named(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.sms.iter().chain(&self.email).find(|entry| entry.name == name)
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 use chrono::DateTime;
 
 use super::*;
+use crate::domain::retry::Cause;
 
 /// Serves each connection with the next of `scripts`; what the client wrote comes out of the channel, by connection.
 fn server<S>(scripts: Vec<S>, serve: fn(TcpStream, S) -> String) -> (u16, mpsc::Receiver<String>)
@@ -45,6 +46,7 @@ fn outgoing(channel: Channel, address: &str) -> Outgoing<'_> {
         address,
         subject: "Réf 1\r\nBcc: x@example.org",
         body: "Ann is overdue – act",
+        before: Before::Nothing,
         now,
     }
 }
@@ -180,12 +182,14 @@ async fn a_mail_carries_our_name_for_it_and_connections_are_used_again() {
 #[tokio::test]
 async fn replies_decide_what_becomes_of_a_mail() {
     let again = |reason: &str| Handed::TryAgain { reason: reason.into() };
-    let refused = |reason: &str| Handed::Refused { reason: reason.into() };
+    let refused = |cause, reason: &str| Handed::Refused { cause, reason: reason.into() };
     for (at, answer, expected) in [
         (0, "530 5.7.0 log in first", again("SMTP 530")),
         (1, "451 ann@example.org greylisted", again("SMTP 451")),
-        (1, "550 no ann@example.org here", refused("SMTP 550")),
-        (3, "554 no", refused("SMTP 554")),
+        (1, "550 no ann@example.org here", refused(Cause::Other, "SMTP 550")),
+        (1, "550 5.1.1 no ann@example.org here", refused(Cause::NoSuchAddress, "SMTP 550")),
+        (1, "550 5.7.1 we do not like you", refused(Cause::Other, "SMTP 550")),
+        (3, "554 no", refused(Cause::Other, "SMTP 554")),
         (3, "", again("the connection ended or the answer is not SMTP")),
         (3, "nonsense", again("the connection ended or the answer is not SMTP")),
         (4, "500 what?", Handed::Accepted { reference: None }),
@@ -199,7 +203,7 @@ async fn replies_decide_what_becomes_of_a_mail() {
     assert!(matches!(mail_server.send(&mail()).await, Handed::TryAgain { .. }), "no STARTTLS, no mail");
     assert_eq!(
         mail_server.send(&outgoing(Channel::Email, "no address")).await,
-        refused("not a mail address")
+        refused(Cause::NoSuchAddress, "not a mail address")
     );
 }
 

@@ -21,6 +21,7 @@ mod messages_doc;
 mod ownership;
 mod operating;
 mod properties;
+mod providers;
 mod simulation;
 mod sos;
 mod store;

@@ -14,8 +14,10 @@ use tokio::process::Command;
 
 use crate::support::{
     Engine, TestDb,
+    fake_notify::FakeNotify,
     fake_sms::{self, FakeSms},
     fake_smtp::{self, FakeSmtp},
+    fake_twilio::FakeTwilio,
     on_both, open,
     postgres::{self, Server},
     process::Process,
@@ -345,4 +347,20 @@ async fn homeward_itself_can_be_started() {
     let mut homeward = Process::homeward(&["--version"], &nowhere, [("RUST_LOG", "info")]);
     homeward.wait_for_line(concat!("homeward ", env!("CARGO_PKG_VERSION"))).await;
     assert!(homeward.wait().await.success());
+}
+
+/// Whether a test would fail that drops this now.
+fn fails<T>(fake: T) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(fake))).is_err()
+}
+
+#[tokio::test]
+async fn what_twilio_and_notify_would_not_take_fails_a_test() {
+    homeward::providers::install_crypto();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let (twilio, notify) = (FakeTwilio::start().await, FakeNotify::start().await);
+    assert!(!fails(FakeTwilio::start().await) && !fails(FakeNotify::start().await));
+    http.post(&twilio.url).body("To=1").send().await.unwrap();
+    http.post(format!("{}/v2/notifications/sms", notify.url)).body("{}").send().await.unwrap();
+    assert!(fails(twilio) && fails(notify));
 }

@@ -8,7 +8,11 @@ use std::{
 
 use homeward::{
     clock::Time,
-    domain::{contact::Channel, ids::MessageId, retry::Handed},
+    domain::{
+        contact::Channel,
+        ids::MessageId,
+        retry::{Cause, Handed},
+    },
     providers::{Outgoing, Providers, capture::Capture},
 };
 
@@ -99,7 +103,7 @@ impl Desk {
         let mood = hold(&self.moods).get(provider).copied().unwrap_or_default();
         let handed = match mood {
             Mood::Refuses(address) if address == message.address => {
-                Handed::Refused { reason: "no such number".into() }
+                Handed::Refused { cause: Cause::NoSuchAddress, reason: "no such number".into() }
             }
             Mood::Well | Mood::Refuses(_) => Handed::Accepted { reference: None },
             Mood::Down => Handed::TryAgain { reason: "down".into() },

@@ -151,6 +151,22 @@ impl FakeSms {
     }
 }
 
+/// What a gateway would post at this time: signed with this secret.
+pub fn signed(secret: &str, id: &str, at: Time, event: &serde_json::Value) -> (HeaderMap, String) {
+    let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+    let (at, body) = (at.timestamp(), event.to_string());
+    let mac = Hmac::<Sha256>::new_from_slice(&key).unwrap().chain_update(format!("{id}.{at}.{body}"));
+    let signature = format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()));
+    let headers = [
+        ("content-type", "application/json".to_owned()),
+        ("webhook-id", id.into()),
+        ("webhook-timestamp", at.to_string()),
+        ("webhook-signature", signature),
+    ];
+    let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    (HeaderMap::from_iter(headers), body)
+}
+
 struct Desk {
     key: Vec<u8>,
     script: Mutex<Script>,

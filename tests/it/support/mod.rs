@@ -1,11 +1,14 @@
 //! The rig: databases, a network that fails, providers that follow a script, and the real process.
 
 pub mod app;
+pub mod fake_notify;
 pub mod fake_sms;
 pub mod fake_smtp;
+pub mod fake_twilio;
 pub mod outside;
 pub mod postgres;
 pub mod process;
+pub mod script;
 pub mod tcp_proxy;
 pub mod watched;
 
