@@ -289,7 +289,7 @@ on_both! {
         // Nothing from her side lowers it, and it ends like every other: by a person.
         app.person("ann").post(&format!("/visits/{visit}/check-out"), json!({"pin": PIN})).await.is_ok();
         app.work().await;
-        assert_eq!(app.the_incident().await["claim"], "pin_used");
+        assert_eq!(app.the_incident().await["worker_reports"], "pin_used");
         app.finish().await;
     }
 
@@ -314,7 +314,7 @@ on_both! {
             };
             assert_eq!(reply.status, 404, "{act}: {reply:?}");
         }
-        app.person("ari").post(&format!("{path}/release"), json!({})).await.is_problem(403, "not-allowed");
+        app.person("ari").post(&format!("{path}/release"), json!({})).await.is_problem(403, "role-too-small");
         app.person("sam").post(&format!("{path}/release"), json!({})).await.is_ok();
         app.person("sam").post(&format!("{path}/release"), json!({})).await.is_ok();
         assert_eq!(app.person("two").get(&path).await.is_ok().body["kind"], "duress");
