@@ -232,15 +232,13 @@ impl Text<'_> {
             },
             Longer::Missing | Longer::Odd => None,
         };
-        match to {
-            Some(to) => self.about_running(tx, OfAll::More(to), given).await,
-            None => {
-                if let Some(given) = &given {
-                    heed(tx, self.actor, given, self.trace.now).await?;
-                }
-                Ok(Reply::HowMuchLonger { till: self.till(tx).await? }.into())
-            }
+        if let Some(to) = to {
+            return self.about_running(tx, OfAll::More(to), given).await;
         }
+        if let Some(given) = &given {
+            heed(tx, self.actor, given, self.trace.now).await?;
+        }
+        Ok(Reply::HowMuchLonger { till: self.till(tx).await? }.into())
     }
 
     async fn objects(&self, tx: &mut Tx) -> store::Result<Reply> {

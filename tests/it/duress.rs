@@ -7,7 +7,7 @@ use homeward::{domain::contact::Channel, store::Pools};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Engine, TestDb,
+    Engine,
     app::{Reply, TestApp, WESTSHIRE},
     on_both,
 };
@@ -109,20 +109,16 @@ enum Door {
 }
 
 async fn say(app: &TestApp, door: Door, who: &str, visit: Option<&String>, act: &str, pin: &str) -> String {
-    let reply = match (door, visit) {
-        (Door::Api, Some(visit)) => {
-            let (word, body) = match act {
-                "OUT" => ("check-out", json!({"pin": pin})),
-                "OK" => ("check-in", json!({"pin": pin})),
-                "MORE" => ("extend", json!({"pin": pin, "minutes": 20})),
-                _ => panic!("{act}"),
-            };
-            app.person(who).post(&format!("/visits/{visit}/{word}"), body).await
-        }
-        _ => {
-            let text = if act == "MORE" { format!("MORE 20 {pin}") } else { format!("{act} {pin}") };
-            app.person(who).post("/text", json!({ "text": text })).await
-        }
+    let reply = if let (Door::Api, Some(visit)) = (door, visit) {
+        let (word, body) = match act {
+            "OUT" => ("check-out", json!({"pin": pin})),
+            "OK" => ("check-in", json!({"pin": pin})),
+            _ => ("extend", json!({"pin": pin, "minutes": 20})),
+        };
+        app.person(who).post(&format!("/visits/{visit}/{word}"), body).await
+    } else {
+        let text = if act == "MORE" { format!("MORE 20 {pin}") } else { format!("{act} {pin}") };
+        app.person(who).post("/text", json!({ "text": text })).await
     };
     let mut alike = Alike { ids: BTreeMap::new() };
     let names: Vec<_> = reply.headers.keys().map(ToString::to_string).collect();
