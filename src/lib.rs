@@ -39,6 +39,7 @@ pub mod outward;
 pub mod startup;
 pub mod shutdown;
 pub mod config;
+pub mod inbox;
 pub mod keys;
 pub mod clock;
 pub mod telemetry;

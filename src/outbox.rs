@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     app::{
         House,
-        delivery::{self, Operator},
+        delivery::{self, Operator, Receipt},
     },
     clock::{Clock, Time},
     domain::{
@@ -245,7 +245,9 @@ impl Outbox {
         match handed {
             Ok(Handed::Accepted { reference }) => {
                 kill_point("outbox.accepted").await;
-                Mark::Accepted { provider: name, reference }
+                let receipt =
+                    if provider.provider().gives_receipts() { Receipt::Follows } else { Receipt::Never };
+                Mark::Accepted { provider: name, reference, receipt }
             }
             Ok(Handed::TryAgain { reason }) => {
                 let wait = wait_after(claimed.tries, providers.len(), jitter());
@@ -467,7 +469,7 @@ impl Sent {
 /// What came of a try.
 #[derive(Debug)]
 enum Mark {
-    Accepted { provider: String, reference: Option<String> },
+    Accepted { provider: String, reference: Option<String>, receipt: Receipt },
     Again { provider: String, reason: String, at: Time, tries: u32, all_failed: bool },
     PutOff { provider: String, until: Time, operator: Operator, next_channel: bool },
     Refused { provider: String, reason: String },
@@ -478,8 +480,9 @@ enum Mark {
 impl Mark {
     async fn keep(&self, tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trace) -> store::Result<()> {
         match self {
-            Self::Accepted { provider, reference } => {
-                delivery::accepted(tx, house, claimed, (provider, reference.as_deref()), trace).await
+            Self::Accepted { provider, reference, receipt } => {
+                let taken = (provider.as_str(), reference.as_deref());
+                delivery::accepted(tx, house, claimed, taken, *receipt, trace).await
             }
             Self::Again { provider, reason, at, tries, all_failed } => {
                 delivery::failed(tx, house, claimed, (provider, reason), (*at, *tries), trace).await?;

@@ -10,7 +10,8 @@ use crate::{
     clock::{Asked, Clock, DatabaseClock, Machine, WallClock},
     config::Config,
     domain::notice::Answering,
-    http::{self, Site},
+    http::{self, SeldomSaid, Site},
+    inbox::Inbox,
     keys::ServerKey,
     outbox::Outbox,
     outward::{NoTls, heartbeat::Heartbeat, reach::Seeker},
@@ -112,6 +113,13 @@ impl App {
         if let Some(change) = db.look(async |tx: &mut _| clocks::at_start(tx, now).await).await? {
             timer.note(change);
         }
+        let inbox = Arc::new(Inbox::new(
+            db.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&house),
+            key.clone(),
+            providers.clone(),
+        ));
         let outbox = Arc::new(Outbox::new(
             db.clone(),
             Arc::clone(&clock),
@@ -120,7 +128,16 @@ impl App {
             config.outbox.lease,
             config.outbox.at_once,
         ));
-        let site = Site { db, clock, house, key, vitals, unknown_caller: Arc::default() };
+        let site = Site {
+            db,
+            clock,
+            house,
+            key,
+            vitals,
+            inbox,
+            forged: SeldomSaid::default(),
+            unknown_caller: SeldomSaid::default(),
+        };
         Ok(Self { site, timer, outbox, heartbeat, seeker })
     }
 
@@ -144,6 +161,8 @@ impl App {
         shutdown.role("timer", async move { timer.run(stop).await });
         let (outbox, stop) = (Arc::clone(&self.outbox), shutdown.token());
         shutdown.role("outbox", async move { outbox.run(stop).await });
+        let (inbox, stop) = (Arc::clone(&self.site.inbox), shutdown.token());
+        shutdown.role("inbox", async move { inbox.run(stop).await });
         if let Some(heartbeat) = self.heartbeat {
             shutdown.role("heartbeat", heartbeat.run(shutdown.token()));
         }

@@ -11,11 +11,11 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{House, chases, clocks, sos, tick},
+    app::{self, House, chases, clocks, sos, tick},
     clock::{Change, Clock, Time},
     domain::{event::Door, policy::delta},
     kill_points::kill_point,
-    store::{self, Db, Error, Lane, Trace, pins},
+    store::{self, Db, Error, Lane, Trace, pins, receipts},
     systemd::Watchdog,
     vitals::Vitals,
 };
@@ -75,7 +75,7 @@ impl Timer {
 
     /// Does everything that is due at `now`. Idempotent.
     pub async fn tick(&self, now: Time) -> store::Result<usize> {
-        let mut worked = self.raise_silent_alarms(now).await?;
+        let mut worked = self.raise_silent_alarms(now).await? + self.notice_missed_receipts(now).await?;
         loop {
             let limit = self.limit.load(Ordering::Relaxed);
             let (house, outage) = (Arc::clone(&self.house), self.outage);
@@ -132,6 +132,19 @@ impl Timer {
             let tell =
                 async move |tx: &mut store::Tx| sos::tell_that_it_is_stuck(tx, &house, whose, now).await;
             self.db.write_in(Lane::Timer, tell).await?;
+        }
+        Ok(silent.len())
+    }
+
+    /// Row D4: a call without a receipt goes by its next channel too.
+    async fn notice_missed_receipts(&self, now: Time) -> store::Result<usize> {
+        let found = async move |tx: &mut store::Tx| receipts::silent_any_org(tx, now, AT_ONCE).await;
+        let silent = self.db.look(found).await?;
+        for which in silent.iter().copied() {
+            let missed = async move |tx: &mut store::Tx| app::receipts::is_missed(tx, which, now).await;
+            if let Err(error) = self.db.write_in(Lane::Timer, missed).await {
+                tracing::error!(%error, "a missed receipt could not be worked on; tried again with the next round");
+            }
         }
         Ok(silent.len())
     }

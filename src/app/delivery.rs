@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{
     House, MOVED_ASIDE, incidents,
+    receipts::SILENCE,
     telling::{Telling, address, tell_operator},
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
         self, Trace, Tx, incidents as incident_rows, ladders,
         messages::{self, Message, MessageState, NewMessage},
         outbox::{self, Claimed, Patience},
-        people, visits,
+        people, receipts, visits,
     },
 };
 
@@ -32,12 +33,22 @@ const TRIES_TOLD: u32 = 5;
 /// A call to act that would be put off for longer than this starts its recipient's next channel.
 const PATIENCE: TimeDelta = TimeDelta::seconds(10);
 
+/// Whether its provider will say what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipt {
+    /// It does.
+    Follows,
+    /// It never does.
+    Never,
+}
+
 /// A provider took it.
 pub async fn accepted(
     tx: &mut Tx,
     house: &House,
     claimed: &Claimed,
     (provider, reference): (&str, Option<&str>),
+    receipt: Receipt,
     trace: Trace,
 ) -> store::Result<()> {
     let message = &claimed.message;
@@ -57,6 +68,9 @@ pub async fn accepted(
         "late_by_ms": (trace.now - claimed.first_due_at).num_milliseconds(),
     });
     about.log(tx, NewEvent::new(EventKind::MessageAccepted, trace.now, body), trace).await?;
+    if receipt == Receipt::Follows && message.purpose.calls_to_act() {
+        receipts::expect_any_org(tx, message.id, trace.now + SILENCE).await?;
+    }
     if message.purpose.calls_to_act() {
         whom_it_called_in_vain(tx, house, message, &about, trace).await
     } else {
@@ -232,7 +246,12 @@ async fn taken_back(tx: &mut Tx, message: &Message) -> store::Result<bool> {
 }
 
 /// The same occasion by a channel that has not been tried.
-async fn next_channel(tx: &mut Tx, message: &Message, directory: &Directory, now: Time) -> store::Result<()> {
+pub(super) async fn next_channel(
+    tx: &mut Tx,
+    message: &Message,
+    directory: &Directory,
+    now: Time,
+) -> store::Result<()> {
     let Some(person) = message.recipient_id.and_then(|id| directory.person(id)) else { return Ok(()) };
     let tried = messages::channels_of(tx, message.organisation_id, message.occasion).await?;
     let next = Channel::ALL.into_iter().filter(|channel| !tried.contains(channel));
@@ -256,7 +275,7 @@ async fn next_channel(tx: &mut Tx, message: &Message, directory: &Directory, now
     Ok(())
 }
 
-async fn bring_next_step_forward(
+pub(super) async fn bring_next_step_forward(
     tx: &mut Tx,
     house: &House,
     message: &Message,
@@ -279,14 +298,14 @@ async fn bring_next_step_forward(
 
 /// What a message is about, locked before the message itself: whoever acts on an incident holds it while they take its
 /// messages back, and two who take their locks in opposite orders would wait for each other.
-enum About {
+pub(super) enum About {
     Incident(Box<Incident>),
     Visit(Box<Visit>),
     Nothing(OrganisationId),
 }
 
 impl About {
-    async fn lock(tx: &mut Tx, message: &Message) -> store::Result<Self> {
+    pub(super) async fn lock(tx: &mut Tx, message: &Message) -> store::Result<Self> {
         match Self::find(tx, message).await {
             // What came of the message is kept all the same, in the organisation's log.
             Err(error) if error.is_about_a_row() => {
@@ -311,8 +330,18 @@ impl About {
         Ok(Self::Nothing(organisation))
     }
 
+    /// Whether somebody is still to be called about it.
+    pub(super) fn still_calls(&self) -> bool {
+        match self {
+            Self::Incident(incident) => incident.calls(),
+            Self::Visit(_) => false,
+            // A list names several; whoever reads it twice loses nothing.
+            Self::Nothing(_) => true,
+        }
+    }
+
     /// Into its log.
-    async fn log(&mut self, tx: &mut Tx, event: NewEvent, trace: Trace) -> store::Result<()> {
+    pub(super) async fn log(&mut self, tx: &mut Tx, event: NewEvent, trace: Trace) -> store::Result<()> {
         match self {
             Self::Incident(incident) => incident_rows::log(tx, incident, event, trace).await,
             Self::Visit(visit) => visits::log(tx, visit, event, trace).await,

@@ -111,6 +111,20 @@ impl Telling<'_> {
         messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
     }
 
+    /// Calls one person to act on what is no incident.
+    pub(super) async fn call_person(
+        &self,
+        tx: &mut Tx,
+        person: PersonId,
+        notice: Notice,
+        occasion: &str,
+    ) -> store::Result<()> {
+        let Some(to) = self.directory.person(person).filter(|person| !person.left) else { return Ok(()) };
+        let occasion = Occasion::new(format!("{occasion}/to/{person}"));
+        let message = self.by_quickest(&notice, to, Subject::default(), &occasion, Purpose::FirstAlarm, None);
+        messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
+    }
+
     /// Tells whoever answers for the worker, for what is no incident.
     pub(super) async fn tell_managers(
         &self,
@@ -377,6 +391,27 @@ impl Telling<'_> {
             Occasion::new(format!("incident/{incident}/asked-after-outage")),
         )
         .await
+    }
+}
+
+/// An answer to a text, to the number that it came from.
+pub(super) fn message_to(
+    phone: &Phone,
+    recipient: Option<PersonId>,
+    text: Text,
+    subject: Subject,
+    occasion: &Occasion,
+) -> NewMessage {
+    NewMessage {
+        recipient,
+        visit: subject.visit,
+        incident: subject.incident,
+        rung: None,
+        occasion: occasion.id(),
+        purpose: Purpose::Reply,
+        channel: Channel::Sms,
+        address: phone.as_str().into(),
+        text,
     }
 }
 

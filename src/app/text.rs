@@ -433,6 +433,11 @@ fn codes(command: &Command) -> Option<(&'static str, Option<Code>)> {
     })
 }
 
+/// The code in an answer to a call.
+pub(super) fn code_of_answer(command: &Command) -> Option<Code> {
+    codes(command).and_then(|(_, code)| code)
+}
+
 enum Found {
     Open(IncidentId),
     Reply(Reply),

@@ -24,7 +24,7 @@ use crate::{
     store::{
         self, Error, Trace, Tx,
         events::log_for_organisation,
-        idempotency, incidents as incident_rows, installation, ladders, people,
+        idempotency, incidents as incident_rows, installation, ladders, people, receipts,
         visits::{self, DueVisit},
     },
 };
@@ -155,7 +155,8 @@ pub async fn forget_old_keys(tx: &mut Tx, now: Time) -> store::Result<()> {
 pub async fn next_due(tx: &mut Tx) -> store::Result<Option<Time>> {
     let visit = visits::next_due_any_org(tx).await?;
     let incident = incident_rows::next_due_any_org(tx).await?;
-    Ok(visit.into_iter().chain(incident).min())
+    let receipt = receipts::next_silent_any_org(tx).await?;
+    Ok(visit.into_iter().chain(incident).chain(receipt).min())
 }
 
 async fn how_opened(tx: &mut Tx, outage: std::time::Duration, now: Time) -> store::Result<Opened> {

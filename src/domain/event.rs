@@ -111,6 +111,16 @@ kinds! {
     IncidentReviewed = "incident.reviewed"
     /// A duress alarm was released to its subject.
     IncidentReleased = "incident.released"
+    /// A text from a number that is nobody's.
+    TextFromUnknown = "text.from_unknown"
+    /// Something that claims to come from a provider and does not.
+    WebhookForged = "webhook.forged"
+    /// A message is on the phone, or with the mail server.
+    MessageDelivered = "message.delivered"
+    /// A message that a provider had taken will not arrive.
+    MessageUndelivered = "message.undelivered"
+    /// No receipt came in time: the next channel starts.
+    MessageUnconfirmed = "message.unconfirmed"
     /// A provider took a message.
     MessageAccepted = "message.accepted"
     /// The first try to hand a message over failed.
@@ -163,6 +173,10 @@ pub enum Door {
     Outbox,
     /// The command line.
     CommandLine,
+    /// A text message.
+    Sms,
+    /// What a provider says of a message.
+    Receipt,
 }
 
 /// Something that happened, before it has its place in a chain.

@@ -16,6 +16,7 @@ pub mod follow_up;
 pub mod ladder;
 pub mod simulation;
 pub mod notice;
+pub mod receipt;
 pub mod reply;
 pub mod wording;
 pub mod local_time;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
+    contact::Channel,
     follow_up::FollowUpKind,
     incident::Outcome,
     visit::{KnownBy, Reminder, Report, Risk},
@@ -24,6 +25,8 @@ pub enum Purpose {
     Alarm,
     /// What others have to know: who has it, what the worker says, how it ended.
     Told,
+    /// An answer to a text.
+    Reply,
     /// To the worker: the deadline comes, or has come.
     Reminder,
 }
@@ -147,6 +150,18 @@ pub enum Notice {
     SosToOwner,
     /// The worker has called for help again.
     SosAgain,
+    /// Somebody cannot be reached by a channel: their phone takes no texts from us, or the address is none.
+    CannotBeReached {
+        /// Who.
+        who: String,
+        /// By what.
+        channel: Channel,
+    },
+    /// A number that is nobody's has called for help.
+    UnknownCallsForHelp {
+        /// As it is dialled.
+        number: String,
+    },
     /// A call to act: a worker is under duress.
     Duress(SosCall),
     /// To the owner: the worker is under duress.

@@ -6,6 +6,8 @@ use crate::clock::Time;
 /// The answer to a text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
+    /// To a number that is nobody's.
+    UnknownNumber,
     /// To IN: watched.
     Watching {
         /// Until when.

@@ -4,6 +4,7 @@ pub mod api;
 mod auth;
 mod body;
 mod health;
+mod inbound;
 pub mod metrics;
 pub mod problem;
 
@@ -15,7 +16,7 @@ use axum::{
     http::{HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -23,6 +24,7 @@ use crate::{
     app::House,
     clock::{Clock, Time},
     http::problem::{Kind, Problem},
+    inbox::Inbox,
     keys::ServerKey,
     store::Db,
     vitals::Vitals,
@@ -40,9 +42,29 @@ pub struct Site {
     /// What PINs are hashed under.
     pub key: ServerKey,
     /// When a call for help by an unknown token was last logged: whoever sends many fills no log.
-    pub unknown_caller: Arc<Mutex<Option<Time>>>,
+    pub unknown_caller: SeldomSaid,
+    /// When something forged was last logged.
+    pub forged: SeldomSaid,
+    /// What providers send.
+    pub inbox: Arc<Inbox>,
     /// How this process is.
     pub vitals: Arc<Vitals>,
+}
+
+/// When something was last said that is not said each time.
+#[derive(Debug, Clone, Default)]
+pub struct SeldomSaid(Arc<Mutex<Option<Time>>>);
+
+impl SeldomSaid {
+    /// Whether it is time to say it again; then it counts as said.
+    pub fn is_time_again(&self, now: Time, every: chrono::TimeDelta) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let again = last.is_none_or(|last| now - last >= every);
+        if again {
+            *last = Some(now);
+        }
+        again
+    }
 }
 
 /// Everything that is served.
@@ -56,6 +78,8 @@ pub fn router(site: Site) -> Router {
             "/openapi.json",
             get(move || async move { ([(header::CONTENT_TYPE, "application/json")], description.clone()) }),
         )
+        .route("/inbound/sms/{kind}", post(inbound::text))
+        .route("/receipts/{provider}", post(inbound::receipt))
         .route("/problems/{slug}", get(explain))
         .route("/healthz", get(health::alive))
         .route("/healthz/{nonce}", get(health::prove))

@@ -32,7 +32,7 @@ const WAITING_CALLS: &str =
        AND state = 'pending' AND purpose IN ('first_alarm', 'alarm') AND recipient_id IS NOT NULL";
 const OF_OCCASION: &str = "SELECT channel FROM message WHERE occasion = $1 AND organisation_id = $2";
 const STANDING_IN_ROUND: &str = "SELECT count(*) FROM message WHERE incident_id = $1 AND organisation_id = $2
-       AND message.raise = $3 AND step = $4 AND round = $5 AND state <> 'refused'";
+       AND message.raise = $3 AND step = $4 AND round = $5 AND state <> 'refused' AND coalesce(receipt, '') <> 'failed'";
 const TAKE_BACK_CALLS: &str = "UPDATE message SET state = 'taken_back', finished_at = $3
      WHERE incident_id = $1 AND organisation_id = $2 AND state = 'pending' AND purpose IN ('first_alarm', 'alarm')";
 const DROP_CALLS: &str = "DELETE FROM outbox WHERE message_id IN (SELECT id FROM message
@@ -85,7 +85,8 @@ pub struct NewMessage {
 }
 
 impl NewMessage {
-    fn id(&self) -> MessageId {
+    /// Its id: the same for the same occasion and channel.
+    pub fn id(&self) -> MessageId {
         MessageId::of(self.occasion, self.channel)
     }
 
@@ -96,7 +97,7 @@ impl NewMessage {
             (Purpose::FirstAlarm, Some(Rung { step: 1.., .. })) => 1,
             (Purpose::FirstAlarm | Purpose::StandDown, _) => 0,
             (Purpose::Alarm, _) => 2,
-            (Purpose::Told, _) => 3,
+            (Purpose::Told | Purpose::Reply, _) => 3,
             (Purpose::Reminder, _) => 4,
         }
     }

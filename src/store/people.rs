@@ -35,6 +35,9 @@ const TEAMS: &str = "SELECT id, key, name, parent_id, policy FROM team WHERE org
 const PEOPLE: &str = "SELECT id, key, name, team_id, role, phone, email, manager_id, has_left FROM person WHERE organisation_id = $1";
 const LAST_RESORT: &str = "SELECT last_resort FROM organisation WHERE id = $1";
 const NAME: &str = "SELECT name FROM person WHERE id = $1 AND organisation_id = $2";
+const CALLERS_ANY_ORG: &str =
+    "SELECT p.id AS person_id, p.organisation_id, p.team_id, p.role, p.name, p.has_left, o.zone
+     FROM person p JOIN organisation o ON o.id = p.organisation_id WHERE p.phone = $1 ORDER BY p.id";
 const CONTACTS: &str =
     "SELECT c.person_id, c.contact_id FROM emergency_contact c JOIN person p ON p.id = c.person_id
      WHERE p.organisation_id = $1 ORDER BY c.person_id, c.position";
@@ -282,6 +285,30 @@ pub async fn save(tx: &mut Tx, key: &str, directory: &Directory) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Somebody whose number it is.
+#[derive(Debug, Clone, FromRow)]
+pub struct Caller {
+    /// Who.
+    pub person_id: PersonId,
+    /// In which organisation.
+    pub organisation_id: OrganisationId,
+    /// In which team.
+    pub team_id: TeamId,
+    /// What their account is for; none: an outside contact.
+    pub role: Option<Role>,
+    /// As people call them.
+    pub name: String,
+    /// Whether they have left.
+    pub has_left: bool,
+    /// The zone that times are written in.
+    pub zone: String,
+}
+
+/// Everybody whose number it is.
+pub async fn callers_any_org(tx: &mut Tx, phone: &Phone) -> Result<Vec<Caller>> {
+    Ok(both!(tx, |c| sqlx::query_as(CALLERS_ANY_ORG).bind(phone).fetch_all(c).await?))
 }
 
 /// The code by which a person speaks of an incident, if the ladder has called them about it.

@@ -23,6 +23,7 @@ mod operating;
 mod properties;
 mod providers;
 mod simulation;
+mod sms;
 mod sos;
 mod store;
 mod support;

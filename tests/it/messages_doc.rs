@@ -8,7 +8,7 @@ use std::{collections::HashSet, fmt::Write as _};
 use chrono::{DateTime, Utc};
 use homeward::domain::{
     command::words::{CARRIER_WORDS, LISTED, Needs},
-    contact::Phone,
+    contact::{Channel, Phone},
     follow_up::FollowUpKind,
     incident::{Kind, Outcome},
     notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Reader, SosCall},
@@ -148,6 +148,10 @@ catalogue! { notices of Notice {
     PoliceReminder, "the police have had it for a while", "the owner", [Notice::PoliceReminder { until: at("15:00") }];
     SosToOwner, "the worker whose alarm they have called for help", "the owner", [Notice::SosToOwner];
     SosAgain, "the worker called for help again", "everybody who was called", [Notice::SosAgain];
+    CannotBeReached, "a provider says that somebody's phone or address takes nothing from us", "their manager", [
+        Notice::CannotBeReached { who: s("Jo Lee"), channel: Channel::Sms }, Notice::CannotBeReached { who: s("Jo Lee"), channel: Channel::Email },
+    ];
+    UnknownCallsForHelp, "a number that is nobody's calls for help", "whoever is on duty", [Notice::UnknownCallsForHelp { number: s("07700900999") }];
     Duress, "the duress PIN or word was given", "staff whom the ladder calls", [duress(Again::No), duress(lapsed()), duress(police_unanswered())];
     DuressToOwner, "the worker whose alarm they have is under duress", "the owner", [Notice::DuressToOwner];
     StandDown, "an alarm that they were called about is a duress alarm now", "outside contacts", [Notice::StandDown];
@@ -257,6 +261,7 @@ catalogue! { replies of Reply {
         Reply::NotUnderstood { perhaps: None, till: Some(at("15:00")) },
         Reply::NotUnderstood { perhaps: Some("OUT"), till: Some(at("15:00")) },
     ];
+    UnknownNumber, "any text from a number that is nobody's, once a day", "that number", [Reply::UnknownNumber];
     OnlyAnswers, "anything but an answer", "outside contacts", [Reply::OnlyAnswers];
     Taken, "ACK", "staff who were called", [taken(Kind::Overdue), taken(Kind::Sos)];
     TakenBy, "ACK, HOLD: too late", "staff who were called",

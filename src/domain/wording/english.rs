@@ -6,6 +6,7 @@ use super::{Doing, PinAnswer, PinRefused, Text, Wording, english_calls as calls,
 use crate::{
     clock::Time,
     domain::{
+        contact::Channel,
         follow_up::FollowUpKind,
         incident::{Claim, Holder, Incident, IncidentState, Kind, Outcome},
         local_time::written,
@@ -128,6 +129,20 @@ impl Wording for English {
                 sms::with_names([worker], |[worker]| {
                     format!("SOS: {worker} has called for help again, {}. Ring 999 if nobody has yet.", time(facts.now))
                 }),
+            ),
+            Notice::CannotBeReached { who, channel } => both(
+                &format!("{who} cannot be reached by {}", channel.as_str()),
+                sms::with_names([who], |[who]| {
+                    let by = match channel {
+                        Channel::Sms => "text: the phone has opted out (STOP), or takes none",
+                        Channel::Email => "mail: the address does not exist",
+                    };
+                    format!("{who} cannot be reached by {by}. Alarms would not arrive there. Please mend it today.")
+                }),
+            ),
+            Notice::UnknownCallsForHelp { number } => both(
+                "A number that nobody knows has called for help",
+                format!("SOS from {number}, a number that Homeward does not know. Ring it now; in danger 999. Whose phone is it?"),
             ),
             Notice::DuressToOwner => both(
                 &format!("DURESS: {worker}, whom you have"),

@@ -107,6 +107,9 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
             };
             format!("Not understood.{meant}{watched} Try: IN 60, OUT and PIN, MORE 30 and PIN, OK and PIN, SOS.")
         }
+        Reply::UnknownNumber => {
+            "This number is not known to Homeward. YOU ARE NOT BEING WATCHED. In danger ring 999. Ask your manager to set up this phone.".into()
+        }
         Reply::OnlyAnswers => {
             "Nothing done: from this number only alarms are answered: ACK, NO, SAFE or NOT SAFE and the code. In danger ring 999.".into()
         }

@@ -1,6 +1,6 @@
 //! A call for help over HTTP: any body or none, no PIN, and a token that was once issued, be it expired or revoked.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::{
     extract::State,
@@ -125,13 +125,7 @@ pub(super) fn not_sent() -> Response {
 /// A call that nobody can be found for: refused, but somebody has to be able to see that it came. Whoever sends many fills
 /// no log: one a minute is kept.
 async fn whose_nobody_knows(site: &Site, now: Time) -> Response {
-    let again = {
-        let mut kept = site.unknown_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        let again = kept.is_some_and(|kept| (now - kept).abs() < TimeDelta::minutes(1));
-        *kept = if again { *kept } else { Some(now) };
-        again
-    };
-    if !again {
+    if site.unknown_caller.is_time_again(now, TimeDelta::minutes(1)) {
         let trace = Trace { actor: None, door: Door::Api, now };
         let kept = site.db.write(async move |tx| access::log_unknown_caller(tx, trace).await).await;
         if let Err(error) = kept {

@@ -1,0 +1,225 @@
+//! Texts that come in by SMS (rows S1 to S4): each kept first, done once, answered by a text, and then erased.
+
+use serde_json::json;
+
+use super::{
+    House, MOVED_ASIDE,
+    access::Actor,
+    telling::{Subject, Telling, message_to, tell_of_stuck_deadline},
+    text::{self, Answer, Received, Sender},
+};
+use crate::{
+    clock::Time,
+    domain::{
+        command::{Command, parse},
+        contact::Phone,
+        event::{Door, EventKind, NewEvent},
+        ids::OrganisationId,
+        notice::{Notice, Occasion},
+        people::Role,
+        reply::Reply,
+        visit::VisitState,
+        wording::{English, Text, Wording},
+    },
+    keys::ServerKey,
+    store::{
+        self, Trace, Tx, events::log_for_organisation, inbound, inbound::InboundText, messages, people,
+        visits,
+    },
+};
+
+/// Keeps a text and does what it says, in one transaction. One that is there already is the same text told again. What cannot be
+/// done now stays kept, and is tried again.
+pub async fn take(
+    tx: &mut Tx,
+    house: &House,
+    key: &ServerKey,
+    text: &InboundText,
+    now: Time,
+) -> store::Result<()> {
+    if inbound::keep_any_org(tx, text).await? { work_on(tx, house, key, text, now).await } else { Ok(()) }
+}
+
+/// Does what a text says that was kept before.
+pub async fn try_again(
+    tx: &mut Tx,
+    house: &House,
+    key: &ServerKey,
+    name: &inbound::TextName,
+    now: Time,
+) -> store::Result<()> {
+    let Some(text) = inbound::load_any_org(tx, name).await? else { return Ok(()) };
+    work_on(tx, house, key, &text, now).await
+}
+
+async fn work_on(
+    tx: &mut Tx,
+    house: &House,
+    key: &ServerKey,
+    text: &InboundText,
+    now: Time,
+) -> store::Result<()> {
+    let done = tx
+        .part(async |tx| {
+            do_what_it_says(tx, house, key, text, now).await?;
+            inbound::done_any_org(tx, &text.name).await
+        })
+        .await;
+    let Err(error) = done else { return Ok(()) };
+    if error.is_for_the_whole() {
+        return Err(error);
+    }
+    tracing::error!(%error, name = ?text.name, "a text could not be worked on; tried again in 30 s");
+    inbound::again_any_org(tx, &text.name, now + MOVED_ASIDE).await?;
+    // Somebody has said something, and nothing came of it: people have to know.
+    let what = format!("text {}/{}", text.name.provider, text.name.provider_id);
+    for (organisation, _) in people::organisations_any_org(tx).await? {
+        tx.part(async |tx| tell_of_stuck_deadline(tx, house, organisation, &what, now).await).await?;
+    }
+    Ok(())
+}
+
+async fn do_what_it_says(
+    tx: &mut Tx,
+    house: &House,
+    key: &ServerKey,
+    text: &InboundText,
+    now: Time,
+) -> store::Result<()> {
+    let Ok(phone) = Phone::parse(&text.sender) else { return Ok(()) };
+    let command = parse(&text.body);
+    let callers = people::callers_any_org(tx, &phone).await?;
+    let Some(caller) = meant(tx, callers, &command).await? else {
+        return unknown(tx, house, &phone, &command, now).await;
+    };
+    // Said when its provider got it: the networks may have held it for long.
+    let made_at = text.sent_at.filter(|sent| *sent < now);
+    let received = Received { text: text.body.clone(), made_at };
+    let trace = Trace { actor: Some(caller.actor.person), door: Door::Sms, now };
+    let answer = match caller.is {
+        Is::WithAccount => {
+            text::take(tx, house, key, &Sender::Account(caller.actor.clone()), &received, trace).await?
+        }
+        Is::Outside => {
+            let (organisation, person) = (caller.actor.organisation, caller.actor.person);
+            text::take(tx, house, key, &Sender::Outside { organisation, person }, &received, trace).await?
+        }
+        // Whoever has left is not watched; a call for help is one all the same.
+        Is::Gone => match text::help_by_old_token(tx, house, &caller.actor, &received, trace).await? {
+            Some(reply) => Answer::from(reply),
+            None => return unknown(tx, house, &phone, &command, now).await,
+        },
+    };
+    let occasion = Occasion::new(format!("text/{}/{}/reply", text.name.provider, text.name.provider_id));
+    let words = English.reply(&answer.reply, now, caller.actor.zone);
+    let subject = Subject { visit: answer.visit, incident: None };
+    let reply = message_to(&phone, Some(caller.actor.person), reply_text(words), subject, &occasion);
+    messages::queue(tx, caller.actor.organisation, &[reply], now).await
+}
+
+fn reply_text(words: String) -> Text {
+    Text { mail: words.clone(), sms: words, subject: "Homeward".into() }
+}
+
+/// How a number's owner stands to Homeward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Is {
+    WithAccount,
+    Outside,
+    Gone,
+}
+
+struct Meant {
+    actor: Actor,
+    is: Is,
+}
+
+/// Whom a number means: mostly there is one. Of several (an office line, a pool phone) the one who was called under the code that
+/// is said; else the one who is on a visit; else whoever has an account and visits.
+async fn meant(tx: &mut Tx, callers: Vec<people::Caller>, command: &Command) -> store::Result<Option<Meant>> {
+    let mut best: Option<((bool, bool, Is, bool), Meant)> = None;
+    for caller in callers {
+        let is = match (caller.has_left, caller.role) {
+            (true, _) => Is::Gone,
+            (false, Some(_)) => Is::WithAccount,
+            (false, None) => Is::Outside,
+        };
+        let zone = caller
+            .zone
+            .parse()
+            .map_err(|_| store::Error::inconsistent("organisation", "zone", caller.organisation_id))?;
+        let actor = Actor {
+            organisation: caller.organisation_id,
+            person: caller.person_id,
+            team: caller.team_id,
+            role: caller.role.unwrap_or(Role::Worker),
+            name: caller.name,
+            zone,
+        };
+        let code = text::code_of_answer(command);
+        let was_called = match &code {
+            Some(code) => people::incident_of_code(tx, actor.person, code.as_str()).await?.is_some(),
+            None => false,
+        };
+        let running = visits::find_running_of(tx, actor.organisation, actor.person).await?;
+        let on_a_visit = running.iter().any(|visit| matches!(visit.state, VisitState::Begun { .. }));
+        let rank = (!was_called, !on_a_visit, is, actor.role != Role::Worker);
+        if best.as_ref().is_none_or(|(other, _)| rank < *other) {
+            best = Some((rank, Meant { actor, is }));
+        }
+    }
+    Ok(best.map(|(_, meant)| meant))
+}
+
+/// A number that is nobody's: told so once a day; a call for help goes to whoever is on duty, with the number.
+async fn unknown(
+    tx: &mut Tx,
+    house: &House,
+    phone: &Phone,
+    command: &Command,
+    now: Time,
+) -> store::Result<()> {
+    let trace = Trace::machine(Door::Sms, now);
+    let calls_for_help = matches!(command, Command::Sos { .. } | Command::NotSafe { .. });
+    let reply = Occasion::new(format!("unknown/{}/{}", phone.as_str(), now.date_naive()));
+    let mut told = false;
+    for (organisation, _) in people::organisations_any_org(tx).await? {
+        let answered = reply_text(English.reply(&Reply::UnknownNumber, now, chrono_tz::UTC));
+        let answer = message_to(phone, None, answered, Subject::default(), &reply);
+        let is_new = messages::state(tx, organisation, answer.id()).await?.is_none();
+        if is_new && !told {
+            messages::queue(tx, organisation, &[answer], now).await?;
+        }
+        // A number that texts on and on fills no log.
+        if is_new || calls_for_help {
+            let body = json!({"called_for_help": calls_for_help});
+            let event = NewEvent::new(EventKind::TextFromUnknown, now, body)
+                .with_private(json!({"number": phone.as_str()}));
+            log_for_organisation(tx, organisation, (None, None), trace, event).await?;
+        }
+        if calls_for_help {
+            tell_duty(tx, house, organisation, phone, now).await?;
+        }
+        told = true;
+    }
+    Ok(())
+}
+
+async fn tell_duty(
+    tx: &mut Tx,
+    house: &House,
+    organisation: OrganisationId,
+    phone: &Phone,
+    now: Time,
+) -> store::Result<()> {
+    let directory = people::directory(tx, organisation).await?;
+    let notice = Notice::UnknownCallsForHelp { number: phone.dialled() };
+    // Told again when it is said again, but not each second.
+    let occasion = format!("unknown/{}/help/{}", phone.as_str(), now.timestamp() / 120);
+    let nobody = crate::domain::ids::PersonId(uuid::Uuid::nil());
+    let telling = Telling { house, directory: &directory, worker: nobody, now };
+    match directory.duty_manager {
+        Some(duty) => telling.call_person(tx, duty, notice, &occasion).await,
+        None => telling.tell_managers(tx, notice, None, &occasion).await,
+    }
+}
