@@ -1,7 +1,10 @@
 //! The inbox: what providers send, or say when they are asked. Every text is kept and done in one transaction, once for each name
 //! that its provider has for it; what could not be done is done later.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +13,7 @@ use crate::{
         House, inbound as texts,
         receipts::{self, Said, Which},
     },
-    clock::Clock,
+    clock::{Clock, Time},
     domain::{
         command::{Command, parse},
         contact::Channel,
@@ -18,7 +21,7 @@ use crate::{
     keys::ServerKey,
     providers::{
         Entry, Providers,
-        inbound::{Outcome, Receipt, ReceiptOf, Received, ReceivedText, Sender},
+        inbound::{Incoming, NotTaken, Outcome, Receipt, ReceiptOf, Received, ReceivedText, Sender, Thanks},
     },
     store::{
         self, Db, Lane, Tx,
@@ -33,6 +36,44 @@ const POLL_EACH: u32 = 12;
 /// So many at a time.
 const AT_ONCE: i64 = 50;
 
+/// What is forged is logged so often at most: whoever sends many fills no log.
+const FORGED_LOGGED_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+
+/// Where something came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// Where providers of this kind post texts.
+    Texts(String),
+    /// Where the provider of this name posts receipts.
+    Receipts(String),
+}
+
+/// A request as it came.
+#[derive(Clone, Copy)]
+pub struct Request<'r> {
+    /// The path and the query, as they were asked for.
+    pub path_and_query: &'r str,
+    /// The headers.
+    pub headers: &'r reqwest::header::HeaderMap,
+    /// The body.
+    pub body: &'r [u8],
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// It is kept, and need not be said again; this is what its provider wants to hear.
+    Kept(Thanks),
+    /// It is not kept: whoever sent it has to send it again.
+    NotKept,
+    /// It is not shown to be from a provider.
+    Forged,
+    /// It is from a provider and cannot be read; why.
+    Unreadable(String),
+    /// No provider has this address.
+    NobodyHere,
+}
+
 /// What the inbox works with.
 #[derive(Debug)]
 pub struct Inbox {
@@ -41,6 +82,7 @@ pub struct Inbox {
     house: Arc<House>,
     key: ServerKey,
     providers: Providers,
+    forged: Mutex<Option<Time>>,
 }
 
 impl Inbox {
@@ -52,16 +94,61 @@ impl Inbox {
         key: ServerKey,
         providers: Providers,
     ) -> Self {
-        Self { db, clock, house, key, providers }
+        Self { db, clock, house, key, providers, forged: Mutex::default() }
     }
 
-    /// The providers.
-    pub fn providers(&self) -> &Providers {
-        &self.providers
+    /// Hears what came to an address. Only what is shown to be from a provider of that address is taken.
+    pub async fn hear(&self, address: &Address, request: Request<'_>) -> Heard {
+        let now = self.clock.now();
+        let Request { path_and_query, headers, body } = request;
+        let incoming = Incoming { path_and_query, headers, body, now };
+        let entries: Vec<_> = match address {
+            Address::Texts(kind) => self.providers.inbound(kind).collect(),
+            Address::Receipts(name) => self.providers.named(name).into_iter().collect(),
+        };
+        for entry in &entries {
+            let received = match entry.provider().verify_and_read(&incoming) {
+                Ok(received) => received,
+                // Perhaps it is from another of the same kind.
+                Err(NotTaken::Forged(_)) => continue,
+                Err(why @ NotTaken::Malformed(_)) => {
+                    tracing::error!(provider = entry.name(), %why, "a provider sent what cannot be read");
+                    return Heard::Unreadable(why.to_string());
+                }
+            };
+            return match self.take(entry, received).await {
+                Ok(()) => Heard::Kept(entry.provider().thanks()),
+                Err(error) => {
+                    tracing::error!(%error, provider = entry.name(), "what a provider sent could not be kept");
+                    Heard::NotKept
+                }
+            };
+        }
+        if entries.is_empty() {
+            return Heard::NobodyHere;
+        }
+        self.log_forged(now).await;
+        Heard::Forged
     }
 
-    /// Takes what a provider says. Once this is done it is kept, and need not be said again.
-    pub async fn take(&self, from: &Entry, received: Received) -> store::Result<()> {
+    async fn log_forged(&self, now: Time) {
+        let again = {
+            let mut last = self.forged.lock().unwrap_or_else(PoisonError::into_inner);
+            let again = last.is_none_or(|last| now - last >= FORGED_LOGGED_EVERY);
+            *last = if again { Some(now) } else { *last };
+            again
+        };
+        if !again {
+            return;
+        }
+        tracing::warn!("a request that claims to be a provider's is not");
+        let case = async move |tx: &mut Tx| texts::log_forged(tx, now).await;
+        if let Err(error) = self.db.write_in(Lane::Usual, case).await {
+            tracing::error!(%error, "a forged request was not logged");
+        }
+    }
+
+    async fn take(&self, from: &Entry, received: Received) -> store::Result<()> {
         match received {
             Received::Text(text) => self.take_text(from, text).await,
             Received::Receipt(receipt) => self.take_receipt(receipt).await,
@@ -126,11 +213,8 @@ impl Inbox {
             match entry.poll_texts(self.clock.now()).await {
                 Ok(polled) => {
                     if polled.unreadable > 0 {
-                        tracing::error!(
-                            provider = entry.name(),
-                            count = polled.unreadable,
-                            "texts that came in cannot be read"
-                        );
+                        let (provider, count) = (entry.name(), polled.unreadable);
+                        tracing::error!(provider, count, "some of what came in cannot be read");
                     }
                     // The newest come first; people said them in the other order.
                     for text in polled.texts.into_iter().rev() {
@@ -138,7 +222,7 @@ impl Inbox {
                     }
                 }
                 Err(why) => {
-                    tracing::warn!(provider = entry.name(), %why, "the texts that came in could not be asked for");
+                    tracing::warn!(provider = entry.name(), %why, "what came in could not be asked for");
                 }
             }
         }
@@ -155,12 +239,12 @@ impl Inbox {
             }
             looks = looks.wrapping_add(1);
             if let Err(error) = self.catch_up().await {
-                tracing::error!(%error, "texts that were kept could not be looked at; the next look follows");
+                tracing::error!(%error, "what was kept could not be looked at; the next look follows");
             }
             if looks.is_multiple_of(POLL_EACH)
                 && let Err(error) = self.poll().await
             {
-                tracing::error!(%error, "texts that were asked for could not be kept; asked for again in a minute");
+                tracing::error!(%error, "what was asked for could not be kept; asked for again in a minute");
             }
         }
     }

@@ -128,16 +128,7 @@ impl App {
             config.outbox.lease,
             config.outbox.at_once,
         ));
-        let site = Site {
-            db,
-            clock,
-            house,
-            key,
-            vitals,
-            inbox,
-            forged: SeldomSaid::default(),
-            unknown_caller: SeldomSaid::default(),
-        };
+        let site = Site { db, clock, house, key, vitals, inbox, unknown_caller: SeldomSaid::default() };
         Ok(Self { site, timer, outbox, heartbeat, seeker })
     }
 

@@ -69,7 +69,7 @@ async fn work_on(
     if error.is_for_the_whole() {
         return Err(error);
     }
-    tracing::error!(%error, name = ?text.name, "a text could not be worked on; tried again in 30 s");
+    tracing::error!(%error, "what came in could not be worked on; tried again in 30 s");
     inbound::again_any_org(tx, &text.name, now + MOVED_ASIDE).await?;
     // Somebody has said something, and nothing came of it: people have to know.
     let what = format!("text {}/{}", text.name.provider, text.name.provider_id);
@@ -201,6 +201,16 @@ async fn unknown(
             tell_duty(tx, house, organisation, phone, now).await?;
         }
         told = true;
+    }
+    Ok(())
+}
+
+/// Logs something that claimed to be a provider's and was not. It belongs to nobody, so every organisation gets to see it.
+pub async fn log_forged(tx: &mut Tx, now: Time) -> store::Result<()> {
+    let trace = Trace::machine(Door::Sms, now);
+    for (organisation, _) in people::organisations_any_org(tx).await? {
+        let event = NewEvent::new(EventKind::WebhookForged, now, json!({}));
+        log_for_organisation(tx, organisation, (None, None), trace, event).await?;
     }
     Ok(())
 }

@@ -43,8 +43,6 @@ pub struct Site {
     pub key: ServerKey,
     /// When a call for help by an unknown token was last logged: whoever sends many fills no log.
     pub unknown_caller: SeldomSaid,
-    /// When something forged was last logged.
-    pub forged: SeldomSaid,
     /// What providers send.
     pub inbox: Arc<Inbox>,
     /// How this process is.

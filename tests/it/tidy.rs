@@ -40,10 +40,14 @@ fn arrows() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("app", &["domain", "store"][..]),
         ("timer", &["app", "store", "domain"][..]),
         ("outbox", &["app", "store", "providers", "domain"][..]),
-        ("http", &["app", "store", "domain"][..]),
+        ("inbox", &["app", "store", "providers", "domain"][..]),
+        ("http", &["app", "store", "domain", "inbox"][..]),
         ("outward", &["app", "store", "domain", "providers"][..]),
         ("demo", &["app", "store", "domain", "http", "providers", "startup"][..]),
-        ("startup", &["app", "store", "domain", "http", "timer", "outbox", "outward", "providers"][..]),
+        (
+            "startup",
+            &["app", "store", "domain", "http", "timer", "outbox", "inbox", "outward", "providers"][..],
+        ),
         (
             "cli",
             &["app", "store", "domain", "http", "timer", "outbox", "outward", "providers", "startup", "demo"]

@@ -612,6 +612,7 @@ impl Model {
                     // Whoever was asked to ring the worker is asked not to; and what has not gone yet does not go.
                     let outside = it.called().into_iter().filter(|who| OUTSIDE.contains(who));
                     it.told.extend(outside.map(|who| (now, who)));
+                    it.noise_again(now);
                     it.quiet.push(Quiet { since: now, until: Some(now), owner: None });
                 }
                 it.upgrade(kind, now);
