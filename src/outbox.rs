@@ -1,6 +1,8 @@
 //! The outbox: the only place that sends. It claims what is due, hands it to a provider, and marks what came of it; a claim
 //! whose process died is simply due again when its lease ends.
 
+mod breaker;
+
 use std::{
     collections::HashMap,
     ops::Range,
@@ -9,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use breaker::Breakers;
 use chrono::TimeDelta;
 use futures::FutureExt;
 use tokio::{
@@ -59,7 +62,7 @@ pub struct Outbox {
     providers: Providers,
     lease: Duration,
     at_once: usize,
-    paused: Mutex<HashMap<String, Time>>,
+    breakers: Breakers,
     /// When whoever runs the service was last told that a channel's providers put off a call.
     told_of: Mutex<HashMap<Channel, Time>>,
 }
@@ -81,7 +84,7 @@ impl Outbox {
             providers,
             lease,
             at_once: at_once.max(1),
-            paused: Mutex::default(),
+            breakers: Breakers::default(),
             told_of: Mutex::default(),
         }
     }
@@ -215,9 +218,12 @@ impl Outbox {
         let first = provider_for(claimed.tries - 1, providers.len());
         let now = self.clock.now();
         let in_turn = providers.iter().cycle().skip(first).take(providers.len());
-        let Some(provider) =
-            in_turn.clone().find(|provider| self.paused_until(provider.name(), now).is_none())
-        else {
+        let asked = in_turn.filter(|provider| self.breakers.paused_until(provider.name(), now).is_none());
+        // One that has just failed several times gives its turn to one that works; where none does it keeps it.
+        let whose_turn = asked.clone().next();
+        let broken = whose_turn.is_some_and(|provider| self.breakers.is_open(provider.name(), now));
+        let instead = asked.clone().find(|provider| broken && self.breakers.is_well(provider.name()));
+        let Some(provider) = instead.or(whose_turn) else {
             let Some(until) = self.all_paused_until(message.channel, now) else {
                 let reason = "no provider is configured for this channel";
                 return Mark::Refused { provider: "none".into(), reason: reason.into() };
@@ -242,6 +248,12 @@ impl Outbox {
         };
         let name = provider.name().to_owned();
         let handed = AssertUnwindSafe(provider.send(&outgoing)).catch_unwind().await;
+        match &handed {
+            Ok(Handed::TryAgain { .. }) => self.breakers.failed(&name, self.clock.now()),
+            Ok(_) => self.breakers.works(&name),
+            // The message is to blame.
+            Err(_panic) => {}
+        }
         match handed {
             Ok(Handed::Accepted { reference }) => {
                 kill_point("outbox.accepted").await;
@@ -262,7 +274,7 @@ impl Outbox {
             }
             Ok(Handed::Slow { wait }) => {
                 let until = self.clock.now() + delta(wait);
-                self.paused.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), until);
+                self.breakers.pause(&name, until);
                 if let Some(until) = self.all_paused_until(message.channel, self.clock.now()) {
                     return self.put_off(claimed, name, until);
                 }
@@ -280,7 +292,7 @@ impl Outbox {
     fn all_paused_until(&self, channel: Channel, now: Time) -> Option<Time> {
         let until = self.providers.for_channel(channel).iter();
         let until: Option<Vec<Time>> =
-            until.map(|provider| self.paused_until(provider.name(), now)).collect();
+            until.map(|provider| self.breakers.paused_until(provider.name(), now)).collect();
         until?.into_iter().min()
     }
 
@@ -300,11 +312,6 @@ impl Outbox {
             _ => Operator::Knows,
         };
         Mark::PutOff { provider, until, operator, next_channel: begins }
-    }
-
-    fn paused_until(&self, provider: &str, now: Time) -> Option<Time> {
-        let paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
-        paused.get(provider).copied().filter(|until| now < *until)
     }
 
     /// The third: keeps what came of some tries, together, in one commit for all of them. If that does not work, one by one;
