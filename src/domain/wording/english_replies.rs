@@ -9,7 +9,7 @@ use crate::{
         contact::Phone,
         incident::Kind,
         local_time::written,
-        reply::{Besides, Reply},
+        reply::{Besides, Next, Reply},
         visit::Alarm,
         wording::Doing,
     },
@@ -22,7 +22,10 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
     };
     let text = match reply {
         Reply::Watching { till, besides } => watching(&time(*till), besides, &time),
-        Reply::Ended { visits, alarm } => {
+        Reply::Ended { visits, home_by: Some(till), alarm } if visits.is_empty() => {
+            format!("Watching your way home till {}. Reply HOME and your PIN when you are home.{}", time(*till), rung(*alarm))
+        }
+        Reply::Ended { visits, home_by, alarm } => {
             let ended = match visits.as_slice() {
                 [] | [_] => format!("Ended {}.", time(now)),
                 several => {
@@ -30,16 +33,36 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
                     format!("Ended {}: your visits begun {}.", time(now), begun.join(", "))
                 }
             };
-            format!("{ended} You are no longer watched.{}", rung(*alarm))
+            let watched = home_by.map_or_else(
+                || "You are no longer watched.".to_owned(),
+                |till| format!("Watching your way home till {}. Reply HOME and your PIN when you are home.", time(till)),
+            );
+            format!("{ended} {watched}{}", rung(*alarm))
         }
-        Reply::WatchedOn { till, alarm, other } => {
+        Reply::WatchedOn { till, alarm, other, next } => {
             let other = other.map_or_else(String::new, |other| format!(" Your other visit is due out {}.", time(other)));
-            let watched = if *till > now {
-                format!("Watching you till {}.", time(*till))
-            } else {
-                format!("You were due out {}.", time(*till))
+            let (watching, due, say) = match next {
+                Next::Out { check: None } => {
+                    ("Watching you", "due out", "Reply OUT and your PIN when you leave.".to_owned())
+                }
+                Next::Out { check: Some(check) } => (
+                    "Watching you",
+                    "due out",
+                    format!("Fine? OK and your PIN by {}. Leaving? OUT and PIN.", time(*check)),
+                ),
+                Next::Home => {
+                    ("Watching your way home", "due home", "Reply HOME and your PIN when you are home.".to_owned())
+                }
+                Next::Start => {
+                    ("", "due to arrive", "Reply IN 60 NEXT when you begin.".to_owned())
+                }
             };
-            format!("{watched} Reply OUT and your PIN when you leave.{other}{}", rung(*alarm))
+            let watched = match (*till > now, next) {
+                (true, Next::Start) => format!("Noted: you arrive {}.", time(*till)),
+                (true, _) => format!("{watching} till {}.", time(*till)),
+                (false, _) => format!("You were {due} {}.", time(*till)),
+            };
+            format!("{watched} {say}{other}{}", rung(*alarm))
         }
         Reply::NothingRunning => {
             "Nothing running: you are NOT being watched. To be watched for an hour reply IN 60.".into()
@@ -58,8 +81,9 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
             format!("{}{hint}", English.pin_refused(answer))
         }
         Reply::NotNow(why) => capital(why),
-        Reply::Status { running, next } => {
+        Reply::Status { running, home_by, check, with, next } => {
             let now_watched = match running.as_slice() {
+                [] if home_by.is_some() => String::new(),
                 [] => "Nothing running: you are NOT being watched.".to_owned(),
                 [till] => format!("Watching you till {}.", time(*till)),
                 several => {
@@ -70,7 +94,17 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
             let next = next.map_or_else(String::new, |next| {
                 format!(" Next {}: not watched until you start.", time(next))
             });
-            format!("{now_watched}{next}")
+            let home = home_by.map_or_else(String::new, |till| {
+                format!(" Watching your way home till {}.", time(till))
+            });
+            let check =
+                check.map_or_else(String::new, |check| format!(" Say OK and your PIN by {}.", time(check)));
+            let all = format!("{now_watched}{home}{check}{next}").trim_start().to_owned();
+            if with.is_empty() {
+                return sms::plain(&all);
+            }
+            let with = with.join(", ");
+            return sms::with_names([with.as_str()], |[with]| format!("{all} With {with}."));
         }
         Reply::Objected { till } => {
             format!("Watching you till {}. Your manager is told. Reply OUT and your PIN when you leave.", time(*till))
@@ -212,6 +246,7 @@ fn watching(till: &str, besides: &[Besides], time: &impl Fn(Time) -> String) -> 
             Besides::RanOut | Besides::NoPin => continue,
             Besides::WhenOut => " When will you be out? MORE 30 and PIN for longer.".to_owned(),
             Besides::NewVisit => " Which plan is it? This is a new visit.".to_owned(),
+            Besides::Check(by) => format!(" Fine? Reply OK and your PIN by {}.", time(*by)),
             Besides::Other(till) => format!(" Your other visit is watched till {}.", time(*till)),
         };
         // What does not fit any more is less important than what stands there.
