@@ -458,6 +458,19 @@ pub(super) async fn send_lists(
     Ok(())
 }
 
+/// Where nobody else can be told.
+pub(super) async fn tell_last_resort(
+    tx: &mut Tx,
+    house: &House,
+    directory: &Directory,
+    notice: &Notice,
+    occasion: &str,
+    now: Time,
+) -> store::Result<()> {
+    let to: Vec<_> = directory.last_resort.iter().map(|phone| (Channel::Sms, phone.as_str())).collect();
+    tell_addresses(tx, house, directory.organisation, notice, &Occasion::new(occasion), &to, now).await
+}
+
 /// Tells whoever runs the service about a message that will not go by its channel.
 pub(super) async fn tell_operator(
     tx: &mut Tx,

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     House, Rejected,
     access::Actor,
+    end_of_day,
     incidents::{self, Deed, OutsideAnswer},
     sos::{Cry, Proof, call_for_help},
     telling::Telling,
@@ -389,7 +390,18 @@ impl Text<'_> {
                 {
                     return self.not_understood(tx, Why::Perhaps(word)).await.map(Some);
                 }
-                Found::Reply(reply) => return Ok(Some(reply)),
+                Found::Reply(reply) => {
+                    if let Command::Safe { code: Some(code), .. } = command
+                        && let Some(confirmed) =
+                            end_of_day::confirm_by_code(tx, actor, code.as_str(), trace).await?
+                    {
+                        return Ok(Some(match confirmed {
+                            Ok(shown) => Reply::EndOfDay { team: shown.team.name, out: shown.out.len() },
+                            Err(rejected) => Reply::NotNow(rejected.to_string()),
+                        }));
+                    }
+                    return Ok(Some(reply));
+                }
             },
         };
         let deed = match command {

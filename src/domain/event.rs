@@ -127,6 +127,10 @@ kinds! {
     MessageUndelivered = "message.undelivered"
     /// No receipt came in time: the next channel starts.
     MessageUnconfirmed = "message.unconfirmed"
+    /// At a team's closing time somebody was asked whether everybody is out.
+    EndOfDayAsked = "end_of_day.asked"
+    /// Somebody confirmed that everybody is out.
+    EndOfDayConfirmed = "end_of_day.confirmed"
     /// A provider took a message.
     MessageAccepted = "message.accepted"
     /// The first try to hand a message over failed.

@@ -270,6 +270,17 @@ pub enum Notice {
         /// Which.
         word: String,
     },
+    /// To whoever is on duty when a team closes: is everybody out?
+    EndOfDay {
+        /// Which team.
+        team: String,
+        /// Who is still watched, and until when.
+        out: Vec<String>,
+        /// By which code it is confirmed.
+        code: String,
+        /// Who was asked before and has not confirmed it.
+        unconfirmed_by: Option<String>,
+    },
     /// To whoever runs the service and the last-resort numbers: a deadline cannot be worked on.
     StuckDeadline,
     /// To whoever runs the service: a message will not go by its channel.

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{Datelike, NaiveTime, TimeDelta, Weekday};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::visit::{Awaited, Risk, word_enum};
+use super::{
+    local_time,
+    visit::{Awaited, Risk, word_enum},
+};
+use crate::clock::Time;
 
 /// What a team works by. The configuration gives the defaults, `apply` a team's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +58,13 @@ pub struct Policy {
     /// From a missed "home safe" to the incident.
     #[serde(with = "written")]
     pub home_grace: Duration,
+    /// When somebody has to say that everybody is out, on the clocks of the place (row V14).
+    pub closing_time: ClosingTime,
+    /// On which days.
+    pub closing_days: Vec<Weekday>,
+    /// Unconfirmed for so long it goes to the next manager.
+    #[serde(with = "written")]
+    pub closing_wait: Duration,
     /// How long an acknowledgement holds the ladder (row E3).
     #[serde(with = "written")]
     pub ownership: Duration,
@@ -102,6 +114,32 @@ word_enum! {
     }
 }
 
+/// A time of day, written `17:30`; nothing: never.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClosingTime(pub Option<NaiveTime>);
+
+/// A time of day that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is no time of day: write it like 17:30, or leave it empty")]
+pub struct NoTimeOfDay(String);
+
+impl TryFrom<String> for ClosingTime {
+    type Error = NoTimeOfDay;
+    fn try_from(text: String) -> Result<Self, NoTimeOfDay> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        NaiveTime::parse_from_str(&text, "%H:%M").map(|time| Self(Some(time))).map_err(|_| NoTimeOfDay(text))
+    }
+}
+
+impl From<ClosingTime> for String {
+    fn from(time: ClosingTime) -> Self {
+        time.0.map_or_else(Self::new, |time| time.format("%H:%M").to_string())
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(n * 60);
@@ -120,6 +158,9 @@ impl Default for Policy {
             check_grace_high_risk: minutes(5),
             home_within: minutes(0),
             home_grace: minutes(15),
+            closing_time: ClosingTime(None),
+            closing_days: vec![Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri],
+            closing_wait: minutes(30),
             ownership: minutes(15),
             ownership_sos: minutes(5),
             ownership_warning: minutes(2),
@@ -184,6 +225,21 @@ impl Policy {
         (!every.is_zero()).then(|| delta(every))
     }
 
+    /// When the team next closes, once for each of its days, also where the clocks skip or repeat that time.
+    pub fn next_closing(&self, after: Time, zone: Tz) -> Option<Time> {
+        let time = self.closing_time.0?;
+        let mut next = after;
+        // A week has every day in it; a zone that skips one has it in the next.
+        for _ in 0..15 {
+            next = local_time::next_at(time, next, zone);
+            let day = next.with_timezone(&zone).date_naive();
+            if self.closing_days.contains(&day.weekday()) {
+                return Some(next);
+            }
+        }
+        None
+    }
+
     /// How long the way home may take, where the team watches it.
     pub fn home_within(&self) -> Option<TimeDelta> {
         (!self.home_within.is_zero()).then(|| delta(self.home_within))
@@ -208,6 +264,9 @@ impl Policy {
             check_grace_high_risk: quick(self.check_grace_high_risk),
             home_within: quick(self.home_within),
             home_grace: quick(self.home_grace),
+            closing_time: self.closing_time,
+            closing_days: self.closing_days.clone(),
+            closing_wait: quick(self.closing_wait),
             ownership: quick(self.ownership),
             ownership_sos: quick(self.ownership_sos),
             longest_hold: quick(self.longest_hold),
@@ -279,6 +338,12 @@ impl Policy {
         let lengths = [self.check_every, self.check_every_high_risk, self.home_within];
         if lengths.into_iter().max() > Some(Duration::from_hours(12)) {
             complaints.push("check_every and home_within may be 12h at most".into());
+        }
+        if self.closing_time.0.is_some() && self.closing_days.is_empty() {
+            complaints.push("closing_days: name the days on which the team closes at closing_time".into());
+        }
+        if self.closing_wait < second || self.closing_wait > Duration::from_hours(4) {
+            complaints.push("closing_wait must be between 1s and 4h".into());
         }
         let longest = Duration::from_hours(24);
         if self.grace > longest || self.grace_high_risk > longest || self.ownership > longest {

@@ -141,6 +141,13 @@ pub enum Reply {
         /// About whom.
         worker: String,
     },
+    /// To SAFE with the code of a team's end of the day.
+    EndOfDay {
+        /// The team.
+        team: String,
+        /// So many are still watched.
+        out: usize,
+    },
     /// To HOLD.
     Held {
         /// About whom.

@@ -48,6 +48,8 @@ const WITHOUT_DEADLINE_OF: &str =
        AND NOT EXISTS (SELECT 1 FROM incident i WHERE i.visit_id = v.id AND i.state = 'open')";
 const PARTY: &str =
     "SELECT id, worker_id FROM visit WHERE party_id = $1 AND organisation_id = $2 ORDER BY id";
+const WATCHED_OF_TEAM: &str = "SELECT * FROM visit WHERE organisation_id = $1 AND team_id = $2
+       AND state IN ('planned', 'begun', 'going_home') AND state <> 'planned' ORDER BY id";
 const LAST_OF: &str = "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state = 'ended' ORDER BY id DESC LIMIT 1";
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM visit_deadline";
 const INSERT: &str = "INSERT INTO visit (id, organisation_id, team_id, worker_id, state, purpose, place, case_reference,
@@ -268,6 +270,14 @@ pub async fn party(
     party: VisitId,
 ) -> Result<Vec<(VisitId, PersonId)>> {
     Ok(both!(tx, |c| sqlx::query_as(PARTY).bind(party).bind(organisation).fetch_all(c).await?))
+}
+
+/// The visits of a team's workers that run.
+pub async fn watched_of_team(tx: &mut Tx, organisation: OrganisationId, team: TeamId) -> Result<Vec<Visit>> {
+    Ok(both!(tx, |c| {
+        let rows = sqlx::query(WATCHED_OF_TEAM).bind(organisation).bind(team).fetch_all(c).await?;
+        readable!(rows, Row, Visit::try_from)
+    }))
 }
 
 /// The visit of a worker that ended last.

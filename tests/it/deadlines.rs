@@ -15,7 +15,9 @@ async fn text(app: &TestApp, who: &str, text: &str) -> String {
 }
 
 async fn start(app: &TestApp, body: Value) -> Reply {
-    app.set_pin("ann").await;
+    if app.person("ann").get("/visits").await.body["visits"] == json!([]) {
+        app.set_pin("ann").await;
+    }
     let reply = app.person("ann").post("/visits", body).await;
     assert_eq!(reply.status, 201, "{reply:?}");
     reply
@@ -56,14 +58,14 @@ on_both! {
         app.work().await;
         assert_eq!(app.texts("sam").await[1], "Ann Lee has begun the visit, without the PIN. Not confirmed: speak to Ann Lee, then close the alarm.");
         app.pass(5).await;
-        assert_eq!(app.texts("dee").await.len(), 2, "told that she has begun, and called all the same");
+        assert!(app.texts("dee").await[0].starts_with("NOT ARRIVED"), "called all the same");
         // The PIN does: the ladder waits for a person.
         let fine = app.person("ann").post(&format!("/visits/{id}/check-in"), json!({"pin": "4821"})).await;
         assert_eq!(fine.status, 200, "{fine:?}");
         assert_eq!(app.the_incident().await["worker_reports"], "reports_safe");
         let before = app.texts("dee").await.len();
         app.pass(20).await;
-        assert_eq!(app.texts("dee").await.len(), before + 1, "told once, and not called");
+        assert_eq!(app.texts("dee").await.len(), before, "nobody is called meanwhile");
         // A person closes it, and she is watched on.
         let incident = incident["id"].as_str().unwrap();
         let close = json!({"outcome": "safe_delayed", "known_by": "spoke_by_voice", "worker_now": "still_there", "minutes": 30, "note": "x"});
@@ -247,4 +249,65 @@ on_both! {
         assert_eq!(sms, 1);
         app.finish().await;
     }
+
+    async fn at_the_end_of_the_day_somebody_on_duty_says_that_all_are_out(db: TestDb) {
+        let app = TestApp::with(&db, &closing("12:30"), |config| config.answering.by_text = true).await;
+        start(&app, json!({"place": "12 High St", "minutes": 120})).await;
+        app.pass(29).await;
+        assert!(app.texts("sam").await.is_empty());
+        app.pass(1).await;
+        let asked = app.texts("sam").await;
+        assert!(asked.len() == 1 && asked[0].starts_with("END OF DAY North team: still out: Ann Lee till 14:00. Reply SAFE "), "{asked:?}");
+        // Whoever does not answer for the team confirms nothing.
+        app.person("ann").post("/teams/north/end-of-day", json!({})).await.is_problem(403, "role-too-small");
+        app.pass(30).await;
+        assert_eq!(app.texts("sam").await.len(), 1);
+        let dee = app.texts("dee").await;
+        assert!(dee[0].contains("Not confirmed yet."), "after half an hour the next: {dee:?}");
+        let code = dee[0].split("SAFE ").nth(1).unwrap()[..4].to_owned();
+        assert_eq!(text(&app, "dee", &format!("SAFE {code}")).await, "Noted for North team. 1 still on a visit: watched on till they check out.");
+        let shown = app.person("sam").get("/teams/north/end-of-day").await;
+        assert_eq!((shown.body["unconfirmed"].clone(), shown.body["next_at"].clone()), (Value::Null, json!("2026-01-15T12:30:00Z")));
+        assert_eq!(shown.body["still_out"][0]["worker"]["name"], "Ann Lee");
+        let before = app.texts("una").await.len();
+        app.pass(40).await;
+        assert_eq!(app.texts("una").await.len(), before);
+        app.finish().await;
+    }
+
+    async fn an_end_of_the_day_in_an_outage_is_asked_about_once(db: TestDb) {
+        let app = TestApp::with(&db, &closing("17:30"), |_| {}).await;
+        // From Wednesday noon to Monday morning: Friday's is asked about.
+        app.down_for(4 * 24 * 60 + 21 * 60);
+        app.work().await;
+        app.work().await;
+        assert_eq!(app.texts("sam").await, ["END OF DAY North team: nobody is out as far as Homeward knows. Confirm in Homeward once all are out."]);
+        let shown = app.person("sam").get("/teams/north/end-of-day").await;
+        assert_eq!(shown.body["unconfirmed"], "2026-01-16");
+        let confirmed = app.person("sam").post("/teams/north/end-of-day", json!({})).await;
+        assert_eq!((confirmed.status, confirmed.body["next_at"].clone()), (200, json!("2026-01-19T17:30:00Z")));
+        app.finish().await;
+    }
+}
+
+/// The north team closes at this time.
+fn closing(time: &str) -> String {
+    let policy = format!("policy = {{ extension_cap = \"2h\", closing_time = \"{time}\" }}");
+    WESTSHIRE.replace("policy = { extension_cap = \"2h\" }", &policy)
+}
+
+#[test]
+fn a_team_closes_once_a_day_also_where_the_clocks_repeat_or_skip_the_time() {
+    use chrono_tz::Europe::London;
+    use homeward::domain::policy::{ClosingTime, Policy};
+    let next = |time: &str, after: &str| {
+        let closing_time = ClosingTime::try_from(time.to_owned()).unwrap();
+        let closing_days = vec![chrono::Weekday::Sun];
+        let policy = Policy { closing_time, closing_days, ..Policy::default() };
+        policy.next_closing(after.parse().unwrap(), London).unwrap().to_rfc3339()
+    };
+    // In the night to 25 October 2026 the clocks show 01:30 twice, in that to 28 March 2027 not at all.
+    assert_eq!(next("01:30", "2026-10-24T12:00:00Z"), "2026-10-25T00:30:00+00:00");
+    assert_eq!(next("01:30", "2026-10-25T00:30:00Z"), "2026-11-01T01:30:00+00:00");
+    assert_eq!(next("01:30", "2027-03-27T12:00:00Z"), "2027-03-28T01:00:00+00:00");
 }

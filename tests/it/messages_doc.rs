@@ -126,6 +126,11 @@ fn reminder(what: Awaited, which: Reminder, deadline: &str, others_told_at: &str
     Notice::Reminder { what, which, deadline: at(deadline), others_told_at: at(others_told_at) }
 }
 
+fn end_of_day(out: &[&str], unconfirmed_by: Option<&str>) -> Notice {
+    let out = out.iter().map(|out| s(out)).collect();
+    Notice::EndOfDay { team: s("North team"), out, code: s("K7QF"), unconfirmed_by: unconfirmed_by.map(s) }
+}
+
 fn ended(begun: &[&str], home_by: Option<&str>, alarm: Alarm) -> Reply {
     Reply::Ended { visits: begun.iter().map(|begun| at(begun)).collect(), home_by: home_by.map(at), alarm }
 }
@@ -238,6 +243,10 @@ catalogue! { notices of Notice {
     UnreadableText, "a text of a worker on a visit could not be read", "the manager", [Notice::UnreadableText];
     TextForManager, "a text asked for what is not there yet", "the manager", [Notice::TextForManager { word: "CONCERN" }];
     CarrierWord, "a text was a word that networks act on", "the manager", [Notice::CarrierWord { word: s("STOP") }];
+    EndOfDay, "a team closes for the day; unconfirmed again every 30 min", "its manager, the duty manager, those above in turn", [
+        end_of_day(&[], None), end_of_day(&["Ann Lee till 15:30"], Some("Sam Cole")),
+        end_of_day(&["Ann Lee till 15:30", "Ben Okoro till 15:40", "Cas Moss till 16:00", "Ari Stone till 16:20"], None),
+    ];
     StuckDeadline, "a deadline cannot be worked on", "the operator and the last resort", [Notice::StuckDeadline];
     Undeliverable, "a message does not go by its channel", "the operator", [Notice::Undeliverable { message: Uuid::nil() }];
 } }
@@ -325,6 +334,9 @@ catalogue! { replies of Reply {
     OthersCalled, "NO", "whoever was called", [Reply::OthersCalled { worker: s("Ann Lee") }];
     EverybodyCalled, "NOT SAFE", "whoever was called", [Reply::EverybodyCalled { worker: s("Ann Lee") }];
     ReportedSafe, "SAFE", "whoever was called", [Reply::ReportedSafe { worker: s("Ann Lee") }];
+    EndOfDay, "SAFE with the code of an end of the day", "whoever answers for the team", [
+        Reply::EndOfDay { team: s("North team"), out: 0 }, Reply::EndOfDay { team: s("North team"), out: 2 },
+    ];
     Held, "HOLD", "the owner", [Reply::Held { worker: s("Ann Lee"), until: at("15:40") }];
     Where, "WHERE", "staff who were called", [
         Reply::Where {

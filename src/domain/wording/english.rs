@@ -342,6 +342,9 @@ impl Wording for English {
                     format!("{worker} sent {word}: the network may stop our texts to them. A visit that runs stays watched. Ring {worker}.")
                 }),
             ),
+            Notice::EndOfDay { team, out, code, unconfirmed_by } => {
+                calls::end_of_day(team, out, code, unconfirmed_by.as_deref(), facts)
+            }
             Notice::StuckDeadline => both(
                 "Homeward cannot watch a visit",
                 "Homeward CANNOT WATCH a visit: its deadline could not be worked on. Look now at who is out, and ring them. The log says which.".into(),

@@ -268,3 +268,38 @@ fn take_with_code(answering: Answering) -> &'static str {
         Answering::InHomeward => "Take each in Homeward.",
     }
 }
+
+pub(super) fn end_of_day(
+    team: &str,
+    out: &[String],
+    code: &str,
+    unconfirmed_by: Option<&str>,
+    facts: &Facts,
+) -> Text {
+    let confirm = match facts.answering {
+        Answering::ByText => format!("Reply SAFE {code} once all are out."),
+        Answering::InHomeward => "Confirm in Homeward once all are out.".to_owned(),
+    };
+    let before = unconfirmed_by.map_or_else(String::new, |_| " Not confirmed yet.".into());
+    // As many names as fit; how many there are is always said.
+    let names = |count: usize| match (out.len(), count) {
+        (0, _) => "nobody is out as far as Homeward knows".to_owned(),
+        (all, 0) => format!("{all} still out, see Homeward"),
+        (all, count) => {
+            let more = if count < all { format!(" and {} more", all - count) } else { String::new() };
+            format!("still out: {}{more}", out.get(..count).unwrap_or_default().join(", "))
+        }
+    };
+    let written = |count| {
+        sms::with_names([team], |[team]| format!("END OF DAY {team}: {}.{before} {confirm}", names(count)))
+    };
+    let sms = (0..=out.len()).rev().map(written).find(|text| sms::fits(text)).unwrap_or_else(|| written(0));
+    let mut mail = vec![format!("{team} has closed for the day. Is everybody out and safe?"), String::new()];
+    if out.is_empty() {
+        mail.push("Homeward is watching nobody of this team now.".into());
+    }
+    mail.extend(out.iter().map(|out| format!("- {out}")));
+    mail.extend(unconfirmed_by.map(|who| format!("\n{who} was asked before and has not confirmed it.")));
+    mail.extend([String::new(), confirm.clone()]);
+    Text { sms, subject: format!("End of the day: {team}"), mail: mail.join("\n") }
+}

@@ -191,6 +191,10 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
                 "Noted and told: {worker} is safe, you say. The alarm stays open until it is closed in Homeward."
             )
         }),
+        Reply::EndOfDay { team, out } => sms::with_names([team.as_str()], |[team]| match out {
+            0 => format!("Noted: all of {team} are out. Thank you."),
+            out => format!("Noted for {team}. {out} still on a visit: watched on till they check out."),
+        }),
         Reply::Held { worker, until } => sms::with_names([worker.as_str()], |[worker]| {
             format!("You have the alarm about {worker} until {}. The others are told.", time(*until))
         }),

@@ -1,5 +1,6 @@
 //! The JSON API under `/api/v1`.
 
+mod end_of_day;
 mod events;
 mod follow_ups;
 mod incident_acts;
@@ -70,6 +71,8 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(visits::extend))
         .routes(routes!(visits::check_out))
         .routes(routes!(visits::home))
+        .routes(routes!(end_of_day::show))
+        .routes(routes!(end_of_day::confirm))
         .routes(routes!(visits::record))
         .routes(routes!(visits::cancel))
         .routes(routes!(visits::object))
