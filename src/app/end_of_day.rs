@@ -31,7 +31,7 @@ pub(super) async fn follow_policies(tx: &mut Tx, directory: &Directory, now: Tim
         match team.policy.next_closing(now, directory.zone) {
             Some(_) if is_asked => {}
             Some(due_at) => {
-                end_of_day::set(tx, directory.organisation, &next(team.id, directory, due_at)).await?
+                end_of_day::set(tx, directory.organisation, &next(team.id, directory, due_at)).await?;
             }
             None if kept.is_some() => end_of_day::drop(tx, directory.organisation, team.id).await?,
             None => {}
@@ -182,16 +182,11 @@ pub async fn confirm(tx: &mut Tx, actor: &Actor, key: &str, trace: Trace) -> Out
     let body = json!({"team": shown.team.id, "day": day, "still_out": shown.out.len(), "asked": it.asked});
     let event = NewEvent::new(EventKind::EndOfDayConfirmed, trace.now, body);
     log_for_organisation(tx, actor.organisation, (Some(shown.team.id), None), trace, event).await?;
-    match shown.team.policy.next_closing(trace.now, directory.zone) {
-        Some(due_at) => {
-            let next = next(shown.team.id, &directory, due_at);
-            end_of_day::set(tx, actor.organisation, &next).await?;
-            shown.day = Some(next);
-        }
-        None => {
-            end_of_day::drop(tx, actor.organisation, shown.team.id).await?;
-            shown.day = None;
-        }
+    let closes = shown.team.policy.next_closing(trace.now, directory.zone);
+    shown.day = closes.map(|due_at| next(shown.team.id, &directory, due_at));
+    match &shown.day {
+        Some(next) => end_of_day::set(tx, actor.organisation, next).await?,
+        None => end_of_day::drop(tx, actor.organisation, shown.team.id).await?,
     }
     Ok(Ok(shown))
 }

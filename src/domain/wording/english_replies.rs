@@ -40,29 +40,8 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
             format!("{ended} {watched}{}", rung(*alarm))
         }
         Reply::WatchedOn { till, alarm, other, next } => {
-            let other = other.map_or_else(String::new, |other| format!(" Your other visit is due out {}.", time(other)));
-            let (watching, due, say) = match next {
-                Next::Out { check: None } => {
-                    ("Watching you", "due out", "Reply OUT and your PIN when you leave.".to_owned())
-                }
-                Next::Out { check: Some(check) } => (
-                    "Watching you",
-                    "due out",
-                    format!("Fine? OK and your PIN by {}. Leaving? OUT and PIN.", time(*check)),
-                ),
-                Next::Home => {
-                    ("Watching your way home", "due home", "Reply HOME and your PIN when you are home.".to_owned())
-                }
-                Next::Start => {
-                    ("", "due to arrive", "Reply IN 60 NEXT when you begin.".to_owned())
-                }
-            };
-            let watched = match (*till > now, next) {
-                (true, Next::Start) => format!("Noted: you arrive {}.", time(*till)),
-                (true, _) => format!("{watching} till {}.", time(*till)),
-                (false, _) => format!("You were {due} {}.", time(*till)),
-            };
-            format!("{watched} {say}{other}{}", rung(*alarm))
+            let other = other.map(&time);
+            format!("{}{}", watched_on((*till > now, &time(*till)), other, *next, &time), rung(*alarm))
         }
         Reply::NothingRunning => {
             "Nothing running: you are NOT being watched. To be watched for an hour reply IN 60.".into()
@@ -81,30 +60,12 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
             format!("{}{hint}", English.pin_refused(answer))
         }
         Reply::NotNow(why) => capital(why),
-        Reply::Status { running, home_by, check, with, next } => {
-            let now_watched = match running.as_slice() {
-                [] if home_by.is_some() => String::new(),
-                [] => "Nothing running: you are NOT being watched.".to_owned(),
-                [till] => format!("Watching you till {}.", time(*till)),
-                several => {
-                    let tills: Vec<_> = several.iter().map(|till| time(*till)).collect();
-                    format!("Watching {} visits, till {}.", several.len(), tills.join(", "))
-                }
-            };
-            let next = next.map_or_else(String::new, |next| {
-                format!(" Next {}: not watched until you start.", time(next))
-            });
-            let home = home_by.map_or_else(String::new, |till| {
-                format!(" Watching your way home till {}.", time(till))
-            });
-            let check =
-                check.map_or_else(String::new, |check| format!(" Say OK and your PIN by {}.", time(check)));
-            let all = format!("{now_watched}{home}{check}{next}").trim_start().to_owned();
-            if with.is_empty() {
-                return sms::plain(&all);
-            }
+        Reply::Status { with, .. } => {
             let with = with.join(", ");
-            return sms::with_names([with.as_str()], |[with]| format!("{all} With {with}."));
+            return sms::with_names([with.as_str()], |[with]| {
+                let with = if with.is_empty() { String::new() } else { format!(" With {with}.") };
+                format!("{}{with}", status(reply, &time))
+            });
         }
         Reply::Objected { till } => {
             format!("Watching you till {}. Your manager is told. Reply OUT and your PIN when you leave.", time(*till))
@@ -231,6 +192,55 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
         Reply::AlarmOver { open } => format!("That alarm is over. Open now: {}", listed_codes(open)),
         _ => String::new(),
     }
+}
+
+fn watched_on(
+    (is_ahead, till): (bool, &str),
+    other: Option<String>,
+    next: Next,
+    time: &impl Fn(Time) -> String,
+) -> String {
+    let (watching, due, say) = match next {
+        Next::Out { check: None } => {
+            ("Watching you", "due out", "Reply OUT and your PIN when you leave.".to_owned())
+        }
+        Next::Out { check: Some(check) } => {
+            let say = format!("Fine? OK and your PIN by {}. Leaving? OUT and PIN.", time(check));
+            ("Watching you", "due out", say)
+        }
+        Next::Home => {
+            let say = "Reply HOME and your PIN when you are home.".to_owned();
+            ("Watching your way home", "due home", say)
+        }
+        Next::Start => ("", "due to arrive", "Reply IN 60 NEXT when you begin.".to_owned()),
+    };
+    let watched = match (is_ahead, next) {
+        (true, Next::Start) => format!("Noted: you arrive {till}."),
+        (true, _) => format!("{watching} till {till}."),
+        (false, _) => format!("You were {due} {till}."),
+    };
+    let other = other.map_or_else(String::new, |other| format!(" Your other visit is due out {other}."));
+    format!("{watched} {say}{other}")
+}
+
+/// What runs, and what is next.
+fn status(status: &Reply, time: &impl Fn(Time) -> String) -> String {
+    let Reply::Status { running, home_by, check, next, .. } = status else { return String::new() };
+    let now_watched = match running.as_slice() {
+        [] if home_by.is_some() => String::new(),
+        [] => "Nothing running: you are NOT being watched.".to_owned(),
+        [till] => format!("Watching you till {}.", time(*till)),
+        several => {
+            let tills: Vec<_> = several.iter().map(|till| time(*till)).collect();
+            format!("Watching {} visits, till {}.", several.len(), tills.join(", "))
+        }
+    };
+    let next =
+        next.map_or_else(String::new, |next| format!(" Next {}: not watched until you start.", time(next)));
+    let home =
+        home_by.map_or_else(String::new, |till| format!(" Watching your way home till {}.", time(till)));
+    let check = check.map_or_else(String::new, |check| format!(" Say OK and your PIN by {}.", time(check)));
+    format!("{now_watched}{home}{check}{next}").trim_start().to_owned()
 }
 
 fn watching(till: &str, besides: &[Besides], time: &impl Fn(Time) -> String) -> String {

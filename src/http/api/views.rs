@@ -46,7 +46,7 @@ pub(super) struct StillWatched {
 pub(super) struct VisitView {
     /// Its id.
     pub id: Uuid,
-    /// planned, begun, going_home, ended, cancelled or recorded.
+    /// planned, begun, `going_home`, ended, cancelled or recorded.
     #[schema(pattern = "^(planned|begun|going_home|ended|cancelled|recorded)$")]
     pub state: &'static str,
     /// Who is watched.

@@ -285,7 +285,7 @@ pub(super) async fn worker_view(tx: &mut Tx, actor: &Actor, worker: PersonId) ->
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    /// planned, begun, going_home, ended, cancelled or recorded.
+    /// planned, begun, `going_home`, ended, cancelled or recorded.
     state: Option<String>,
     /// One worker's, by id.
     worker: Option<Uuid>,
