@@ -11,7 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{self, House, chases, clocks, sos, tick},
+    app::{self, House, chases, clocks, end_of_day, sos, tick},
     clock::{Change, Clock, Time},
     domain::{event::Door, policy::delta},
     kill_points::kill_point,
@@ -107,6 +107,12 @@ impl Timer {
         self.vitals.clean_round();
         #[expect(clippy::cast_precision_loss, reason = "a gauge: milliseconds in this millennium are exact")]
         self.db.metrics().last_clean_round.set(now.timestamp_millis() as f64 / 1000.0);
+        match self.ask_at_the_end_of_the_day(now).await {
+            Ok(asked) => worked += asked,
+            Err(error) => {
+                tracing::error!(%error, "the end of the day was not asked about; tried again with the next round");
+            }
+        }
         match self.ask_for_what_is_missing(now).await {
             Ok(asked) => worked += asked,
             Err(error) => {
@@ -147,6 +153,15 @@ impl Timer {
             }
         }
         Ok(silent.len())
+    }
+
+    async fn ask_at_the_end_of_the_day(&self, now: Time) -> store::Result<usize> {
+        if self.db.look(end_of_day::next_due).await?.is_none_or(|due| now < due) {
+            return Ok(0);
+        }
+        let house = Arc::clone(&self.house);
+        let case = async move |tx: &mut store::Tx| end_of_day::ask(tx, &house, ASKED_AT_ONCE, now).await;
+        self.db.write_in(Lane::Timer, case).await
     }
 
     async fn ask_for_what_is_missing(&self, now: Time) -> store::Result<usize> {

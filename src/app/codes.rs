@@ -83,7 +83,8 @@ async fn draw_again(
     Err(store::Error::Retry)
 }
 
-fn code() -> store::Result<String> {
+/// Any code; whether it is free is for the caller to see to.
+pub(super) fn code() -> store::Result<String> {
     loop {
         let mut code = String::with_capacity(4);
         while code.len() < 4 {

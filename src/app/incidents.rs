@@ -241,7 +241,7 @@ pub async fn close(
             *visit = followed.visit;
             visits::update(tx, visit, followed.events, trace).await?;
             // The worker may believe something else about the watching by now.
-            let till = visit.next_due(&policy).map(|_| visit.expected_departure);
+            let till = visit.watched_till();
             // After a call for help somebody else may read it; after a silent one it would show that there was one.
             let known_by = (!decision.incident.kind.is_call_for_help()).then_some(known_by);
             if !decision.incident.is_withheld() {
@@ -277,6 +277,19 @@ pub(super) async fn worker_reports(
     let Some(incident) = incidents::load(tx, organisation, id).await? else { return Ok(()) };
     let policy = directory.policy(incident.team);
     let decision = incident.worker_reports(report, &policy, trace.now);
+    carry_out(tx, house, directory, None, decision, trace).await.map(drop)
+}
+
+/// The worker has begun what others were told they had not. The visit is locked by the caller.
+pub(super) async fn arrived_late(
+    tx: &mut Tx,
+    house: &House,
+    directory: &Directory,
+    (organisation, id): (OrganisationId, IncidentId),
+    trace: Trace,
+) -> store::Result<()> {
+    let Some(incident) = incidents::load(tx, organisation, id).await? else { return Ok(()) };
+    let decision = incident.arrived_late(trace.now);
     carry_out(tx, house, directory, None, decision, trace).await.map(drop)
 }
 

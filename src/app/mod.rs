@@ -6,6 +6,7 @@ pub mod chases;
 pub mod clocks;
 mod codes;
 pub mod delivery;
+pub mod end_of_day;
 pub mod follow_ups;
 pub mod inbound;
 pub mod incidents;

@@ -7,7 +7,6 @@ use crate::{
     domain::{
         event::{EventKind, NewEvent},
         pin::{Given, PinHash, PinRecord, Verdict},
-        visit::VisitState,
         wording::{Doing, PinAnswer, PinRefused},
     },
     store::{Trace, Tx, events::log_for_organisation, incidents, pins, visits},
@@ -45,7 +44,7 @@ pub async fn set(
 ) -> Outcome<()> {
     let record = pins::load(tx, actor.person).await?;
     let running = visits::find_running_of(tx, actor.organisation, actor.person).await?;
-    let begun = running.iter().any(|visit| matches!(visit.state, VisitState::Begun { .. }));
+    let begun = running.iter().any(|visit| visit.watched_till().is_some());
     let (verdict, mut next) = record.judge(current.as_ref(), trace.now);
     if begun || incidents::open_about_missed(tx, actor.organisation, actor.person).await? {
         // It is not judged now; what it says beside counts.

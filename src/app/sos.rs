@@ -161,7 +161,7 @@ async fn open(
     let (organisation, now) = (directory.organisation, trace.now);
     let latest = running
         .iter()
-        .filter(|visit| matches!(visit.state, VisitState::Begun { .. }))
+        .filter(|visit| visit.watched_till().is_some())
         .max_by_key(|visit| visit.arrived_at);
     let visit = latest.filter(|_| found != Found::Unreadable);
     let nearest = match (visit, latest) {

@@ -15,7 +15,7 @@ use crate::{
         ladder::Recipient,
         notice::{Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Purpose, Reader, SosCall},
         people::{Directory, Person},
-        visit::Visit,
+        visit::{Awaited, Missed, Visit},
         wording::{English, LISTED_IN_ONE_TEXT, Text, Wording},
     },
     store::{
@@ -186,7 +186,7 @@ impl Telling<'_> {
                 if incident.kind == Kind::Duress { Notice::Duress(call) } else { Notice::Sos(call) }
             }
             None => Notice::Overdue(Overdue {
-                missed: incident.missed.unwrap_or(incident.opened_at),
+                missed: missed(incident),
                 again,
                 risk: visit.map(|visit| visit.details.risk).unwrap_or_default(),
                 no_signal_expected: visit.is_some_and(|visit| visit.details.no_signal_expected),
@@ -215,7 +215,7 @@ impl Telling<'_> {
                     if let (true, Some(lists)) = (listed, lists.as_deref_mut()) {
                         let worker = self.directory.name_of(self.worker).into();
                         let key = (incident.organisation, *id);
-                        let missed = incident.missed.unwrap_or(incident.opened_at);
+                        let missed = missed(incident);
                         let listed = Listed { incident: incident.id.0, worker, missed, code: code.clone() };
                         lists.entry(key).or_default().push(listed);
                         continue;
@@ -336,6 +336,7 @@ impl Telling<'_> {
                 alone(owner).map(|()| Notice::OwnerWarned { until: *until })?
             }
             Told::WorkerReports(report) => Notice::WorkerReports(*report),
+            Told::ArrivedLate => staff().map(|()| Notice::ArrivedLate)?,
             Told::ReportedSafe { by } => {
                 others(by).and(staff()).map(|()| Notice::ReportedSafe { by: name(by) })?
             }
@@ -381,9 +382,9 @@ impl Telling<'_> {
         &self,
         tx: &mut Tx,
         visit: &Visit,
-        incident: IncidentId,
+        (incident, missed): (IncidentId, Missed),
     ) -> store::Result<()> {
-        let notice = Notice::AskedAfterOutage { deadline: visit.expected_departure };
+        let notice = Notice::AskedAfterOutage { missed };
         self.tell_worker(
             tx,
             notice,
@@ -413,6 +414,11 @@ pub(super) fn message_to(
         address: phone.as_str().into(),
         text,
     }
+}
+
+/// What a call says was missed.
+fn missed(incident: &Incident) -> Missed {
+    incident.missed.unwrap_or(Missed { what: Awaited::Departure, at: incident.opened_at })
 }
 
 /// Whom a round calls, each about this incident.
@@ -450,6 +456,19 @@ pub(super) async fn send_lists(
         }
     }
     Ok(())
+}
+
+/// Where nobody else can be told.
+pub(super) async fn tell_last_resort(
+    tx: &mut Tx,
+    house: &House,
+    directory: &Directory,
+    notice: &Notice,
+    occasion: &str,
+    now: Time,
+) -> store::Result<()> {
+    let to: Vec<_> = directory.last_resort.iter().map(|phone| (Channel::Sms, phone.as_str())).collect();
+    tell_addresses(tx, house, directory.organisation, notice, &Occasion::new(occasion), &to, now).await
 }
 
 /// Tells whoever runs the service about a message that will not go by its channel.

@@ -6,10 +6,11 @@ use serde_json::json;
 use super::{
     House, Rejected,
     access::Actor,
+    end_of_day,
     incidents::{self, Deed, OutsideAnswer},
     sos::{Cry, Proof, call_for_help},
     telling::Telling,
-    visits::{self as visit_cases, Came, ForWhom, OfAll, act_on_running, heed},
+    visits::{self as visit_cases, Came, Done, ForWhom, OfAll, act_on_running, heed},
 };
 use crate::{
     clock::Time,
@@ -22,7 +23,7 @@ use crate::{
         notice::Notice,
         people::Directory,
         pin::{Given, Pin},
-        reply::{Besides, Reply},
+        reply::{Besides, Next, Reply},
         start::{Departure, Start},
         visit::{Details, ExtendTo, Said, Visit, VisitState},
     },
@@ -173,6 +174,9 @@ impl Text<'_> {
         if matches!(done.came, Came::NewThoughSeveralPlansFit) || next_fits_nothing {
             besides.push(Besides::NewVisit);
         }
+        if let VisitState::Begun { check: Some(check), .. } = &visit.state {
+            besides.push(Besides::Check(check.at));
+        }
         let others = visit_cases::still_watched(tx, actor, actor.person, visit.id).await?;
         besides.extend(others.into_iter().map(|(_, till)| Besides::Other(till)).min_by_key(
             |other| match other {
@@ -206,10 +210,26 @@ impl Text<'_> {
             return Ok(Reply::SaidBefore { said, till }.into());
         };
         if out {
-            let begun = all.iter().map(|done| done.visit.arrived_at.unwrap_or(self.trace.now));
-            return Ok(Reply::Ended { visits: begun.collect(), alarm }.into());
+            let now = self.trace.now;
+            let said = Said::made(made_at, now).at;
+            // An "out" that was delivered twice ends nothing the second time.
+            let left_now = |done: &&Done| match &done.visit.state {
+                VisitState::GoingHome { .. } => done.visit.left_at == Some(said),
+                state => matches!(state, VisitState::Ended { .. }),
+            };
+            let begun =
+                all.iter().filter(left_now).map(|done| done.visit.arrived_at.unwrap_or(now)).collect();
+            let running = visits::find_running_of(tx, self.actor.organisation, self.actor.person).await?;
+            let going_home = |visit: &Visit| matches!(visit.state, VisitState::GoingHome { .. });
+            let home_by =
+                running.iter().filter(|visit| going_home(visit)).filter_map(Visit::watched_till).min();
+            return Ok(Reply::Ended { visits: begun, home_by, alarm }.into());
         }
-        let till = all.iter().map(|done| done.visit.expected_departure).min().unwrap_or(self.trace.now);
+        let (till, next) = all
+            .iter()
+            .map(|done| said_next(&done.visit))
+            .min_by_key(|(till, _)| *till)
+            .unwrap_or((self.trace.now, Next::Out { check: None }));
         let other = match all.first().filter(|_| more) {
             Some(done) => visit_cases::still_watched(tx, self.actor, self.actor.person, done.visit.id)
                 .await?
@@ -219,7 +239,7 @@ impl Text<'_> {
             None => None,
         };
         let visit = all.first().map(|done| done.visit.id);
-        Ok(Answer { reply: Reply::WatchedOn { till, alarm, other }, visit })
+        Ok(Answer { reply: Reply::WatchedOn { till, alarm, other, next }, visit })
     }
 
     async fn stays(&self, tx: &mut Tx, by: Longer, given: Option<Given>) -> store::Result<Answer> {
@@ -246,7 +266,7 @@ impl Text<'_> {
         let acted =
             act_on_running(tx, self.house, self.actor, (OfAll::Object, None), made_at, self.trace).await?;
         if let Ok([done, ..]) = acted.as_deref() {
-            return Ok(Reply::Objected { till: done.visit.expected_departure });
+            return Ok(Reply::Objected { till: said_next(&done.visit).0 });
         }
         let till = self.till(tx).await?;
         if till.is_none() {
@@ -271,9 +291,21 @@ impl Text<'_> {
         });
         let next = next.min();
         let mut tills: Vec<_> =
-            running.iter().filter(|visit| begun(visit)).map(|visit| visit.expected_departure).collect();
+            running.iter().filter(|visit| is_inside(visit)).filter_map(Visit::watched_till).collect();
         tills.sort_unstable();
-        Ok(Reply::Status { running: tills, next })
+        let home_by = running.iter().filter(|visit| !is_inside(visit)).filter_map(Visit::watched_till).min();
+        let check = running.iter().filter_map(|visit| match &visit.state {
+            VisitState::Begun { check, .. } => check.map(|check| check.at),
+            _ => None,
+        });
+        let check = check.min();
+        let mut with = Vec::new();
+        for visit in running.iter().filter(|visit| begun(visit)) {
+            for (_, person) in visit_cases::others_on(tx, visit).await? {
+                with.extend(people::name(tx, self.actor.organisation, person).await?);
+            }
+        }
+        Ok(Reply::Status { running: tills, home_by, check, with, next })
     }
 
     /// What Homeward cannot do yet is kept and told; nobody may believe that it was done.
@@ -340,7 +372,7 @@ impl Text<'_> {
     /// Until when the sender is watched; the earliest of several visits.
     async fn till(&self, tx: &mut Tx) -> store::Result<Option<Time>> {
         let running = visits::find_running_of(tx, self.actor.organisation, self.actor.person).await?;
-        Ok(running.iter().filter(|visit| begun(visit)).map(|visit| visit.expected_departure).min())
+        Ok(running.iter().filter_map(Visit::watched_till).min())
     }
 
     /// What somebody answers who was called; `None`: it is not such an answer.
@@ -358,7 +390,18 @@ impl Text<'_> {
                 {
                     return self.not_understood(tx, Why::Perhaps(word)).await.map(Some);
                 }
-                Found::Reply(reply) => return Ok(Some(reply)),
+                Found::Reply(reply) => {
+                    if let Command::Safe { code: Some(code), .. } = command
+                        && let Some(confirmed) =
+                            end_of_day::confirm_by_code(tx, actor, code.as_str(), trace).await?
+                    {
+                        return Ok(Some(match confirmed {
+                            Ok(shown) => Reply::EndOfDay { team: shown.team.name, out: shown.out.len() },
+                            Err(rejected) => Reply::NotNow(rejected.to_string()),
+                        }));
+                    }
+                    return Ok(Some(reply));
+                }
             },
         };
         let deed = match command {
@@ -415,7 +458,23 @@ pub async fn help_by_old_token(
 const LONGEST_KEPT: usize = 2000;
 
 fn begun(visit: &Visit) -> bool {
+    visit.watched_till().is_some()
+}
+
+fn is_inside(visit: &Visit) -> bool {
     matches!(visit.state, VisitState::Begun { .. })
+}
+
+/// What a worker is to say next of a visit, and by when.
+fn said_next(visit: &Visit) -> (Time, Next) {
+    match &visit.state {
+        VisitState::Planned { expected_arrival, .. } => (*expected_arrival, Next::Start),
+        VisitState::GoingHome { deadline } => (deadline.at, Next::Home),
+        VisitState::Begun { deadline, check } => {
+            (deadline.at, Next::Out { check: check.map(|check| check.at) })
+        }
+        _ => (visit.expected_departure, Next::Out { check: None }),
+    }
 }
 
 /// The word and the code of an answer to a call.

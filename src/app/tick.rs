@@ -19,7 +19,7 @@ use crate::{
         incident::{Incident, Opened, Opening, Round, Rules},
         notice::{Notice, Occasion},
         people::Directory,
-        visit::{Alarm, Due, Visit, VisitState},
+        visit::{Alarm, Awaited, Due, Missed, Visit},
     },
     store::{
         self, Error, Trace, Tx,
@@ -230,19 +230,20 @@ impl VisitRound<'_> {
         match visit.due(trace.now, &policy) {
             Due::Nothing => visits::set_due(tx, id, None).await?,
             Due::Later(due) => visits::set_due(tx, id, Some(due)).await?,
-            Due::Remind { which, visit: mut reminded, event } => {
+            Due::Remind { what, which, deadline, visit: mut reminded, event } => {
                 visits::update(tx, &mut reminded, vec![event], trace).await?;
                 visits::set_due(tx, id, reminded.next_due(&policy)).await?;
-                let VisitState::Begun { deadline } = &reminded.state else { return Ok(None) };
+                // Checks have numbers of their own.
+                let of = if what == Awaited::WelfareCheck { "check" } else { "deadline" };
                 let occasion = Occasion::new(format!(
-                    "visit/{id}/deadline/{}/reminder/{}",
+                    "visit/{id}/{of}/{}/reminder/{}",
                     deadline.number, deadline.reminders_done
                 ));
-                let others_told_at = deadline.at + policy.grace(visit.details.risk);
-                let notice = Notice::Reminder { which, deadline: deadline.at, others_told_at };
+                let others_told_at = deadline.at + policy.grace_of(what, visit.details.risk);
+                let notice = Notice::Reminder { what, which, deadline: deadline.at, others_told_at };
                 telling(self.house, known, visit, trace).tell_worker(tx, notice, id, occasion).await?;
             }
-            Due::OpenIncident if let Some((incident, _)) = alarm => {
+            Due::OpenIncident(missed) if let Some((incident, _)) = alarm => {
                 visits::set_due(tx, id, None).await?;
                 let Some(incident) = incident_rows::load(tx, organisation, incident).await? else {
                     return Ok(None);
@@ -251,15 +252,20 @@ impl VisitRound<'_> {
                     visits::set_due(tx, id, Some(trace.now)).await?;
                     return Ok(None);
                 }
-                let decision = incident.visit_overdue(id, visit.expected_departure, trace.now);
+                let decision = incident.visit_overdue(id, missed, trace.now);
                 incidents::carry_out(tx, self.house, &known.directory, Some(visit), decision, trace).await?;
             }
-            Due::OpenIncident => return self.open(tx, visit).await,
+            Due::OpenIncident(missed) => return self.open(tx, visit, missed).await,
         }
         Ok(None)
     }
 
-    async fn open<'v>(&mut self, tx: &mut Tx, visit: &'v Visit) -> store::Result<Option<ToCall<'v>>> {
+    async fn open<'v>(
+        &mut self,
+        tx: &mut Tx,
+        visit: &'v Visit,
+        missed: Missed,
+    ) -> store::Result<Option<ToCall<'v>>> {
         let known = know(tx, self.known, visit.organisation).await?;
         let directory = &*known.directory;
         let ladders::Version { id: ladder, ladder: steps, .. } =
@@ -276,13 +282,15 @@ impl VisitRound<'_> {
         };
         let policy = directory.policy(visit.team);
         let rules = Rules { ladder: steps, directory, policy: &policy };
-        let decision = Incident::overdue(opening, visit.expected_departure, rules, self.trace.now);
+        let decision = Incident::overdue(opening, missed, rules, self.trace.now);
         let mut incident = decision.incident;
         incident_rows::insert(tx, &mut incident, decision.events, self.trace).await?;
         incident_rows::set_due(tx, incident.id, incident.next_due(&policy)).await?;
         visits::set_due(tx, visit.id, None).await?;
         if self.opened == Opened::AfterOutage {
-            telling(self.house, known, visit, self.trace).ask_after_outage(tx, visit, incident.id).await?;
+            telling(self.house, known, visit, self.trace)
+                .ask_after_outage(tx, visit, (incident.id, missed))
+                .await?;
         }
         Ok(decision.round.map(|round| ToCall { incident, visit, round }))
     }

@@ -6,6 +6,7 @@ use super::{House, Outcome, Rejected, access::Actor, allowed, chases, incidents,
 use crate::{
     clock::Time,
     domain::{
+        command::Plan,
         event::{EventKind, NewEvent},
         ids::{IncidentId, PersonId, TeamId, VisitId},
         notice::{Notice, Occasion},
@@ -13,10 +14,10 @@ use crate::{
         pin::{Given, PinRecord, Verdict, WRONG_TELLS_MANAGER},
         policy::{PinByText, Policy},
         rights::{self, Relation},
-        start::{Start, Warning, Whose},
+        start::{Departure, Start, Warning, Whose},
         visit::{
-            Act, Alarm, By, Decision, Effect, ExtendTo, KnownBy, Record, Report, Said, Shown, Visit,
-            VisitState,
+            Act, Alarm, By, Deadline, Decision, Effect, ExtendTo, KnownBy, Record, Report, Said, Shown,
+            Visit, VisitState,
         },
         wording::{Doing, PinAnswer, PinRefused},
     },
@@ -95,9 +96,11 @@ pub async fn start(
     // The worker's PIN row serialises their starts: two that come at once must see each other.
     let (pin, policy) = pins::load_with_policy(tx, actor.organisation, (worker, team)).await?;
     let whose = Whose { organisation: actor.organisation, team, worker, by: actor.person };
+    let start = start.as_the_team_works(&policy);
     if start.is_plan(now) {
         let (Decision { mut visit, events, .. }, warnings) = allowed!(start.plan(id, whose, now, &policy));
         visits::insert(tx, &mut visit, events, trace).await?;
+        visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
         return Ok(Ok(Done { visit, alarm: Alarm::Quiet, warnings, came: Came::New }));
     }
     let running = visits::running_of(tx, actor.organisation, worker).await?;
@@ -108,10 +111,8 @@ pub async fn start(
         warnings.extend(start.deadline(same.arrived_at.unwrap_or(now), &policy).1);
         return Ok(Ok(Done { visit: same.clone(), alarm, warnings, came: Came::ThereBefore }));
     }
-    let others: Vec<_> =
-        running.iter().filter(|visit| matches!(visit.state, VisitState::Begun { .. })).collect();
-    if let [other, ..] = others.as_slice() {
-        let till = crate::domain::local_time::written(other.expected_departure, now, actor.zone);
+    if let Some(till) = running.iter().find_map(Visit::watched_till) {
+        let till = crate::domain::local_time::written(till, now, actor.zone);
         odd.push(Warning::general(format!(
             "another visit of yours is running, watched till {till}: both are watched"
         )));
@@ -145,7 +146,18 @@ pub async fn start(
     } else {
         visits::update(tx, &mut visit, events, trace).await?;
     }
-    visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
+    // A plan whose worker is looked for already is watched by that incident.
+    let found = match came {
+        Came::Arrival => incident_rows::alarm(tx, actor.organisation, worker, Some(visit.id)).await?,
+        _ => None,
+    };
+    let alarm = found.map_or(Alarm::Quiet, |(_, alarm)| alarm);
+    if alarm.leaves_the_deadline() {
+        visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
+    } else if let Some((incident, _)) = found {
+        let directory = people::directory(tx, actor.organisation).await?;
+        incidents::arrived_late(tx, house, &directory, (actor.organisation, incident), trace).await?;
+    }
     if worker != actor.person {
         let directory = people::directory(tx, actor.organisation).await?;
         let telling = Telling { house, directory: &directory, worker, now };
@@ -154,7 +166,96 @@ pub async fn start(
         let by = actor.name.clone();
         telling.tell_worker(tx, Notice::StartedForYou { by, till }, visit.id, occasion).await?;
     }
-    Ok(Ok(Done { visit, alarm: Alarm::Quiet, warnings, came }))
+    Ok(Ok(Done { visit, alarm, warnings, came }))
+}
+
+/// Others go in with the worker of a visit that begins: each gets a visit of their own, watched till the same time, and is told
+/// so (row V9). Whoever cannot be watched is a warning; the visit itself stays what it is.
+pub async fn accompany(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    lead: &mut Visit,
+    with: &[String],
+    trace: Trace,
+) -> store::Result<Vec<Warning>> {
+    let mut warnings = Vec::new();
+    if with.is_empty() {
+        return Ok(warnings);
+    }
+    let Some(till) = lead.watched_till() else {
+        warnings.push(Warning::about("with", "left out: say who is with you when you start"));
+        return Ok(warnings);
+    };
+    let now = trace.now;
+    let directory = people::directory(tx, actor.organisation).await?;
+    let party = lead.party.unwrap_or(lead.id);
+    let there = visits::party(tx, actor.organisation, party).await?;
+    let mut there: Vec<PersonId> = there.into_iter().map(|(_, person)| person).chain([lead.worker]).collect();
+    let mut joined = Vec::new();
+    for named in with {
+        let Some(person) = directory.named(named).filter(|person| !person.is_outside()) else {
+            let nobody = format!(
+                "“{named}” is nobody who can be watched: they are NOT WATCHED. They can start themselves"
+            );
+            warnings.push(Warning::about("with", nobody));
+            continue;
+        };
+        if there.contains(&person.id) {
+            continue;
+        }
+        there.push(person.id);
+        let policy = directory.policy(person.team);
+        let start = Start {
+            details: lead.details.clone(),
+            expected_arrival: None,
+            departure: Departure::At(till),
+            made_at: None,
+            plan: Plan::AsDescribed,
+        };
+        let id = VisitId::new(now);
+        let whose = Whose {
+            organisation: actor.organisation,
+            team: person.team,
+            worker: person.id,
+            by: actor.person,
+        };
+        let (begun, _) = start.as_the_team_works(&policy).begin(id, whose, now, &policy);
+        let Decision { mut visit, mut events, .. } = begun;
+        visit.party = Some(party);
+        // They have not said anything themselves.
+        visit.last_contact_at = None;
+        events.push(NewEvent::new(
+            EventKind::VisitAccompanied,
+            now,
+            json!({"party": party, "with": lead.worker}),
+        ));
+        visits::insert(tx, &mut visit, events, trace).await?;
+        visits::set_due(tx, id, visit.next_due(&policy)).await?;
+        let telling = Telling { house, directory: &directory, worker: person.id, now };
+        let occasion = Occasion::new(format!("visit/{id}/watched-with"));
+        let notice = Notice::WatchedWith { by: actor.name.clone(), till: visit.expected_departure };
+        telling.tell_worker(tx, notice, id, occasion).await?;
+        if !pins::is_set(tx, person.id).await? {
+            let no_pin = format!("{} has no PIN yet: they cannot check out themselves", person.name);
+            warnings.push(Warning::about("with", no_pin));
+        }
+        joined.push(person.id);
+    }
+    if !joined.is_empty() {
+        lead.party = Some(party);
+        let event = NewEvent::new(EventKind::VisitAccompanied, now, json!({"party": party, "by": joined}));
+        visits::update(tx, lead, vec![event], trace).await?;
+    }
+    Ok(warnings)
+}
+
+/// Who else is on a visit, each with a visit of their own.
+pub async fn others_on(tx: &mut Tx, visit: &Visit) -> store::Result<Vec<(VisitId, PersonId)>> {
+    let Some(party) = visit.party else { return Ok(Vec::new()) };
+    let mut others = visits::party(tx, visit.organisation, party).await?;
+    others.retain(|(id, _)| *id != visit.id);
+    Ok(others)
 }
 
 /// The worker whom a start is about, or the name that is nobody's whom the actor could start for.
@@ -223,7 +324,7 @@ fn asks_for_pin(act: &Act) -> Option<Doing> {
     match act {
         Act::CheckIn => Some(Doing::CheckIn),
         Act::Extend(_) => Some(Doing::Extend),
-        Act::CheckOut { .. } => Some(Doing::End),
+        Act::CheckOut { .. } | Act::HomeSafe => Some(Doing::End),
         Act::Cancel { .. } => Some(Doing::Cancel),
         Act::Arrive | Act::Record { .. } | Act::Object => None,
     }
@@ -261,7 +362,9 @@ pub async fn act(
         By::Worker(actor.person, if asked { Shown::ByPin } else { Shown::ByPhone })
     } else {
         match &act {
-            Act::CheckIn | Act::Cancel { .. } | Act::Object => return Ok(Err(Rejected::WorkerOnly)),
+            Act::CheckIn | Act::HomeSafe | Act::Cancel { .. } | Act::Object => {
+                return Ok(Err(Rejected::WorkerOnly));
+            }
             Act::Extend(_) | Act::CheckOut { .. } if known_by.is_none() => {
                 return Ok(Err(Rejected::KnownByNeeded));
             }
@@ -312,7 +415,7 @@ async fn do_to(
 ) -> Outcome<Done> {
     let found = incident_rows::alarm(tx, actor.organisation, visit.worker, Some(visit.id)).await?;
     let alarm = found.map_or(Alarm::Quiet, |(_, alarm)| alarm);
-    let (before, reminded) = (visit.state.clone(), reminders_went_out(&visit));
+    let before = visit.state.clone();
     let Decision { visit: mut decided, events, effects } =
         match visit.clone().decide(act, by, alarm, said, policy) {
             Ok(decision) => decision,
@@ -323,7 +426,11 @@ async fn do_to(
     }
     visits::update(tx, &mut decided, events, trace).await?;
     if decided.state != before {
-        if reminded {
+        // A check that was answered takes no reminder of the departure back with it.
+        if let Some(main) = main_deadline(&before)
+            && main.reminders_done > 0
+            && main_deadline(&decided.state) != Some(main)
+        {
             messages::take_back_reminders(tx, actor.organisation, decided.id, trace.now).await?;
         }
         if alarm.leaves_the_deadline() {
@@ -366,16 +473,21 @@ pub async fn act_on_running(
     let policy = people::policy(tx, actor.organisation, actor.team).await?;
     let running = visits::running_of(tx, actor.organisation, actor.person).await?;
     // What was said before a visit began is not about it.
-    let runs = |visit: &Visit| {
-        matches!(visit.state, VisitState::Begun { .. }) && visit.arrived_at.is_none_or(|at| at <= said.at)
-    };
-    let mut about: Vec<_> = running.into_iter().filter(runs).collect();
+    let mut about: Vec<_> = running.into_iter().filter(|visit| visit.runs(said)).collect();
     let (act, doing) = match of_all {
         OfAll::Out => (Act::CheckOut(Record::default()), Some(Doing::End)),
         OfAll::Fine => (Act::CheckIn, Some(Doing::CheckIn)),
         OfAll::More(to) => {
-            about.sort_by_key(|visit| visit.arrived_at);
-            about.drain(..about.len().saturating_sub(1));
+            // The one that began last. Whoever stays there longer begins later what was due meanwhile.
+            let last = about.iter().filter_map(|visit| visit.watched_till().and(visit.arrived_at)).max();
+            let due = |visit: &Visit| visit.watched_till().is_none();
+            let mut found = false;
+            about.retain(|visit| {
+                let is_last = !found && visit.watched_till().is_some() && visit.arrived_at == last;
+                found |= is_last;
+                is_last || due(visit)
+            });
+            about.sort_by_key(|visit| visit.watched_till().is_none());
             (Act::Extend(to), Some(Doing::Extend))
         }
         OfAll::Object => {
@@ -399,15 +511,29 @@ pub async fn act_on_running(
         let verdict =
             if asked { judge(tx, actor, &record, given.as_ref(), trace.now).await? } else { Verdict::Right };
         if verdict != Verdict::Right {
-            let first = about.into_iter().min_by_key(|visit| visit.expected_departure);
+            let till = |visit: &Visit| visit.watched_till().unwrap_or(visit.expected_departure);
+            let first = about.into_iter().min_by_key(till);
             let refused = pin_refused(tx, house, actor, first, (verdict, doing), trace).await?;
             return Ok(Err(Rejected::Pin(refused)));
         }
     }
     let mut all = Vec::new();
+    let ends = about.iter().map(rank_of_out).min();
     for visit in about {
         let by = By::Worker(actor.person, shown);
-        all.push(allowed!(do_to(tx, house, actor, (visit, &policy), act.clone(), by, said, trace).await?));
+        let mut act = act.clone();
+        if matches!(act, Act::CheckOut(_)) {
+            let alarm = alarm_of(tx, &visit).await?;
+            if Some(rank_of_out(&visit)) == ends {
+                act = visit.meant_by_out(alarm, said);
+            } else if alarm.leaves_the_deadline() {
+                continue;
+            } else {
+                // It ends something else, and says of this one that they are well.
+                act = Act::CheckIn;
+            }
+        }
+        all.push(allowed!(do_to(tx, house, actor, (visit, &policy), act, by, said, trace).await?));
     }
     if all.is_empty() && shown == Shown::ByPin {
         // Without a visit there may still be a call for help: that the PIN was used is shown there.
@@ -420,6 +546,16 @@ pub async fn act_on_running(
         }
     }
     Ok(Ok(all))
+}
+
+/// "Out" is said of the visits that run; where none does, of the way home; where the worker is on none, of what they had
+/// planned to begin by now.
+fn rank_of_out(visit: &Visit) -> u8 {
+    match &visit.state {
+        VisitState::Begun { .. } => 0,
+        VisitState::GoingHome { .. } => 1,
+        _ => 2,
+    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is a different thing that an effect may need")]
@@ -445,6 +581,11 @@ async fn follow(
                 let about = (visit.organisation, incident);
                 incidents::worker_reports(tx, house, directory, about, report, trace).await?;
             }
+            Effect::ArrivedLate => {
+                let Some(incident) = incident else { continue };
+                let about = (visit.organisation, incident);
+                incidents::arrived_late(tx, house, directory, about, trace).await?;
+            }
             Effect::AboveCap { total } => {
                 let notice =
                     Notice::AboveCap { minutes: total.num_minutes(), till: visit.expected_departure };
@@ -453,15 +594,18 @@ async fn follow(
             }
             Effect::ToldWorker => {
                 let By::Another { known_by, .. } = by else { continue };
-                let till =
-                    matches!(visit.state, VisitState::Begun { .. }).then_some(visit.expected_departure);
+                let till = match &visit.state {
+                    VisitState::Planned { expected_arrival, .. } => Some(*expected_arrival),
+                    _ => visit.watched_till(),
+                };
                 let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
                 let occasion = Occasion::new(format!("visit/{}/acted-for/{}", visit.id, visit.chain.number));
                 telling.tell_worker(tx, notice, visit.id, occasion).await?;
             }
             Effect::ToldOfObjection { acted } => {
                 let by = acted.map_or("somebody", |id| directory.name_of(id)).to_owned();
-                let notice = Notice::Objected { by, till: visit.expected_departure };
+                let till = visit.watched_till().unwrap_or(visit.expected_departure);
+                let notice = Notice::Objected { by, till };
                 let occasion = format!("visit/{}/objected/{}", visit.id, visit.chain.number);
                 telling.tell_managers(tx, notice.clone(), Some(visit.id), &occasion).await?;
                 // The manager may be the one who had acted: the same occasion is told once.
@@ -474,9 +618,13 @@ async fn follow(
     Ok(())
 }
 
-/// Whether some reminder about the present deadline may be on its way.
-fn reminders_went_out(visit: &Visit) -> bool {
-    matches!(&visit.state, VisitState::Begun { deadline } if deadline.reminders_done > 0)
+/// What the worker is reminded of, beside checks.
+fn main_deadline(state: &VisitState) -> Option<Deadline> {
+    match state {
+        VisitState::Begun { deadline, .. } | VisitState::GoingHome { deadline } => Some(*deadline),
+        VisitState::Planned { deadline, .. } => *deadline,
+        _ => None,
+    }
 }
 
 /// A PIN that did not do it: logged, counted, the manager told where a person has to know.
@@ -498,7 +646,7 @@ async fn pin_refused(
     let mut till = None;
     let (about, occasion) = if let Some(mut visit) = visit {
         visits::log(tx, &mut visit, event, trace).await?;
-        till = matches!(visit.state, VisitState::Begun { .. }).then_some(visit.expected_departure);
+        till = visit.watched_till();
         (Some(visit.id), format!("visit/{}/pin/{}", visit.id, visit.chain.number))
     } else {
         let about = (Some(actor.team), Some(actor.person));
@@ -540,7 +688,7 @@ pub async fn still_watched(
     let running = visits::find_running_of(tx, actor.organisation, worker).await?;
     Ok(running
         .into_iter()
-        .filter(|visit| visit.id != but && matches!(visit.state, VisitState::Begun { .. }))
-        .map(|visit| (visit.id, visit.expected_departure))
+        .filter(|visit| visit.id != but)
+        .filter_map(|visit| Some((visit.id, visit.watched_till()?)))
         .collect())
 }

@@ -25,7 +25,7 @@ use crate::{
         ids::{IncidentId, OrganisationId, PersonId, VisitId},
         incident::{Claim, Holder, Incident, IncidentState, Kind},
         people::{Directory, Person, Role},
-        visit::Visit,
+        visit::{Awaited, Visit},
         wording::{English, Wording},
     },
     http::Site,
@@ -302,6 +302,15 @@ fn visit_row(visit: &Visit, directory: &Directory, open: &Open) -> VisitRow {
     }
 }
 
+fn was_due(what: Awaited) -> &'static str {
+    match what {
+        Awaited::Departure => "was due out",
+        Awaited::Arrival => "was due to arrive",
+        Awaited::WelfareCheck => "was due to say that all is well",
+        Awaited::HomeSafe => "was due home",
+    }
+}
+
 fn incident_row(incident: &Incident, directory: &Directory, open: &Open, now: Time) -> Option<IncidentRow> {
     let IncidentState::Open { holder, claim } = &incident.state else { return None };
     let mut called: Vec<_> =
@@ -311,7 +320,10 @@ fn incident_row(incident: &Incident, directory: &Directory, open: &Open, now: Ti
     let (what, since) = match incident.sos {
         Some(sos) if sos.by == incident.subject => ("called for help", sos.at),
         Some(sos) => ("was found not safe", sos.at),
-        None => ("was due out", incident.missed.unwrap_or(incident.opened_at)),
+        None => match incident.missed {
+            Some(missed) => (was_due(missed.what), missed.at),
+            None => ("is looked for", incident.opened_at),
+        },
     };
     Some(IncidentRow {
         id: incident.id,

@@ -33,12 +33,16 @@ kinds! {
     VisitStarted = "visit.started"
     /// The worker is at the door.
     VisitArrived = "visit.arrived"
+    /// Others are on it too, each watched on their own.
+    VisitAccompanied = "visit.accompanied"
     /// The worker said that all is well.
     VisitCheckedIn = "visit.checked_in"
     /// The expected departure moved.
     VisitExtended = "visit.extended"
     /// The worker was reminded.
     VisitReminded = "visit.reminded"
+    /// The worker has left, and the way home is watched.
+    VisitLeft = "visit.left"
     /// The watching ended.
     VisitEnded = "visit.ended"
     /// A plan was called off.
@@ -83,6 +87,8 @@ kinds! {
     IncidentPosition = "incident.position"
     /// The PIN was used since the call for help.
     IncidentPinUsed = "incident.pin_used"
+    /// The worker began, without the PIN, what they had not begun in time.
+    IncidentVisitBegun = "incident.visit_begun"
     /// A visit of the worker fell overdue meanwhile.
     IncidentVisitOverdue = "incident.visit_overdue"
     /// A manager took the alarm from its owner.
@@ -121,6 +127,10 @@ kinds! {
     MessageUndelivered = "message.undelivered"
     /// No receipt came in time: the next channel starts.
     MessageUnconfirmed = "message.unconfirmed"
+    /// At a team's closing time somebody was asked whether everybody is out.
+    EndOfDayAsked = "end_of_day.asked"
+    /// Somebody confirmed that everybody is out.
+    EndOfDayConfirmed = "end_of_day.confirmed"
     /// A provider took a message.
     MessageAccepted = "message.accepted"
     /// The first try to hand a message over failed.

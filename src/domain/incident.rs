@@ -19,7 +19,7 @@ use super::{
     ladder::{Call, Ladder},
     people::Directory,
     policy::{Policy, delta},
-    visit::{KnownBy, Report, word_enum},
+    visit::{KnownBy, Missed, Report, word_enum},
 };
 use crate::clock::Time;
 
@@ -27,7 +27,7 @@ word_enum! {
     /// What it is about; only ever upward.
     #[derive(PartialOrd, Ord)]
     Kind {
-        /// A visit did not end.
+        /// Something awaited of a worker did not happen: mostly, that a visit ended.
         Overdue = "overdue",
         /// Somebody called for help: the worker (row V7), or a responder who found them not safe (row E11).
         Sos = "sos",
@@ -307,7 +307,7 @@ pub struct Incident {
     /// What it is about.
     pub kind: Kind,
     /// The deadline that was missed, if one was.
-    pub missed: Option<Time>,
+    pub missed: Option<Missed>,
     /// The call for help, if there was one.
     pub sos: Option<Sos>,
     /// Without a visit: the one that was last or comes next, for its place.
@@ -426,6 +426,8 @@ pub enum Told {
     },
     /// What the worker reports, to everybody who was called.
     WorkerReports(Report),
+    /// The worker has begun what they had not: to the staff who were called.
+    ArrivedLate,
     /// Somebody who was called says that the worker is safe: to the staff who were.
     ReportedSafe {
         /// Who.

@@ -8,7 +8,7 @@ use super::{
     contact::Channel,
     follow_up::FollowUpKind,
     incident::Outcome,
-    visit::{KnownBy, Reminder, Report, Risk},
+    visit::{Awaited, KnownBy, Missed, Reminder, Report, Risk},
 };
 use crate::clock::Time;
 
@@ -64,19 +64,28 @@ impl Occasion {
 /// Everything that Homeward says by SMS or mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// To the worker: you are due out.
+    /// To the worker: something is awaited of you.
     Reminder {
+        /// What.
+        what: Awaited,
         /// Which of the two.
         which: Reminder,
-        /// Due out then.
+        /// By then.
         deadline: Time,
         /// From then on others are told.
         others_told_at: Time,
     },
     /// To the worker, after an outage: are you out?
     AskedAfterOutage {
-        /// Was due out then.
-        deadline: Time,
+        /// What was awaited of them, and by when.
+        missed: Missed,
+    },
+    /// To somebody with whom a visit was started: you are watched too.
+    WatchedWith {
+        /// Who started it.
+        by: String,
+        /// Watched till then.
+        till: Time,
     },
     /// To the worker: somebody else started a visit for you.
     StartedForYou {
@@ -172,6 +181,8 @@ pub enum Notice {
     DuressAgain,
     /// To the owner, while the police have it: the worker reports.
     ReportsWithPolice(Report),
+    /// The worker has begun, without the PIN, what they had not begun in time.
+    ArrivedLate,
     /// Somebody who was called says that the worker is safe.
     ReportedSafe {
         /// Who.
@@ -259,6 +270,17 @@ pub enum Notice {
         /// Which.
         word: String,
     },
+    /// To whoever is on duty when a team closes: is everybody out?
+    EndOfDay {
+        /// Which team.
+        team: String,
+        /// Who is still watched, and until when.
+        out: Vec<String>,
+        /// By which code it is confirmed.
+        code: String,
+        /// Who was asked before and has not confirmed it.
+        unconfirmed_by: Option<String>,
+    },
     /// To whoever runs the service and the last-resort numbers: a deadline cannot be worked on.
     StuckDeadline,
     /// To whoever runs the service: a message will not go by its channel.
@@ -295,8 +317,8 @@ pub struct Listed {
     pub incident: Uuid,
     /// Who.
     pub worker: String,
-    /// Was due out then.
-    pub missed: Time,
+    /// What was missed.
+    pub missed: Missed,
     /// The recipient's code for that incident.
     pub code: String,
 }
@@ -304,8 +326,8 @@ pub struct Listed {
 /// What a call to act says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overdue {
-    /// Was due out then.
-    pub missed: Time,
+    /// What was missed.
+    pub missed: Missed,
     /// Why it is said again, if it is.
     pub again: Again,
     /// How dangerous the visit was held to be.

@@ -90,6 +90,8 @@ impl PastVisit {
             state: VisitState::Recorded { left_at, by: whose.by },
             expected_departure: left_at,
             arrived_at: Some(arrived_at),
+            left_at: None,
+            party: None,
             last_contact_at: Some(left_at),
             extended: TimeDelta::zero(),
             extended_by_others: TimeDelta::zero(),

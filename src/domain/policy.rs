@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{Datelike, NaiveTime, TimeDelta, Weekday};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::visit::{Risk, word_enum};
+use super::{
+    local_time,
+    visit::{Awaited, Risk, word_enum},
+};
+use crate::clock::Time;
 
 /// What a team works by. The configuration gives the defaults, `apply` a team's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +37,34 @@ pub struct Policy {
     /// Above this sum of extensions the manager is told; the extension counts all the same (row V3). 0: no cap.
     #[serde(with = "written")]
     pub extension_cap: Duration,
+    /// From the expected arrival at a planned visit that nobody begins to the incident (row V5).
+    #[serde(with = "written")]
+    pub arrival_grace: Duration,
+    /// How often the worker says during a visit that they are fine (row V4); 0: only where the start asks for it.
+    #[serde(with = "written")]
+    pub check_every: Duration,
+    /// The same at high risk.
+    #[serde(with = "written")]
+    pub check_every_high_risk: Duration,
+    /// From a missed check to the incident.
+    #[serde(with = "written")]
+    pub check_grace: Duration,
+    /// The same at high risk.
+    #[serde(with = "written")]
+    pub check_grace_high_risk: Duration,
+    /// So long after leaving the worker says that they are home (row V6); 0: only where the start asks for it.
+    #[serde(with = "written")]
+    pub home_within: Duration,
+    /// From a missed "home safe" to the incident.
+    #[serde(with = "written")]
+    pub home_grace: Duration,
+    /// When somebody has to say that everybody is out, on the clocks of the place (row V14).
+    pub closing_time: ClosingTime,
+    /// On which days.
+    pub closing_days: Vec<Weekday>,
+    /// Unconfirmed for so long it goes to the next manager.
+    #[serde(with = "written")]
+    pub closing_wait: Duration,
     /// How long an acknowledgement holds the ladder (row E3).
     #[serde(with = "written")]
     pub ownership: Duration,
@@ -81,6 +114,32 @@ word_enum! {
     }
 }
 
+/// A time of day, written `17:30`; nothing: never.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClosingTime(pub Option<NaiveTime>);
+
+/// A time of day that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is no time of day: write it like 17:30, or leave it empty")]
+pub struct NoTimeOfDay(String);
+
+impl TryFrom<String> for ClosingTime {
+    type Error = NoTimeOfDay;
+    fn try_from(text: String) -> Result<Self, NoTimeOfDay> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        NaiveTime::parse_from_str(&text, "%H:%M").map(|time| Self(Some(time))).map_err(|_| NoTimeOfDay(text))
+    }
+}
+
+impl From<ClosingTime> for String {
+    fn from(time: ClosingTime) -> Self {
+        time.0.map_or_else(Self::new, |time| time.format("%H:%M").to_string())
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(n * 60);
@@ -92,6 +151,16 @@ impl Default for Policy {
             second_reminder_without_grace: minutes(3),
             fine_in_grace: minutes(10),
             extension_cap: minutes(0),
+            arrival_grace: minutes(15),
+            check_every: minutes(0),
+            check_every_high_risk: minutes(0),
+            check_grace: minutes(10),
+            check_grace_high_risk: minutes(5),
+            home_within: minutes(0),
+            home_grace: minutes(15),
+            closing_time: ClosingTime(None),
+            closing_days: vec![Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri],
+            closing_wait: minutes(30),
             ownership: minutes(15),
             ownership_sos: minutes(5),
             ownership_warning: minutes(2),
@@ -124,6 +193,58 @@ impl Policy {
         [delta(self.first_reminder), delta(second)]
     }
 
+    /// From a missed deadline of any kind to the incident.
+    pub fn grace_of(&self, what: Awaited, risk: Risk) -> TimeDelta {
+        delta(match (what, risk) {
+            (Awaited::Departure, _) => return self.grace(risk),
+            (Awaited::Arrival, _) => self.arrival_grace,
+            (Awaited::WelfareCheck, Risk::Normal) => self.check_grace,
+            (Awaited::WelfareCheck, Risk::High) => self.check_grace_high_risk,
+            (Awaited::HomeSafe, _) => self.home_grace,
+        })
+    }
+
+    /// How long before a deadline of any kind each reminder goes, the earliest first; below 0 it goes after it. What comes
+    /// often or is only a plan is asked about when it is due, and again halfway through the grace.
+    pub fn reminders_of(&self, what: Awaited, risk: Risk) -> [TimeDelta; 2] {
+        let grace = self.grace_of(what, risk);
+        match what {
+            Awaited::Departure => self.reminders(risk),
+            _ if grace.is_zero() => [delta(self.second_reminder_without_grace); 2],
+            Awaited::HomeSafe => [delta(self.first_reminder), TimeDelta::zero()],
+            Awaited::Arrival | Awaited::WelfareCheck => [TimeDelta::zero(), -(grace / 2)],
+        }
+    }
+
+    /// How often the team wants to hear of its workers during a visit.
+    pub fn check_every(&self, risk: Risk) -> Option<TimeDelta> {
+        let every = match risk {
+            Risk::Normal => self.check_every,
+            Risk::High => self.check_every_high_risk,
+        };
+        (!every.is_zero()).then(|| delta(every))
+    }
+
+    /// When the team next closes, once for each of its days, also where the clocks skip or repeat that time.
+    pub fn next_closing(&self, after: Time, zone: Tz) -> Option<Time> {
+        let time = self.closing_time.0?;
+        let mut next = after;
+        // A week has every day in it; a zone that skips one has it in the next.
+        for _ in 0..15 {
+            next = local_time::next_at(time, next, zone);
+            let day = next.with_timezone(&zone).date_naive();
+            if self.closing_days.contains(&day.weekday()) {
+                return Some(next);
+            }
+        }
+        None
+    }
+
+    /// How long the way home may take, where the team watches it.
+    pub fn home_within(&self) -> Option<TimeDelta> {
+        (!self.home_within.is_zero()).then(|| delta(self.home_within))
+    }
+
     /// The same policy with every length divided, for a demonstration that nobody has to wait for.
     #[must_use]
     pub fn hurried(&self, speed: u32) -> Self {
@@ -136,6 +257,16 @@ impl Policy {
             second_reminder_without_grace: quick(self.second_reminder_without_grace),
             fine_in_grace: quick(self.fine_in_grace),
             extension_cap: quick(self.extension_cap),
+            arrival_grace: quick(self.arrival_grace),
+            check_every: quick(self.check_every),
+            check_every_high_risk: quick(self.check_every_high_risk),
+            check_grace: quick(self.check_grace),
+            check_grace_high_risk: quick(self.check_grace_high_risk),
+            home_within: quick(self.home_within),
+            home_grace: quick(self.home_grace),
+            closing_time: self.closing_time,
+            closing_days: self.closing_days.clone(),
+            closing_wait: quick(self.closing_wait),
             ownership: quick(self.ownership),
             ownership_sos: quick(self.ownership_sos),
             longest_hold: quick(self.longest_hold),
@@ -199,6 +330,20 @@ impl Policy {
         if self.outage.is_zero() {
             complaints
                 .push("outage must be longer than 0, or every opening counts as one after an outage".into());
+        }
+        let graces = [self.arrival_grace, self.check_grace, self.check_grace_high_risk, self.home_grace];
+        if graces.into_iter().max() > Some(Duration::from_hours(4)) {
+            complaints.push("arrival_grace, check_grace and home_grace may be 4h at most".into());
+        }
+        let lengths = [self.check_every, self.check_every_high_risk, self.home_within];
+        if lengths.into_iter().max() > Some(Duration::from_hours(12)) {
+            complaints.push("check_every and home_within may be 12h at most".into());
+        }
+        if self.closing_time.0.is_some() && self.closing_days.is_empty() {
+            complaints.push("closing_days: name the days on which the team closes at closing_time".into());
+        }
+        if self.closing_wait < second || self.closing_wait > Duration::from_hours(4) {
+            complaints.push("closing_wait must be between 1s and 4h".into());
         }
         let longest = Duration::from_hours(24);
         if self.grace > longest || self.grace_high_risk > longest || self.ownership > longest {

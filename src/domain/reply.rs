@@ -19,6 +19,8 @@ pub enum Reply {
     Ended {
         /// When each had begun.
         visits: Vec<Time>,
+        /// The way home is watched till then.
+        home_by: Option<Time>,
         /// Whether others had been told that one of them was overdue.
         alarm: Alarm,
     },
@@ -30,6 +32,8 @@ pub enum Reply {
         alarm: Alarm,
         /// Of MORE with several visits: another is due out then.
         other: Option<Time>,
+        /// What the worker says next.
+        next: Next,
     },
     /// To OUT, OK, MORE and OBJECT: there is nothing that it could be about.
     NothingRunning,
@@ -48,6 +52,12 @@ pub enum Reply {
     Status {
         /// Watched until then.
         running: Vec<Time>,
+        /// The way home is watched till then.
+        home_by: Option<Time>,
+        /// The next welfare check is due then.
+        check: Option<Time>,
+        /// Who else is on these visits.
+        with: Vec<String>,
         /// The next plan begins then.
         next: Option<Time>,
     },
@@ -131,6 +141,13 @@ pub enum Reply {
         /// About whom.
         worker: String,
     },
+    /// To SAFE with the code of a team's end of the day.
+    EndOfDay {
+        /// The team.
+        team: String,
+        /// So many are still watched.
+        out: usize,
+    },
     /// To HOLD.
     Held {
         /// About whom.
@@ -174,6 +191,20 @@ pub enum Reply {
     },
 }
 
+/// What a worker who is watched on says next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// That they are out; before it, if there is one, that they are fine.
+    Out {
+        /// The next welfare check.
+        check: Option<Time>,
+    },
+    /// That they are home.
+    Home,
+    /// That they begin what they planned.
+    Start,
+}
+
 /// What an answer to a start says besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Besides {
@@ -185,6 +216,8 @@ pub enum Besides {
     WhenOut,
     /// Several plans fit, or none did though NEXT was said: it is a new visit.
     NewVisit,
+    /// The first welfare check is due then.
+    Check(Time),
     /// Another visit of theirs is watched till then.
     Other(Time),
 }

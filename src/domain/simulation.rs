@@ -8,6 +8,7 @@ use super::{
     incident::{Incident, Opened, Opening, Rules},
     ladder::{Call, Ladder},
     people::{Directory, Person},
+    visit::{Awaited, Missed},
 };
 use crate::clock::Time;
 
@@ -44,8 +45,9 @@ pub fn ladder(
         ladder: LadderId(Uuid::nil()),
         opened: Opened::InTime,
     };
+    let missed = Missed { what: Awaited::Departure, at: opens };
     let rules = Rules { ladder, directory, policy: &policy };
-    let mut decision = Incident::overdue(opening, opens, rules, opens);
+    let mut decision = Incident::overdue(opening, missed, rules, opens);
     let mut now = opens;
     let mut simulated = Vec::new();
     while simulated.len() < rounds {

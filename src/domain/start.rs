@@ -9,7 +9,10 @@ use super::{
     event::{ChainHead, EventKind, NewEvent, stamp},
     ids::{OrganisationId, PersonId, TeamId, VisitId},
     policy::{Policy, delta},
-    visit::{Deadline, Decision, Details, FURTHEST_AHEAD, PLAN_MATCHES, SAME_WORDS, Said, Visit, VisitState},
+    visit::{
+        Awaited, Deadline, Decision, Details, FURTHEST_AHEAD, PLAN_MATCHES, SAME_WORDS, Said, Visit,
+        VisitState,
+    },
 };
 use crate::clock::Time;
 
@@ -94,6 +97,15 @@ impl Start {
         self.expected_arrival.is_some_and(|arrival| arrival > now)
     }
 
+    /// What the team asks of every visit, where the start says nothing of it.
+    #[must_use]
+    pub fn as_the_team_works(mut self, policy: &Policy) -> Self {
+        let details = &mut self.details;
+        details.check_every = details.check_every.or(policy.check_every(details.risk));
+        details.home_within = details.home_within.or(policy.home_within());
+        self
+    }
+
     /// The instant from which its minutes count: when it was said, if that is plausible.
     fn said_at(&self, now: Time) -> Time {
         Said::of_a_start(self.made_at, now).at
@@ -147,8 +159,10 @@ impl Start {
     pub fn begin(self, id: VisitId, whose: Whose, now: Time, policy: &Policy) -> (Decision, Vec<Warning>) {
         let (at, warnings) = self.deadline(now, policy);
         let said_at = self.said_at(now);
-        let deadline = Deadline::new(at, 1, now, self.details.risk, policy);
-        let mut visit = self.visit(id, whose, at, VisitState::Begun { deadline });
+        let of = (Awaited::Departure, self.details.risk);
+        let deadline = Deadline::new(at, 1, now, of, policy);
+        let mut visit = self.visit(id, whose, at, VisitState::Begun { deadline, check: None });
+        visit.begin(at, 1, now, policy);
         visit.arrived_at = Some(said_at);
         visit.last_contact_at = Some(said_at);
         let event = first_event(EventKind::VisitStarted, &visit, whose, said_at);
@@ -186,7 +200,9 @@ impl Start {
         if expected_departure - expected_arrival > FURTHEST_AHEAD {
             return Err(BadPlan::TooLong);
         }
-        let state = VisitState::Planned { expected_arrival, expected_departure };
+        let of = (Awaited::Arrival, self.details.risk);
+        let deadline = Some(Deadline::new(expected_arrival, 1, now, of, policy));
+        let state = VisitState::Planned { expected_arrival, expected_departure, deadline };
         let visit = self.visit(id, whose, expected_departure, state);
         let event = first_event(EventKind::VisitPlanned, &visit, whose, now);
         Ok((Decision { visit, events: vec![event], effects: vec![] }, warnings))
@@ -224,9 +240,10 @@ impl Start {
         merged.risk =
             if self.details.risk == super::visit::Risk::High { self.details.risk } else { merged.risk };
         merged.no_signal_expected |= self.details.no_signal_expected;
-        let deadline = Deadline::new(at, 1, now, merged.risk, policy);
-        planned.state = VisitState::Begun { deadline };
-        planned.expected_departure = at;
+        merged.check_every = merged.check_every.into_iter().chain(self.details.check_every).min();
+        merged.home_within = merged.home_within.into_iter().chain(self.details.home_within).min();
+        let number = i32::try_from(planned.version).unwrap_or(i32::MAX - 1) + 1;
+        planned.begin(at, number, now, policy);
         planned.arrived_at = Some(said_at);
         planned.last_contact_at = Some(said_at);
         let event = first_event(EventKind::VisitStarted, &planned, whose, said_at);
@@ -258,6 +275,8 @@ impl Start {
             state,
             expected_departure,
             arrived_at: None,
+            left_at: None,
+            party: None,
             last_contact_at: None,
             extended: TimeDelta::zero(),
             extended_by_others: TimeDelta::zero(),
@@ -289,6 +308,8 @@ fn first_event(kind: EventKind, visit: &Visit, whose: Whose, said_at: Time) -> N
             "risk": details.risk,
             "visiting": details.visiting,
             "no_signal_expected": details.no_signal_expected,
+            "check_every_minutes": details.check_every.map(|every| every.num_minutes()),
+            "home_within_minutes": details.home_within.map(|within| within.num_minutes()),
             "on_behalf": whose.by != whose.worker,
         }}),
     )

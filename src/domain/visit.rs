@@ -1,16 +1,17 @@
-//! The visit: planned → begun {deadline} → ended; a plan can be cancelled, and one that was made can be put on record
-//! afterwards. Overdue is derived, never stored.
+//! The visit: planned → begun → (going home →) ended; a plan can be cancelled, and one that was made can be put on record
+//! afterwards. Each state that is watched carries what it is watched by ([`Awaited`]): overdue is derived, never stored.
 
 mod acts;
+mod due;
+
+pub use due::Due;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
-    event::{ChainHead, EventKind, NewEvent, stamp},
+    event::{ChainHead, NewEvent},
     ids::{OrganisationId, PersonId, TeamId, VisitId},
-    policy::Policy,
 };
 use crate::clock::Time;
 
@@ -88,6 +89,31 @@ word_enum! {
 }
 
 word_enum! {
+    /// What the worker is awaited to do, each with a deadline and a grace of its own.
+    #[derive(Default)]
+    Awaited {
+        /// To leave (row V1).
+        #[default]
+        Departure = "departure",
+        /// To begin what they planned (row V5).
+        Arrival = "arrival",
+        /// To say that they are fine (row V4).
+        WelfareCheck = "welfare_check",
+        /// To say that they are home (row V6).
+        HomeSafe = "home_safe",
+    }
+}
+
+/// What the worker has not done, and by when it was due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missed {
+    /// What.
+    pub what: Awaited,
+    /// By then.
+    pub at: Time,
+}
+
+word_enum! {
     /// How somebody who speaks for the worker knows (row V15).
     KnownBy {
         /// They spoke, and knew the voice.
@@ -104,6 +130,8 @@ word_enum! {
     EndedHow {
         /// The worker checked out in time.
         CheckedOut = "checked_out",
+        /// The worker said in time that they were home.
+        HomeSafe = "home_safe",
         /// The worker checked out after the deadline, before anybody else was told.
         LateCheckOut = "late_check_out",
         /// The worker checked out after the incident had opened.
@@ -130,14 +158,18 @@ pub struct Details {
     pub risk: Risk,
     /// The phone will have no signal there (row V10).
     pub no_signal_expected: bool,
+    /// Every so often the worker says that they are fine (row V4).
+    pub check_every: Option<TimeDelta>,
+    /// So long after leaving the worker is home, and says so (row V6).
+    pub home_within: Option<TimeDelta>,
 }
 
-/// What the watching of a begun visit hangs on.
+/// What the watching hangs on: by when the worker is awaited to do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
-    /// The expected departure.
+    /// By then.
     pub at: Time,
-    /// Counts the deadlines of this visit, so that each has reminders of its own.
+    /// Counts such deadlines of this visit, so that each has reminders of its own.
     pub number: i32,
     /// How many of its two reminders are done or left out.
     pub reminders_done: usize,
@@ -146,16 +178,25 @@ pub struct Deadline {
 /// Where a visit stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VisitState {
-    /// Nobody is watched until it begins.
+    /// The worker is not watched until it begins; that it begins is.
     Planned {
         /// When the worker means to arrive.
         expected_arrival: Time,
         /// When the worker means to leave.
         expected_departure: Time,
+        /// The expected arrival as it is watched; `None`: planned before anybody watched that.
+        deadline: Option<Deadline>,
     },
     /// The worker is watched.
     Begun {
-        /// Until when.
+        /// The expected departure.
+        deadline: Deadline,
+        /// By when they say that they are fine, if that was asked for.
+        check: Option<Deadline>,
+    },
+    /// The worker has left, and is watched until they are home.
+    GoingHome {
+        /// By when they say so.
         deadline: Deadline,
     },
     /// The worker is out.
@@ -189,6 +230,7 @@ impl VisitState {
         match self {
             Self::Planned { .. } => "planned",
             Self::Begun { .. } => "begun",
+            Self::GoingHome { .. } => "going_home",
             Self::Ended { .. } => "ended",
             Self::Cancelled { .. } => "cancelled",
             Self::Recorded { .. } => "recorded",
@@ -215,6 +257,10 @@ pub struct Visit {
     pub expected_departure: Time,
     /// When the worker was at the door.
     pub arrived_at: Option<Time>,
+    /// When the worker left, where the way home was watched.
+    pub left_at: Option<Time>,
+    /// The visit of the worker whom this one accompanies, or its own where others do (row V9).
+    pub party: Option<VisitId>,
     /// When the worker was last heard of.
     pub last_contact_at: Option<Time>,
     /// The sum of the extensions.
@@ -307,6 +353,8 @@ pub enum Act {
     Extend(ExtendTo),
     /// "I am out."
     CheckOut(Record),
+    /// "I am home."
+    HomeSafe,
     /// Outcome and work, later.
     Record(Record),
     /// "It does not take place."
@@ -401,6 +449,8 @@ pub enum Effect {
         /// The sum of the extensions.
         total: TimeDelta,
     },
+    /// The worker has begun what others were told had not begun. Without the PIN it holds nothing.
+    ArrivedLate,
     /// The worker is told that somebody else acted for them (row V15).
     ToldWorker,
     /// The manager, and whoever had acted, are told that the worker objects.
@@ -451,86 +501,11 @@ pub enum NotNow {
     NotAhead,
 }
 
-/// What a begun visit needs when its time has come.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Due {
-    /// Nothing yet; look again then.
-    Later(Time),
-    /// The worker is reminded.
-    Remind {
-        /// Before the deadline, or at it.
-        which: Reminder,
-        /// The visit with the reminder done.
-        visit: Box<Visit>,
-        /// For its log.
-        event: NewEvent,
-    },
-    /// The grace is over: an incident opens.
-    OpenIncident,
-    /// It is not watched.
-    Nothing,
-}
-
 /// Which reminder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reminder {
-    /// Some time before the deadline.
+    /// The first.
     Before,
     /// The last one before others are told.
     Last,
-}
-
-impl Deadline {
-    /// A deadline set at `now`. Reminders whose time is past are left out, but for the last: a deadline that is already
-    /// there is asked about at once.
-    pub fn new(at: Time, number: i32, now: Time, risk: Risk, policy: &Policy) -> Self {
-        let [first, second] = policy.reminders(risk);
-        let past = [first, second].iter().filter(|before| at - **before <= now).count();
-        let reminders_done = if at <= now { past.min(1) } else { past };
-        Self { at, number, reminders_done }
-    }
-
-    fn next_due(&self, risk: Risk, policy: &Policy) -> Time {
-        let opens = self.at + policy.grace(risk);
-        let reminder = policy.reminders(risk).get(self.reminders_done).map(|before| self.at - *before);
-        reminder.map_or(opens, |reminder| reminder.min(opens))
-    }
-}
-
-impl Visit {
-    /// When it next needs the timer, as long as no incident about it is open.
-    pub fn next_due(&self, policy: &Policy) -> Option<Time> {
-        match &self.state {
-            VisitState::Begun { deadline } => Some(deadline.next_due(self.details.risk, policy)),
-            _ => None,
-        }
-    }
-
-    /// Whether the deadline has passed.
-    pub fn is_overdue(&self, now: Time) -> bool {
-        matches!(&self.state, VisitState::Begun { deadline } if deadline.at <= now)
-    }
-
-    /// What its time has brought.
-    pub fn due(&self, now: Time, policy: &Policy) -> Due {
-        let VisitState::Begun { deadline } = &self.state else { return Due::Nothing };
-        let risk = self.details.risk;
-        if deadline.at + policy.grace(risk) <= now {
-            return Due::OpenIncident;
-        }
-        // Of two reminders that are due at once only the later goes out.
-        let past = policy.reminders(risk).iter().filter(|before| deadline.at - **before <= now).count();
-        if past <= deadline.reminders_done {
-            return Due::Later(deadline.next_due(risk, policy));
-        }
-        let which = if past == 1 { Reminder::Before } else { Reminder::Last };
-        let deadline = Deadline { reminders_done: past, ..*deadline };
-        let event = NewEvent::new(
-            EventKind::VisitReminded,
-            now,
-            json!({"expected_departure": stamp(deadline.at), "reminder": past}),
-        );
-        let visit = Box::new(Self { state: VisitState::Begun { deadline }, ..self.clone() });
-        Due::Remind { which, visit, event }
-    }
 }

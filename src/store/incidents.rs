@@ -19,7 +19,7 @@ use crate::{
             Claim, Closing, Holder, Incident, IncidentState, Kind, Opened, Outcome, Police, Position,
             Release, Review, Rung, Sos, WorkerNow,
         },
-        visit::{Alarm, KnownBy},
+        visit::{Alarm, Awaited, KnownBy, Missed},
     },
 };
 
@@ -52,22 +52,23 @@ const HIDDEN_FROM: &str = "SELECT id FROM incident WHERE subject_id = $1 AND org
 const OPEN_ABOUT_MISSED: &str = "SELECT count(*) > 0 FROM incident
      WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open' AND missed IS NOT NULL";
 const ALARM: &str =
-    "SELECT i.id, i.kind, i.with_police, v.id IS NOT NULL AND v.state = 'begun' AND d.visit_id IS NULL
+    "SELECT i.id, i.kind, i.with_police, d.visit_id IS NULL AND v.id IS NOT NULL
+       AND (v.state IN ('begun', 'going_home') OR v.state = 'planned' AND v.deadline_number > 0)
      FROM incident i LEFT JOIN visit v ON v.id = $3 LEFT JOIN visit_deadline d ON d.visit_id = v.id
      WHERE i.subject_id = $1 AND i.organisation_id = $2 AND i.state = 'open' AND (i.visit_id = $3 OR i.kind <> 'overdue')
      ORDER BY i.kind = 'overdue' LIMIT 1";
 const INSERT: &str = "INSERT INTO incident (id, organisation_id, team_id, subject_id, visit_id, kind, state, missed,
        opened_at, after_outage, ladder_id, raise, step, round, held_in_raise, reached_nobody, owner_id, waits_until,
-       owner_warned, claim, inside_till, version, chain_number, chain_hash, nearest_visit_id, sos_at, sos_by, position)
+       owner_warned, claim, inside_till, version, chain_number, chain_hash, nearest_visit_id, sos_at, sos_by, position, awaited)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23,
-       $24, $25, $26, $27)";
+       $24, $25, $26, $27, $28)";
 const UPDATE: &str = "UPDATE incident SET kind = $4, state = $5, raise = $6, step = $7, round = $8, held_in_raise = $9,
        reached_nobody = $10, owner_id = $11, waits_until = $12, owner_warned = $13, claim = $14, inside_till = $15,
        closed_at = $16, closed_by = $17, outcome = $18, known_by = $19, worker_now = $20, closing_note = $21,
        reviewed_at = $22, reviewed_by = $23, learned = $24, action = $25,
        version = version + 1, chain_number = $26, chain_hash = $27, missed = $28, sos_at = $29, sos_by = $30,
        position = $31, pin_used_at = $32, police = $33, with_police = $34, police_reminders = $35,
-       released_at = $36, released_by = $37
+       released_at = $36, released_by = $37, awaited = $38
      WHERE id = $1 AND organisation_id = $2 AND version = $3";
 const LOG_HEAD: &str =
     "UPDATE incident SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
@@ -86,6 +87,7 @@ struct Row {
     kind: Kind,
     state: String,
     missed: Option<Time>,
+    awaited: Awaited,
     sos_at: Option<Time>,
     sos_by: Option<PersonId>,
     nearest_visit_id: Option<VisitId>,
@@ -183,7 +185,7 @@ impl TryFrom<Row> for Incident {
             subject: row.subject_id,
             visit: row.visit_id,
             kind: row.kind,
-            missed: row.missed,
+            missed: row.missed.map(|at| Missed { what: row.awaited, at }),
             sos: row.sos_at.zip(row.sos_by).map(|(at, by)| Sos { at, by }),
             nearest_visit: row.nearest_visit_id,
             position: row.position.map(|position| position.0),
@@ -203,6 +205,10 @@ impl TryFrom<Row> for Incident {
             },
         })
     }
+}
+
+fn awaited(incident: &Incident) -> Awaited {
+    incident.missed.map(|missed| missed.what).unwrap_or_default()
 }
 
 fn about(incident: &Incident) -> About {
@@ -350,7 +356,7 @@ pub async fn insert(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
         incident.visit,
         incident.kind,
         columns.state,
-        incident.missed,
+        incident.missed.map(|missed| missed.at),
         incident.opened_at,
         incident.opened == Opened::AfterOutage,
         incident.ladder,
@@ -369,7 +375,8 @@ pub async fn insert(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
         incident.nearest_visit,
         incident.sos.map(|sos| sos.at),
         incident.sos.map(|sos| sos.by),
-        incident.position.map(Json)
+        incident.position.map(Json),
+        awaited(incident)
     );
     Ok(())
 }
@@ -411,7 +418,7 @@ pub async fn update(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
         review.map(|review| &review.action),
         incident.chain.number,
         &incident.chain.hash[..],
-        incident.missed,
+        incident.missed.map(|missed| missed.at),
         incident.sos.map(|sos| sos.at),
         incident.sos.map(|sos| sos.by),
         incident.position.map(Json),
@@ -420,7 +427,8 @@ pub async fn update(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
         columns.with_police.is_some(),
         columns.with_police.unwrap_or_default(),
         incident.released.map(|released| released.at),
-        incident.released.map(|released| released.by)
+        incident.released.map(|released| released.by),
+        awaited(incident)
     );
     incident.version += 1;
     Ok(())

@@ -12,7 +12,8 @@ const ROUND_DONE: &str = "UPDATE installation SET committed_at = $1 WHERE id = 1
 // The only SQL that asks what time it is: what is due is told the time. On SQLite the machine's clock is the time, and nobody asks.
 const TIME: Sql = Sql::pair("SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')", "SELECT clock_timestamp()");
 // Both words are those of partial indices.
-const COUNTS_ANY_ORG: &str = "SELECT (SELECT count(*) FROM visit WHERE state IN ('planned', 'begun')),
+const COUNTS_ANY_ORG: &str =
+    "SELECT (SELECT count(*) FROM visit WHERE state IN ('planned', 'begun', 'going_home')),
        (SELECT count(*) FROM incident WHERE state = 'open')";
 
 /// Keeps what the server key gives for a fixed text, once; says whether it is the same now.

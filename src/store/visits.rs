@@ -26,11 +26,11 @@ const LOAD: Sql = Sql::pair(
 );
 const FIND: &str = "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2";
 const RUNNING_OF: Sql = Sql::pair(
-    "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun') ORDER BY id",
-    "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun') ORDER BY id
+    "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun', 'going_home') ORDER BY id",
+    "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun', 'going_home') ORDER BY id
      FOR NO KEY UPDATE",
 );
-const FIND_RUNNING_OF: &str = "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun') ORDER BY id";
+const FIND_RUNNING_OF: &str = "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun', 'going_home') ORDER BY id";
 const LIST: Sql = Sql::pair(
     "SELECT * FROM visit WHERE organisation_id = $1 AND id > $2
        AND ($3 IS NULL OR state = $3) AND ($4 IS NULL OR worker_id = $4) ORDER BY id LIMIT $5",
@@ -43,22 +43,29 @@ const DUE_ANY_ORG: Sql = Sql::pair(
      FOR NO KEY UPDATE OF v SKIP LOCKED",
 );
 const WITHOUT_DEADLINE_OF: &str =
-    "SELECT v.id FROM visit v WHERE v.worker_id = $1 AND v.organisation_id = $2 AND v.state = 'begun'
+    "SELECT v.id FROM visit v WHERE v.worker_id = $1 AND v.organisation_id = $2 AND v.state IN ('planned', 'begun', 'going_home')
        AND NOT EXISTS (SELECT 1 FROM visit_deadline d WHERE d.visit_id = v.id)
        AND NOT EXISTS (SELECT 1 FROM incident i WHERE i.visit_id = v.id AND i.state = 'open')";
+const PARTY: &str =
+    "SELECT id, worker_id FROM visit WHERE party_id = $1 AND organisation_id = $2 ORDER BY id";
+const WATCHED_OF_TEAM: &str = "SELECT * FROM visit WHERE organisation_id = $1 AND team_id = $2
+       AND state IN ('planned', 'begun', 'going_home') AND state <> 'planned' ORDER BY id";
 const LAST_OF: &str = "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state = 'ended' ORDER BY id DESC LIMIT 1";
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM visit_deadline";
 const INSERT: &str = "INSERT INTO visit (id, organisation_id, team_id, worker_id, state, purpose, place, case_reference,
        visiting, risk, no_signal_expected, created_at, expected_arrival, expected_departure, deadline_number,
        reminders_done, arrived_at, last_contact_at, extended_seconds, version, chain_number, chain_hash,
-       ended_at, ended_by, outcome, seen_whom, work_undertaken, recorded_at)
+       ended_at, ended_by, outcome, seen_whom, work_undertaken, recorded_at, check_every_seconds, home_within_seconds,
+       check_due_at, check_number, check_reminders_done, party_id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1, $20, $21,
-       $22, $23, $24, $25, $26, $27)";
+       $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)";
 const UPDATE: &str = "UPDATE visit SET state = $4, risk = $5, no_signal_expected = $6, expected_departure = $7,
        deadline_number = $8, reminders_done = $9, arrived_at = $10, last_contact_at = $11, extended_seconds = $12,
        ended_at = $13, ended_how = $14, ended_by = $15, outcome = $16, work_undertaken = $17, recorded_at = $18,
        version = version + 1, chain_number = $19, chain_hash = $20, seen_whom = $21,
-       extended_by_others_seconds = $22, acted_by = $23
+       extended_by_others_seconds = $22, acted_by = $23, check_every_seconds = $24, home_within_seconds = $25,
+       check_due_at = $26, check_number = $27, check_reminders_done = $28, party_id = $29,
+       expected_arrival = COALESCE($30, expected_arrival), left_at = $31, home_by = $32
      WHERE id = $1 AND organisation_id = $2 AND version = $3";
 const LOG_HEAD: &str =
     "UPDATE visit SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
@@ -86,6 +93,14 @@ struct Row {
     deadline_number: i32,
     reminders_done: i32,
     arrived_at: Option<Time>,
+    left_at: Option<Time>,
+    home_by: Option<Time>,
+    check_every_seconds: Option<i64>,
+    home_within_seconds: Option<i64>,
+    check_due_at: Option<Time>,
+    check_number: i32,
+    check_reminders_done: i32,
+    party_id: Option<VisitId>,
     last_contact_at: Option<Time>,
     extended_seconds: i64,
     extended_by_others_seconds: i64,
@@ -106,18 +121,31 @@ impl TryFrom<Row> for Visit {
     type Error = Error;
     fn try_from(row: Row) -> Result<Self> {
         let bad = |column| Error::inconsistent("visit", column, row.id);
+        let deadline = |at, number, reminders_done: i32| {
+            let reminders_done = usize::try_from(reminders_done).map_err(|_| bad("reminders_done"))?;
+            Ok::<_, Error>(Deadline { at, number, reminders_done })
+        };
+        let main = |at| deadline(at, row.deadline_number, row.reminders_done);
         let state = match row.state.as_str() {
-            "planned" => VisitState::Planned {
-                expected_arrival: row.expected_arrival.ok_or_else(|| bad("expected_arrival"))?,
-                expected_departure: row.expected_departure,
-            },
-            "begun" => VisitState::Begun {
-                deadline: Deadline {
-                    at: row.expected_departure,
-                    number: row.deadline_number,
-                    reminders_done: usize::try_from(row.reminders_done).map_err(|_| bad("reminders_done"))?,
-                },
-            },
+            "planned" => {
+                let expected_arrival = row.expected_arrival.ok_or_else(|| bad("expected_arrival"))?;
+                VisitState::Planned {
+                    expected_arrival,
+                    expected_departure: row.expected_departure,
+                    // Those planned before arrivals were watched have no number.
+                    deadline: (row.deadline_number > 0).then(|| main(expected_arrival)).transpose()?,
+                }
+            }
+            "begun" => {
+                let check = |at| deadline(at, row.check_number, row.check_reminders_done);
+                VisitState::Begun {
+                    deadline: main(row.expected_departure)?,
+                    check: row.check_due_at.map(check).transpose()?,
+                }
+            }
+            "going_home" => {
+                VisitState::GoingHome { deadline: main(row.home_by.ok_or_else(|| bad("home_by"))?)? }
+            }
             "ended" => VisitState::Ended {
                 at: row.ended_at.ok_or_else(|| bad("ended_at"))?,
                 how: row.ended_how.ok_or_else(|| bad("ended_how"))?,
@@ -149,10 +177,14 @@ impl TryFrom<Row> for Visit {
                 visiting: row.visiting,
                 risk: row.risk,
                 no_signal_expected: row.no_signal_expected,
+                check_every: row.check_every_seconds.map(TimeDelta::seconds),
+                home_within: row.home_within_seconds.map(TimeDelta::seconds),
             },
             state,
             expected_departure: row.expected_departure,
             arrived_at: row.arrived_at,
+            left_at: row.left_at,
+            party: row.party_id,
             last_contact_at: row.last_contact_at,
             extended: TimeDelta::seconds(row.extended_seconds),
             extended_by_others: TimeDelta::seconds(row.extended_by_others_seconds),
@@ -217,7 +249,7 @@ pub async fn find_running_of(
     }))
 }
 
-/// Begun visits of a worker that nothing watches: neither a deadline of their own nor an open incident about them. They are
+/// Visits of a worker that run, or should, and that nothing watches: neither a deadline of their own nor an open incident about them. They are
 /// there only while a call for help stood in for them.
 pub async fn without_deadline_of(
     tx: &mut Tx,
@@ -229,6 +261,23 @@ pub async fn without_deadline_of(
         .bind(organisation)
         .fetch_all(c)
         .await?))
+}
+
+/// Everybody whom a visit is made with, and whose visits they are.
+pub async fn party(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    party: VisitId,
+) -> Result<Vec<(VisitId, PersonId)>> {
+    Ok(both!(tx, |c| sqlx::query_as(PARTY).bind(party).bind(organisation).fetch_all(c).await?))
+}
+
+/// The visits of a team's workers that run.
+pub async fn watched_of_team(tx: &mut Tx, organisation: OrganisationId, team: TeamId) -> Result<Vec<Visit>> {
+    Ok(both!(tx, |c| {
+        let rows = sqlx::query(WATCHED_OF_TEAM).bind(organisation).bind(team).fetch_all(c).await?;
+        readable!(rows, Row, Visit::try_from)
+    }))
 }
 
 /// The visit of a worker that ended last.
@@ -337,7 +386,13 @@ pub async fn insert(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
         visit.outcome,
         &visit.seen_whom,
         &visit.work_undertaken,
-        visit.recorded_at
+        visit.recorded_at,
+        visit.details.check_every.map(|every| every.num_seconds()),
+        visit.details.home_within.map(|within| within.num_seconds()),
+        columns.check.map(|check| check.at),
+        columns.check.map_or(0, |check| check.number),
+        columns.check.map_or(0, reminders_done),
+        visit.party
     );
     Ok(())
 }
@@ -373,7 +428,16 @@ pub async fn update(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
         &visit.chain.hash[..],
         &visit.seen_whom,
         visit.extended_by_others.num_seconds(),
-        visit.acted_by
+        visit.acted_by,
+        visit.details.check_every.map(|every| every.num_seconds()),
+        visit.details.home_within.map(|within| within.num_seconds()),
+        columns.check.map(|check| check.at),
+        columns.check.map_or(0, |check| check.number),
+        columns.check.map_or(0, reminders_done),
+        visit.party,
+        columns.expected_arrival,
+        visit.left_at,
+        columns.home_by
     );
     visit.version += 1;
     Ok(())
@@ -415,9 +479,15 @@ struct Columns {
     expected_arrival: Option<Time>,
     deadline_number: i32,
     reminders_done: i32,
+    check: Option<Deadline>,
+    home_by: Option<Time>,
     ended_at: Option<Time>,
     ended_how: Option<EndedHow>,
     ended_by: Option<PersonId>,
+}
+
+fn reminders_done(deadline: Deadline) -> i32 {
+    i32::try_from(deadline.reminders_done).unwrap_or(i32::MAX)
 }
 
 impl Columns {
@@ -426,17 +496,24 @@ impl Columns {
             expected_arrival: None,
             deadline_number: 0,
             reminders_done: 0,
+            check: None,
+            home_by: None,
             ended_at: None,
             ended_how: None,
             ended_by: None,
         };
         match &visit.state {
-            VisitState::Planned { expected_arrival, .. } => {
+            VisitState::Planned { expected_arrival, deadline, .. } => {
                 columns.expected_arrival = Some(*expected_arrival);
+                columns.watched_by(*deadline);
             }
-            VisitState::Begun { deadline } => {
-                columns.deadline_number = deadline.number;
-                columns.reminders_done = i32::try_from(deadline.reminders_done).unwrap_or(i32::MAX);
+            VisitState::Begun { deadline, check } => {
+                columns.watched_by(Some(*deadline));
+                columns.check = *check;
+            }
+            VisitState::GoingHome { deadline } => {
+                columns.watched_by(Some(*deadline));
+                columns.home_by = Some(deadline.at);
             }
             VisitState::Ended { at, how, by } => {
                 (columns.ended_at, columns.ended_how, columns.ended_by) = (Some(*at), Some(*how), Some(*by));
@@ -446,5 +523,10 @@ impl Columns {
             }
         }
         columns
+    }
+
+    fn watched_by(&mut self, deadline: Option<Deadline>) {
+        self.deadline_number = deadline.map_or(0, |deadline| deadline.number);
+        self.reminders_done = deadline.map_or(0, reminders_done);
     }
 }

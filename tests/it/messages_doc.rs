@@ -12,8 +12,8 @@ use homeward::domain::{
     follow_up::FollowUpKind,
     incident::{Kind, Outcome},
     notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Reader, SosCall},
-    reply::{Besides, Reply},
-    visit::{Alarm, KnownBy, Reminder, Report, Risk},
+    reply::{Besides, Next, Reply},
+    visit::{Alarm, Awaited, KnownBy, Missed, Reminder, Report, Risk},
     wording::{Doing, English, PinAnswer, PinRefused, Wording, sms},
 };
 use uuid::Uuid;
@@ -64,8 +64,16 @@ fn phone(written: &str) -> Phone {
     Phone::parse(written).unwrap()
 }
 
+fn missed(what: Awaited) -> Missed {
+    Missed { what, at: at("14:30") }
+}
+
 fn overdue(again: Again) -> Notice {
-    Notice::Overdue(Overdue { missed: at("14:30"), again, risk: Risk::High, no_signal_expected: true })
+    not_done(Awaited::Departure, again)
+}
+
+fn not_done(what: Awaited, again: Again) -> Notice {
+    Notice::Overdue(Overdue { missed: missed(what), again, risk: Risk::High, no_signal_expected: true })
 }
 
 fn sos(found_by: Option<&str>, again: Again) -> Notice {
@@ -89,8 +97,12 @@ fn acted(known_by: KnownBy, till: Option<DateTime<Utc>>) -> Notice {
 }
 
 fn listed(names: &[&str]) -> Notice {
-    let one =
-        |name: &&str| Listed { incident: Uuid::nil(), worker: s(name), missed: at("14:30"), code: s("K7QF") };
+    let one = |name: &&str| Listed {
+        incident: Uuid::nil(),
+        worker: s(name),
+        missed: missed(Awaited::Departure),
+        code: s("K7QF"),
+    };
     Notice::OverdueList { workers: names.iter().map(one).collect() }
 }
 
@@ -110,24 +122,65 @@ fn by_manager() -> Asked {
     Asked::TheirManager(s("Ann Lee"))
 }
 
+fn reminder(what: Awaited, which: Reminder, deadline: &str, others_told_at: &str) -> Notice {
+    Notice::Reminder { what, which, deadline: at(deadline), others_told_at: at(others_told_at) }
+}
+
+fn end_of_day(out: &[&str], unconfirmed_by: Option<&str>) -> Notice {
+    let out = out.iter().map(|out| s(out)).collect();
+    Notice::EndOfDay { team: s("North team"), out, code: s("K7QF"), unconfirmed_by: unconfirmed_by.map(s) }
+}
+
+fn ended(begun: &[&str], home_by: Option<&str>, alarm: Alarm) -> Reply {
+    Reply::Ended { visits: begun.iter().map(|begun| at(begun)).collect(), home_by: home_by.map(at), alarm }
+}
+
+fn watched_on(till: &str, alarm: Alarm, other: Option<&str>, next: Next) -> Reply {
+    Reply::WatchedOn { till: at(till), alarm, other: other.map(at), next }
+}
+
+fn status(running: &[&str], next: Option<&str>) -> Reply {
+    let running = running.iter().map(|till| at(till)).collect();
+    Reply::Status { running, home_by: None, check: None, with: vec![], next: next.map(at) }
+}
+
+const OUT: Next = Next::Out { check: None };
+
 const INSIDE: fn() -> Report = || Report::SafeInside { till: at("15:10") };
 
 catalogue! { notices of Notice {
     Reminder, "the deadline comes, or has come", "the worker", [
-        Notice::Reminder { which: Reminder::Before, deadline: at("14:50"), others_told_at: at("15:00") },
-        Notice::Reminder { which: Reminder::Last, deadline: at("14:45"), others_told_at: at("14:45") },
-        Notice::Reminder { which: Reminder::Last, deadline: at("14:30"), others_told_at: at("14:50") },
+        reminder(Awaited::Departure, Reminder::Before, "14:50", "15:00"),
+        reminder(Awaited::Departure, Reminder::Last, "14:45", "14:45"),
+        reminder(Awaited::Departure, Reminder::Last, "14:30", "14:50"),
+        reminder(Awaited::Arrival, Reminder::Before, "14:40", "14:55"),
+        reminder(Awaited::Arrival, Reminder::Last, "14:32", "14:47"),
+        reminder(Awaited::WelfareCheck, Reminder::Before, "14:40", "14:50"),
+        reminder(Awaited::WelfareCheck, Reminder::Last, "14:35", "14:45"),
+        reminder(Awaited::HomeSafe, Reminder::Before, "14:50", "15:05"),
+        reminder(Awaited::HomeSafe, Reminder::Last, "14:40", "14:55"),
+        reminder(Awaited::HomeSafe, Reminder::Last, "14:43", "14:43"),
     ];
     AskedAfterOutage, "the service was down when they were due out", "the worker",
-        [Notice::AskedAfterOutage { deadline: at("14:30") }];
+        [
+            Notice::AskedAfterOutage { missed: missed(Awaited::Departure) },
+            Notice::AskedAfterOutage { missed: missed(Awaited::Arrival) },
+            Notice::AskedAfterOutage { missed: missed(Awaited::WelfareCheck) },
+            Notice::AskedAfterOutage { missed: missed(Awaited::HomeSafe) },
+        ];
+    WatchedWith, "somebody started a visit with them", "everybody who goes in too",
+        [Notice::WatchedWith { by: s("Ann Lee"), till: at("15:30") }];
     StartedForYou, "somebody started a visit for them", "the worker",
         [Notice::StartedForYou { by: s("Sam Cole"), till: at("15:30") }];
     ActedForYou, "somebody ended or extended a visit for them", "the worker", [
         acted(KnownBy::SpokeByVoice, None), acted(KnownBy::Seen, Some(at("15:30"))), acted(KnownBy::Police, None),
         Notice::ActedForYou { by: s("Sam Cole"), known_by: None, till: None },
     ];
-    Overdue, "a visit did not end", "whoever the ladder calls", [
+    Overdue, "a visit did not end or begin, or the worker did not say that all is well", "whoever the ladder calls", [
         overdue(Again::No), overdue(lapsed()), overdue(Again::Unconfirmed), overdue(police_unanswered()),
+        not_done(Awaited::Arrival, Again::No), not_done(Awaited::Arrival, Again::Unconfirmed),
+        not_done(Awaited::WelfareCheck, Again::No), not_done(Awaited::WelfareCheck, Again::Unconfirmed),
+        not_done(Awaited::HomeSafe, Again::No), not_done(Awaited::HomeSafe, Again::Unconfirmed),
     ];
     Sos, "the worker called for help, or was found not safe", "whoever the ladder calls", [
         sos(None, Again::No), sos(None, lapsed()), sos(None, Again::Unconfirmed), sos(None, police_unanswered()),
@@ -158,6 +211,7 @@ catalogue! { notices of Notice {
     DuressAgain, "the duress PIN or word was given again", "staff who were called", [Notice::DuressAgain];
     ReportsWithPolice, "the worker reports while the police have it", "the owner",
         [Notice::ReportsWithPolice(Report::Safe), Notice::ReportsWithPolice(INSIDE())];
+    ArrivedLate, "the worker begins what they had not, without the PIN", "staff who were called", [Notice::ArrivedLate];
     ReportedSafe, "somebody who was called says that the worker is safe", "everybody else who was called",
         [Notice::ReportedSafe { by: s("Jo Lee") }];
     OwnerWarned, "their promise is about to lapse", "the owner", [Notice::OwnerWarned { until: at("14:55") }];
@@ -189,6 +243,10 @@ catalogue! { notices of Notice {
     UnreadableText, "a text of a worker on a visit could not be read", "the manager", [Notice::UnreadableText];
     TextForManager, "a text asked for what is not there yet", "the manager", [Notice::TextForManager { word: "CONCERN" }];
     CarrierWord, "a text was a word that networks act on", "the manager", [Notice::CarrierWord { word: s("STOP") }];
+    EndOfDay, "a team closes for the day; unconfirmed again every 30 min", "its manager, the duty manager, those above in turn", [
+        end_of_day(&[], None), end_of_day(&["Ann Lee till 15:30"], Some("Sam Cole")),
+        end_of_day(&["Ann Lee till 15:30", "Ben Okoro till 15:40", "Cas Moss till 16:00", "Ari Stone till 16:20"], None),
+    ];
     StuckDeadline, "a deadline cannot be worked on", "the operator and the last resort", [Notice::StuckDeadline];
     Undeliverable, "a message does not go by its channel", "the operator", [Notice::Undeliverable { message: Uuid::nil() }];
 } }
@@ -213,20 +271,21 @@ fn open() -> Vec<(String, String)> {
 catalogue! { replies of Reply {
     Watching, "IN", "the worker", [
         watching(&[]), watching(&[Besides::RanOut]), watching(&[Besides::NoPin]), watching(&[Besides::WhenOut]),
-        watching(&[Besides::NewVisit]), watching(&[Besides::Other(at("15:10"))]),
+        watching(&[Besides::NewVisit]), watching(&[Besides::Other(at("15:10"))]), watching(&[Besides::Check(at("15:10"))]),
     ];
     Ended, "OUT", "the worker", [
-        Reply::Ended { visits: vec![at("14:00")], alarm: Alarm::Quiet },
-        Reply::Ended { visits: vec![at("14:00"), at("14:20")], alarm: Alarm::Quiet },
-        Reply::Ended { visits: vec![at("14:00")], alarm: Alarm::Overdue },
-        Reply::Ended { visits: vec![at("14:00")], alarm: Alarm::WithPolice },
-        Reply::Ended { visits: vec![at("14:00")], alarm: Alarm::Sos },
+        ended(&["14:00"], None, Alarm::Quiet), ended(&["14:00", "14:20"], None, Alarm::Quiet),
+        ended(&["14:00"], None, Alarm::Overdue), ended(&["14:00"], None, Alarm::WithPolice),
+        ended(&["14:00"], None, Alarm::Sos), ended(&["14:00"], Some("15:10"), Alarm::Quiet),
+        ended(&["14:00", "14:20"], Some("15:10"), Alarm::Quiet), ended(&[], Some("15:10"), Alarm::Quiet),
     ];
     WatchedOn, "OK, MORE", "the worker", [
-        Reply::WatchedOn { till: at("15:10"), alarm: Alarm::Quiet, other: None },
-        Reply::WatchedOn { till: at("14:35"), alarm: Alarm::Quiet, other: None },
-        Reply::WatchedOn { till: at("15:10"), alarm: Alarm::Overdue, other: None },
-        Reply::WatchedOn { till: at("15:10"), alarm: Alarm::Quiet, other: Some(at("15:00")) },
+        watched_on("15:10", Alarm::Quiet, None, OUT), watched_on("14:35", Alarm::Quiet, None, OUT),
+        watched_on("15:10", Alarm::Overdue, None, OUT), watched_on("15:10", Alarm::Quiet, Some("15:00"), OUT),
+        watched_on("15:10", Alarm::Quiet, None, Next::Out { check: Some(at("15:00")) }),
+        watched_on("15:10", Alarm::Overdue, None, Next::Out { check: Some(at("15:00")) }),
+        watched_on("15:10", Alarm::Quiet, None, Next::Home), watched_on("14:35", Alarm::Quiet, None, Next::Home),
+        watched_on("15:10", Alarm::Quiet, None, Next::Start), watched_on("14:35", Alarm::Overdue, None, Next::Start),
     ];
     NothingRunning, "OUT, OK, MORE without a visit", "the worker", [Reply::NothingRunning];
     HowMuchLonger, "MORE without a time", "the worker",
@@ -240,10 +299,12 @@ catalogue! { replies of Reply {
     ];
     NotNow, "what does not fit: the reason, such as", "anybody", [Reply::NotNow(s("this is over"))];
     Status, "STATUS", "the worker", [
-        Reply::Status { running: vec![], next: None },
-        Reply::Status { running: vec![], next: Some(at("16:00")) },
-        Reply::Status { running: vec![at("15:00")], next: None },
-        Reply::Status { running: vec![at("15:00"), at("15:30")], next: Some(at("16:00")) },
+        status(&[], None), status(&[], Some("16:00")), status(&["15:00"], None),
+        status(&["15:00", "15:30"], Some("16:00")),
+        Reply::Status {
+            running: vec![at("15:00")], home_by: None, check: Some(at("14:50")), with: vec![s("Ben Okoro")], next: None,
+        },
+        Reply::Status { running: vec![], home_by: Some(at("15:10")), check: None, with: vec![], next: None },
     ];
     Objected, "NOT OUT", "the worker", [Reply::Objected { till: at("15:00") }];
     NothingToObjectTo, "NOT OUT, though nobody acted", "the worker",
@@ -273,6 +334,9 @@ catalogue! { replies of Reply {
     OthersCalled, "NO", "whoever was called", [Reply::OthersCalled { worker: s("Ann Lee") }];
     EverybodyCalled, "NOT SAFE", "whoever was called", [Reply::EverybodyCalled { worker: s("Ann Lee") }];
     ReportedSafe, "SAFE", "whoever was called", [Reply::ReportedSafe { worker: s("Ann Lee") }];
+    EndOfDay, "SAFE with the code of an end of the day", "whoever answers for the team", [
+        Reply::EndOfDay { team: s("North team"), out: 0 }, Reply::EndOfDay { team: s("North team"), out: 2 },
+    ];
     Held, "HOLD", "the owner", [Reply::Held { worker: s("Ann Lee"), until: at("15:40") }];
     Where, "WHERE", "staff who were called", [
         Reply::Where {

@@ -21,8 +21,8 @@ use homeward::{
         policy::Policy,
         start::{Departure, Start, Whose},
         visit::{
-            Act, Alarm, By, Details, Due, Effect, ExtendTo, KnownBy, Record, Reminder, Report, Risk, Said,
-            Shown, Visit, VisitOutcome, VisitState,
+            Act, Alarm, Awaited, By, Details, Due, Effect, ExtendTo, KnownBy, Missed, Record, Reminder,
+            Report, Risk, Said, Shown, Visit, VisitOutcome, VisitState,
         },
         wording::{English, Wording, sms},
     },
@@ -160,7 +160,10 @@ impl World {
         let now = start_of_time();
         let policy = Policy::default();
         let whose = Whose { organisation: OrganisationId(id(1)), team: TeamId(id(1)), worker: ANN, by: ANN };
-        let details = Details { risk, ..Details::default() };
+        // Some are checked on, and some watched on their way home.
+        let every = |of: i64, length| (minutes % of == 0).then(|| TimeDelta::minutes(length));
+        let (check_every, home_within) = (every(3, 20), every(2, 30));
+        let details = Details { risk, check_every, home_within, ..Details::default() };
         let departure = Departure::After(TimeDelta::minutes(minutes));
         let expected_arrival = planned.then(|| now + TimeDelta::minutes(5));
         let start = Start { details, expected_arrival, departure, made_at: None, plan: Plan::AsDescribed };
@@ -185,7 +188,7 @@ impl World {
         let Some(incident) = &self.incident else { return Alarm::Quiet };
         match (incident.kind, &incident.state) {
             (Kind::Sos | Kind::Duress, _)
-                if self.told_overdue && matches!(self.visit.state, VisitState::Begun { .. }) =>
+                if self.told_overdue && self.visit.next_due(&self.policy).is_some() =>
             {
                 Alarm::Overdue
             }
@@ -234,17 +237,15 @@ impl World {
             }
             match self.visit.due(self.now, &self.policy) {
                 Due::Remind { visit, .. } => self.visit = *visit,
-                Due::OpenIncident if self.incident.is_some() => {
+                Due::OpenIncident(missed) if self.incident.is_some() => {
                     let incident = self.incident.clone().unwrap();
                     let due = incident.next_due(&self.policy);
-                    let decision =
-                        incident.visit_overdue(self.visit.id, self.visit.expected_departure, self.now);
+                    let decision = incident.visit_overdue(self.visit.id, missed, self.now);
                     assert_eq!(decision.incident.next_due(&self.policy), due);
                     self.take(decision);
                     self.told_overdue = true;
                 }
-                Due::OpenIncident => {
-                    let missed = self.visit.expected_departure;
+                Due::OpenIncident(missed) => {
                     let decision = Incident::overdue(self.opening(), missed, self.rules(), self.now);
                     rounds += usize::from(decision.round.is_some());
                     self.incident = Some(decision.incident);
@@ -463,7 +464,7 @@ impl World {
     }
 
     fn check(&self) {
-        let begun = matches!(self.visit.state, VisitState::Begun { .. });
+        let watched = self.visit.next_due(&self.policy);
         match &self.incident {
             Some(incident) => {
                 assert!(
@@ -479,16 +480,19 @@ impl World {
                     );
                 }
             }
-            None if begun => {
+            None if watched.is_some() || self.visit.watched_till().is_some() => {
                 assert!(!self.told_overdue);
-                let due = self.visit.next_due(&self.policy).expect("a begun visit always has a time");
+                let due = watched.expect("a begun visit always has a time");
+                assert!(due > self.now, "overdue, nobody has it, and it was not raised");
+                if !matches!(self.visit.state, VisitState::Begun { .. }) {
+                    return;
+                }
                 let opens = self.visit.expected_departure + self.policy.grace(self.visit.details.risk);
                 assert!(due <= opens);
-                assert!(due > self.now, "overdue, nobody has it, and it was not raised");
             }
             None => {}
         }
-        if let VisitState::Begun { deadline } = &self.visit.state {
+        if let VisitState::Begun { deadline, .. } = &self.visit.state {
             assert_eq!(deadline.at, self.visit.expected_departure);
             assert!(deadline.at <= self.now + TimeDelta::hours(13));
         }
@@ -512,7 +516,7 @@ proptest! {
             world.check();
         }
         // Left alone, whoever is still inside is raised, again and again, for ever.
-        if matches!(world.visit.state, VisitState::Begun { .. }) || world.incident.is_some() {
+        if world.visit.next_due(&world.policy).is_some() || world.incident.is_some() {
             let mut rounds = 0;
             for _ in 0..30 * 60 {
                 world.now += TimeDelta::minutes(1);
@@ -570,12 +574,18 @@ proptest! {
         };
         let sos = |found_by: Option<&String>, again| Notice::Sos(SosCall { at, found_by: found_by.cloned(), again });
         let duress = |again| Notice::Duress(SosCall { at, found_by: None, again });
-        let overdue = |again| Notice::Overdue(Overdue { missed: at, again, risk: Risk::High, no_signal_expected: true });
-        let listed = |name: &str| Listed { incident: Uuid::nil(), worker: name.into(), missed: at, code: "K7QF".into() };
+        let overdue = |again| Notice::Overdue(Overdue { missed: Missed { what: Awaited::WelfareCheck, at }, again, risk: Risk::High, no_signal_expected: true });
+        let listed = |name: &str| Listed { incident: Uuid::nil(), worker: name.into(), missed: Missed { what: Awaited::Departure, at }, code: "K7QF".into() };
         let notices = [
-            Notice::Reminder { which: Reminder::Before, deadline: at, others_told_at: at },
-            Notice::Reminder { which: Reminder::Last, deadline: at, others_told_at: at },
-            Notice::AskedAfterOutage { deadline: at },
+            Notice::Reminder { what: Awaited::Departure, which: Reminder::Before, deadline: at, others_told_at: at },
+            Notice::Reminder { what: Awaited::Departure, which: Reminder::Last, deadline: at, others_told_at: at },
+            Notice::Reminder { what: Awaited::Arrival, which: Reminder::Before, deadline: at, others_told_at: at },
+            Notice::Reminder { what: Awaited::Arrival, which: Reminder::Last, deadline: at, others_told_at: at },
+            Notice::Reminder { what: Awaited::WelfareCheck, which: Reminder::Last, deadline: at, others_told_at: at },
+            Notice::Reminder { what: Awaited::HomeSafe, which: Reminder::Last, deadline: at, others_told_at: at },
+            Notice::AskedAfterOutage { missed: Missed { what: Awaited::Arrival, at } },
+            Notice::WatchedWith { by: other.clone(), till: at },
+            Notice::ArrivedLate,
             Notice::StartedForYou { by: other.clone(), till: at },
             Notice::ActedForYou { by: other.clone(), known_by: Some(KnownBy::SpokeByVoice), till: Some(at) },
             Notice::ActedForYou { by: other.clone(), known_by: Some(KnownBy::Police), till: None },

@@ -10,6 +10,7 @@ use crate::{
         ids::{IncidentId, LadderId, OrganisationId, PersonId, TeamId, VisitId},
         incident::Why,
         policy::delta,
+        visit::Missed,
     },
 };
 
@@ -44,8 +45,8 @@ pub struct Cry<'c> {
 }
 
 impl Incident {
-    /// Opens because a visit did not end by `missed`. The ladder counts from now: after an outage nobody is skipped.
-    pub fn overdue(opening: Opening, missed: Time, rules: Rules<'_>, now: Time) -> Decision {
+    /// Opens because the worker has missed a deadline. The ladder counts from now: after an outage nobody is skipped.
+    pub fn overdue(opening: Opening, missed: Missed, rules: Rules<'_>, now: Time) -> Decision {
         let first_wait = rules.ladder.steps.first().map(|step| delta(step.after)).unwrap_or_default();
         let mut incident =
             Self::opened(opening, Kind::Overdue, Holder::Nobody { due: now + first_wait }, now);
@@ -57,8 +58,9 @@ impl Incident {
                 "kind": Kind::Overdue,
                 "visit": opening.visit,
                 "subject": opening.subject,
-                "expected_departure": stamp(missed),
-                "late_by_seconds": (now - missed).num_seconds(),
+                "awaited": missed.what,
+                "due": stamp(missed.at),
+                "late_by_seconds": (now - missed.at).num_seconds(),
                 "after_outage": opening.opened == Opened::AfterOutage,
                 "ladder": opening.ladder,
             }),

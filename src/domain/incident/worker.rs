@@ -13,7 +13,7 @@ use crate::{
         event::{EventKind, NewEvent, stamp},
         ids::VisitId,
         policy::{Policy, delta},
-        visit::Report,
+        visit::{Missed, Report},
     },
 };
 
@@ -119,10 +119,20 @@ impl Incident {
         changed(self, event)
     }
 
+    /// The worker has begun, without the PIN, what others were told had not begun: they learn it, and the ladder goes on.
+    pub fn arrived_late(self, now: Time) -> Decision {
+        if !self.is_open() {
+            return unchanged(self);
+        }
+        let event = NewEvent::new(EventKind::IncidentVisitBegun, now, json!({"visit": self.visit}));
+        Decision { told: vec![Told::ArrivedLate], ..changed(self, event) }
+    }
+
     /// A visit of the worker fell overdue while their call for help is open: an event in it, not a second incident.
-    pub fn visit_overdue(mut self, visit: VisitId, missed: Time, now: Time) -> Decision {
-        self.missed = Some(self.missed.map_or(missed, |before| before.min(missed)));
-        let body = json!({"visit": visit, "expected_departure": stamp(missed)});
+    pub fn visit_overdue(mut self, visit: VisitId, missed: Missed, now: Time) -> Decision {
+        let first = self.missed.filter(|before| before.at <= missed.at);
+        self.missed = Some(first.unwrap_or(missed));
+        let body = json!({"visit": visit, "awaited": missed.what, "due": stamp(missed.at)});
         changed(self, NewEvent::new(EventKind::IncidentVisitOverdue, now, body))
     }
 }

@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    Act, Alarm, By, Deadline, Decision, Effect, EndedHow, ExtendTo, FURTHEST_AHEAD, FURTHEST_FOR_ANOTHER,
-    KnownBy, NotNow, Record, Report, Said, Shown, Visit, VisitState,
+    Act, Alarm, Awaited, By, Deadline, Decision, Effect, EndedHow, ExtendTo, FURTHEST_AHEAD,
+    FURTHEST_FOR_ANOTHER, KnownBy, NotNow, Record, Report, Said, Shown, Visit, VisitState,
 };
 use crate::{
     clock::Time,
@@ -15,6 +15,9 @@ use crate::{
         policy::{Policy, delta},
     },
 };
+
+/// The same "out" again within this long is the first one, delivered twice.
+const SAID_TWICE: TimeDelta = TimeDelta::minutes(2);
 
 impl Visit {
     /// Decides an act of a person whose PIN, where one is asked for, was right. Total: every act has an answer in every
@@ -35,12 +38,13 @@ impl Visit {
         }
         let said = said.about(&self);
         let mut decision = match act {
-            Act::Arrive => self.arrive(by, said, policy),
+            Act::Arrive => self.arrive(by, alarm, said, policy),
             Act::CheckIn => self.check_in(alarm, said, policy),
             Act::Extend(to) => self.extend(to, by, alarm, said, policy),
-            Act::CheckOut(record) => Ok(self.check_out(record, by, alarm, said)),
+            Act::CheckOut(record) => Ok(self.check_out(record, by, alarm, said, policy)),
+            Act::HomeSafe => Ok(self.home_safe(by, alarm, said)),
             Act::Record(record) => self.record(record, said.now),
-            Act::Cancel { reason } => self.cancel(&reason, by, said),
+            Act::Cancel { reason } => self.cancel(&reason, by, alarm, said),
             Act::Object => self.object(said, policy),
         }?;
         if matches!(by, By::Worker(_, Shown::ByPhone)) {
@@ -50,24 +54,74 @@ impl Visit {
     }
 
     /// The incident closes with the worker still inside: watched until then, even if the visit had been ended meanwhile.
-    pub fn watch_on(self, until: Time, now: Time, policy: &Policy) -> Decision {
-        let number = match &self.state {
-            VisitState::Begun { deadline } => deadline.number + 1,
-            // Ended visits keep no count of deadlines; their version is higher than any they had.
-            _ => i32::try_from(self.version).unwrap_or(i32::MAX - 1) + 1,
-        };
-        let next = Deadline::new(until, number, now, self.details.risk, policy);
-        let was = self.state.as_str();
-        self.moved_to(next, json!({"by": "the incident's close", "was": was}), now)
+    pub fn watch_on(mut self, until: Time, now: Time, policy: &Policy) -> Decision {
+        let body = json!({"by": "the incident's close", "was": self.state.as_str()});
+        match &self.state {
+            VisitState::GoingHome { .. } => {}
+            VisitState::Begun { deadline, .. } => self.begin(until, deadline.number + 1, now, policy),
+            _ => {
+                self.arrived_at = self.arrived_at.or(Some(now));
+                let number = self.fresh_number();
+                self.begin(until, number, now, policy);
+            }
+        }
+        self.moved_to(until, body, now, policy)
     }
 
     /// Ends a visit with its incident.
     pub fn end_with_incident(self, by: PersonId, now: Time) -> Decision {
         match &self.state {
-            VisitState::Begun { .. } => {
+            VisitState::Begun { .. } | VisitState::GoingHome { .. } | VisitState::Planned { .. } => {
                 Self { acted_by: Some(by), ..self }.ended(EndedHow::WithIncident, by, None, now)
             }
             _ => unchanged(self),
+        }
+    }
+
+    /// What "I am out" or "I am home" by text means to this visit: there is no id in it, so one word ends the visit, and later
+    /// the way home. A network that delivers it twice must not end both.
+    pub fn meant_by_out(&self, alarm: Alarm, said: Said) -> Act {
+        let left_just_now = self.left_at.is_some_and(|left| said.at < left + SAID_TWICE);
+        match &self.state {
+            VisitState::GoingHome { .. } if !left_just_now || !alarm.leaves_the_deadline() => Act::HomeSafe,
+            _ => Act::CheckOut(Record::default()),
+        }
+    }
+
+    /// Whether an act that names no visit can be about this one: it was watched when that was said.
+    pub fn runs(&self, said: Said) -> bool {
+        self.running(said).is_ok() && self.arrived_at.is_none_or(|at| at <= said.at)
+    }
+
+    /// Begins the watching, and what belongs to it.
+    pub(in crate::domain) fn begin(&mut self, until: Time, number: i32, now: Time, policy: &Policy) {
+        let risk = self.details.risk;
+        let deadline = Deadline::new(until, number, now, (Awaited::Departure, risk), policy);
+        let check = self.details.check_every.map(|every| self.check_at(now + every, now, policy));
+        self.state = VisitState::Begun { deadline, check };
+        self.expected_departure = until;
+    }
+
+    fn check_at(&self, at: Time, now: Time, policy: &Policy) -> Deadline {
+        Deadline::new(at, self.fresh_number(), now, (Awaited::WelfareCheck, self.details.risk), policy)
+    }
+
+    /// Higher than any number that a deadline of this visit had: each is kept with a version of its own.
+    fn fresh_number(&self) -> i32 {
+        i32::try_from(self.version).unwrap_or(i32::MAX - 1) + 1
+    }
+
+    /// The worker, PIN right, was well then: the next check counts from there.
+    fn sign_of_life(&mut self, said: Said, policy: &Policy) {
+        self.heard(said.at);
+        let Some(every) = self.details.check_every else { return };
+        let VisitState::Begun { check: Some(check), .. } = &self.state else { return };
+        let next = said.at + every;
+        if next > check.at {
+            let next = self.check_at(next, said.now, policy);
+            if let VisitState::Begun { check, .. } = &mut self.state {
+                *check = Some(next);
+            }
         }
     }
 
@@ -77,12 +131,14 @@ impl Visit {
             VisitState::Ended { how, .. } => {
                 matches!(how, EndedHow::EndedForWorker | EndedHow::WithIncident)
             }
-            VisitState::Begun { .. } => self.extended_by_others > TimeDelta::zero(),
+            VisitState::Begun { .. } | VisitState::GoingHome { .. } => {
+                self.extended_by_others > TimeDelta::zero()
+            }
             _ => false,
         }
     }
 
-    fn arrive(mut self, by: By, said: Said, policy: &Policy) -> Result<Decision, NotNow> {
+    fn arrive(mut self, by: By, alarm: Alarm, said: Said, policy: &Policy) -> Result<Decision, NotNow> {
         let Said { at: said_at, now } = said;
         let event = NewEvent::new(
             EventKind::VisitArrived,
@@ -97,20 +153,28 @@ impl Visit {
                 } else {
                     (said_at + delta(policy.default_visit)).max(now)
                 };
-                let deadline = Deadline::new(at, 1, now, self.details.risk, policy);
-                self.state = VisitState::Begun { deadline };
-                self.expected_departure = at;
+                let number = self.fresh_number();
+                self.begin(at, number, now, policy);
             }
             VisitState::Begun { .. } => {}
-            VisitState::Ended { .. } | VisitState::Cancelled { .. } | VisitState::Recorded { .. } => {
-                return Err(NotNow::Over);
-            }
+            VisitState::GoingHome { .. }
+            | VisitState::Ended { .. }
+            | VisitState::Cancelled { .. }
+            | VisitState::Recorded { .. } => return Err(NotNow::Over),
         }
+        let effects = self.told_of_arrival(by, alarm);
         self.arrived_at = Some(said_at);
         if matches!(by, By::Worker(..)) {
             self.heard(said_at);
         }
-        Ok(Decision { visit: self, events: vec![event], effects: vec![] })
+        Ok(Decision { visit: self, events: vec![event], effects })
+    }
+
+    /// Who was called because a plan had not begun is told that it has; it holds nothing, for anybody can say so.
+    fn told_of_arrival(&self, by: By, alarm: Alarm) -> Vec<Effect> {
+        let first = self.arrived_at.is_none() && matches!(by, By::Worker(..));
+        let told = first && matches!(alarm, Alarm::Overdue | Alarm::WithPolice);
+        told.then_some(Effect::ArrivedLate).into_iter().collect()
     }
 
     /// The worker was heard of then.
@@ -120,12 +184,12 @@ impl Visit {
     }
 
     fn check_in(mut self, alarm: Alarm, said: Said, policy: &Policy) -> Result<Decision, NotNow> {
-        let deadline = self.begun()?;
-        self.heard(said.at);
+        let (_, deadline) = self.running(said)?;
+        self.sign_of_life(said, policy);
         let checked_in = NewEvent::new(
             EventKind::VisitCheckedIn,
             said.at,
-            json!({"expected_departure": stamp(deadline.at)}),
+            json!({"expected_departure": stamp(self.expected_departure)}),
         );
         let mut decision = match alarm {
             Alarm::Overdue | Alarm::WithPolice => {
@@ -150,7 +214,7 @@ impl Visit {
         said: Said,
         policy: &Policy,
     ) -> Result<Decision, NotNow> {
-        let deadline = self.begun()?;
+        let (_, deadline) = self.running(said)?;
         let wanted = match to {
             ExtendTo::For(length) => deadline.at.max(said.at) + length,
             ExtendTo::Until(until) => until,
@@ -160,7 +224,7 @@ impl Visit {
         }
         match by {
             By::Worker(..) => {
-                self.heard(said.at);
+                self.sign_of_life(said, policy);
                 let at = wanted.min(said.now + FURTHEST_AHEAD);
                 Ok(self.extend_by_worker(at, deadline, alarm, said.now, policy))
             }
@@ -172,8 +236,7 @@ impl Visit {
                 let at = wanted.min(deadline.at.max(said.now) + left);
                 self.extended_by_others += (at - deadline.at.max(said.now)).max(TimeDelta::zero());
                 self.acted_by = Some(person);
-                let next = Deadline::new(at, deadline.number + 1, said.now, self.details.risk, policy);
-                let mut decision = self.moved_to(next, json!({"known_by": known_by}), said.now);
+                let mut decision = self.moved_to(at, json!({"known_by": known_by}), said.now, policy);
                 decision.effects.push(Effect::ToldWorker);
                 Ok(decision)
             }
@@ -188,41 +251,111 @@ impl Visit {
         now: Time,
         policy: &Policy,
     ) -> Decision {
-        let next = Deadline::new(at, deadline.number + 1, now, self.details.risk, policy);
-        self.extended += (at - deadline.at).max(TimeDelta::zero());
+        let inside = matches!(self.state, VisitState::Begun { .. });
+        if inside {
+            self.extended += (at - deadline.at).max(TimeDelta::zero());
+        }
         let total = self.extended;
-        let mut decision = self.moved_to(next, json!({}), now);
+        let mut decision = self.moved_to(at, json!({}), now, policy);
         match alarm {
             Alarm::Quiet => {}
             Alarm::Overdue | Alarm::WithPolice => {
-                decision.effects.push(Effect::WorkerReports(Report::SafeInside { till: at }));
+                let report = if inside { Report::SafeInside { till: at } } else { Report::Safe };
+                decision.effects.push(Effect::WorkerReports(report));
             }
             Alarm::Sos => decision.effects.push(Effect::PinUsed),
         }
-        if !policy.extension_cap.is_zero() && total > delta(policy.extension_cap) {
+        if inside && !policy.extension_cap.is_zero() && total > delta(policy.extension_cap) {
             decision.effects.push(Effect::AboveCap { total });
         }
         decision
     }
 
-    fn moved_to(mut self, next: Deadline, mut body: serde_json::Value, now: Time) -> Decision {
+    /// The deadline of what runs moves.
+    fn moved_to(mut self, at: Time, mut body: serde_json::Value, now: Time, policy: &Policy) -> Decision {
+        let risk = self.details.risk;
+        let next = |before: &Deadline, what| Deadline::new(at, before.number + 1, now, (what, risk), policy);
         body["before"] = json!({"expected_departure": stamp(self.expected_departure)});
-        body["after"] = json!({"expected_departure": stamp(next.at)});
-        self.expected_departure = next.at;
-        self.state = VisitState::Begun { deadline: next };
+        match &mut self.state {
+            VisitState::Begun { deadline, .. } => {
+                *deadline = next(deadline, Awaited::Departure);
+                self.expected_departure = at;
+            }
+            VisitState::GoingHome { deadline } => {
+                body["before"]["home_by"] = json!(stamp(deadline.at));
+                *deadline = next(deadline, Awaited::HomeSafe);
+            }
+            VisitState::Planned { expected_arrival, expected_departure, deadline } => {
+                body["before"]["expected_arrival"] = json!(stamp(*expected_arrival));
+                *expected_departure += at - *expected_arrival;
+                self.expected_departure = *expected_departure;
+                *expected_arrival = at;
+                *deadline = deadline.map(|deadline| next(&deadline, Awaited::Arrival));
+            }
+            VisitState::Ended { .. } | VisitState::Cancelled { .. } | VisitState::Recorded { .. } => {
+                return unchanged(self);
+            }
+        }
+        body["after"] = json!({"expected_departure": stamp(self.expected_departure)});
+        match &self.state {
+            VisitState::GoingHome { deadline } => body["after"]["home_by"] = json!(stamp(deadline.at)),
+            VisitState::Planned { expected_arrival, .. } => {
+                body["after"]["expected_arrival"] = json!(stamp(*expected_arrival));
+            }
+            _ => {}
+        }
         let event = NewEvent::new(EventKind::VisitExtended, now, body);
         Decision { visit: self, events: vec![event], effects: vec![] }
     }
 
-    fn check_out(mut self, record: Record, by: By, alarm: Alarm, said: Said) -> Decision {
-        let VisitState::Begun { deadline } = &self.state else {
-            // Nothing is running: said again, or never begun. Never an error (safety rule 1).
-            return unchanged(self);
-        };
+    /// The worker has left. Where the way home is watched it goes on till they say that they are home; where others have been
+    /// told, or somebody else says it, a person sees to the rest.
+    fn check_out(mut self, record: Record, by: By, alarm: Alarm, said: Said, policy: &Policy) -> Decision {
+        if let (VisitState::Begun { deadline, .. }, By::Worker(..), true, Some(within)) =
+            (&self.state, by, alarm.leaves_the_deadline(), self.details.home_within)
+        {
+            let late = deadline.at < said.at;
+            let body = json!({
+                "before": {"expected_departure": stamp(self.expected_departure)},
+                "late": late, "home_by": stamp(said.at + within),
+            });
+            let mut events = vec![NewEvent::new(EventKind::VisitLeft, said.at, body)];
+            let number = deadline.number + 1;
+            let of = (Awaited::HomeSafe, self.details.risk);
+            let deadline = Deadline::new((said.at + within).max(said.now), number, said.now, of, policy);
+            self.state = VisitState::GoingHome { deadline };
+            self.left_at = Some(said.at);
+            self.heard(said.at);
+            if record != Record::default() {
+                events.push(recording(&mut self, record, said.now));
+            }
+            let effects = if alarm == Alarm::Sos { vec![Effect::PinUsed] } else { vec![] };
+            return Decision { visit: self, events, effects };
+        }
+        let repeated = matches!(self.state, VisitState::GoingHome { .. })
+            && matches!(by, By::Worker(..))
+            && alarm.leaves_the_deadline();
+        // Nothing is running: said again, or never begun. Never an error (safety rule 1).
+        match self.running(said) {
+            Ok((_, deadline)) if !repeated => self.out(deadline, record, by, alarm, said),
+            _ => unchanged(self),
+        }
+    }
+
+    /// The worker is home, whether or not they had said that they left.
+    fn home_safe(self, by: By, alarm: Alarm, said: Said) -> Decision {
+        match self.running(said) {
+            Ok((_, deadline)) => self.out(deadline, Record::default(), by, alarm, said),
+            Err(_) => unchanged(self),
+        }
+    }
+
+    fn out(mut self, deadline: Deadline, record: Record, by: By, alarm: Alarm, said: Said) -> Decision {
         let how = match (by, alarm) {
             (By::Another { .. }, _) => EndedHow::EndedForWorker,
             (By::Worker(..), Alarm::Overdue | Alarm::WithPolice) => EndedHow::AfterAlarm,
             (By::Worker(..), _) if deadline.at < said.at => EndedHow::LateCheckOut,
+            (By::Worker(..), _) if self.left_at.is_some() => EndedHow::HomeSafe,
             (By::Worker(..), _) => EndedHow::CheckedOut,
         };
         let mut effects = Vec::new();
@@ -263,20 +396,22 @@ impl Visit {
     /// as a start without an end time. It needs no PIN: it only makes the watching longer or sharper.
     fn object(mut self, said: Said, policy: &Policy) -> Result<Decision, NotNow> {
         let (at, number) = match &self.state {
+            VisitState::GoingHome { deadline } if self.can_be_objected_to() => {
+                ((deadline.at - self.extended_by_others).max(said.now), deadline.number + 1)
+            }
             _ if !self.can_be_objected_to() => {
                 return Err(match &self.state {
                     VisitState::Planned { .. } => NotNow::NotBegun,
                     _ => NotNow::NothingToObjectTo,
                 });
             }
-            VisitState::Begun { deadline } => {
+            VisitState::Begun { deadline, .. } => {
                 ((deadline.at - self.extended_by_others).max(said.now), deadline.number + 1)
             }
             _ => {
                 let past = self.expected_departure <= said.now;
                 let at = if past { said.now + delta(policy.default_visit) } else { self.expected_departure };
-                // Ended visits keep no count of deadlines; their version is higher than any they had.
-                (at, i32::try_from(self.version).unwrap_or(i32::MAX - 1) + 1)
+                (at, self.fresh_number())
             }
         };
         let body = json!({
@@ -286,9 +421,12 @@ impl Visit {
         let event = NewEvent::new(EventKind::VisitObjected, said.at, body);
         let acted = self.acted_by.take();
         self.heard(said.at);
-        self.expected_departure = at;
-        self.state =
-            VisitState::Begun { deadline: Deadline::new(at, number, said.now, self.details.risk, policy) };
+        if let VisitState::GoingHome { deadline } = &mut self.state {
+            let of = (Awaited::HomeSafe, self.details.risk);
+            *deadline = Deadline::new(at, number, said.now, of, policy);
+        } else {
+            self.begin(at, number, said.now, policy);
+        }
         let effects = vec![Effect::ToldOfObjection { acted }];
         Ok(Decision { visit: self, events: vec![event], effects })
     }
@@ -297,17 +435,20 @@ impl Visit {
         match self.state {
             VisitState::Planned { .. } => Err(NotNow::NotBegun),
             VisitState::Cancelled { .. } => Err(NotNow::Over),
-            VisitState::Begun { .. } | VisitState::Ended { .. } | VisitState::Recorded { .. } => {
+            VisitState::Begun { .. }
+            | VisitState::GoingHome { .. }
+            | VisitState::Ended { .. }
+            | VisitState::Recorded { .. } => {
                 let event = recording(&mut self, record, now);
                 Ok(Decision { visit: self, events: vec![event], effects: vec![] })
             }
         }
     }
 
-    fn cancel(mut self, reason: &str, by: By, said: Said) -> Result<Decision, NotNow> {
+    fn cancel(mut self, reason: &str, by: By, alarm: Alarm, said: Said) -> Result<Decision, NotNow> {
         match self.state {
             VisitState::Planned { .. } => {}
-            VisitState::Begun { .. } => return Err(NotNow::HasBegun),
+            VisitState::Begun { .. } | VisitState::GoingHome { .. } => return Err(NotNow::HasBegun),
             VisitState::Ended { .. } | VisitState::Recorded { .. } => return Err(NotNow::Over),
             VisitState::Cancelled { .. } => return Ok(unchanged(self)),
         }
@@ -315,12 +456,23 @@ impl Visit {
         let event =
             NewEvent::new(EventKind::VisitCancelled, said.at, json!({"before": {"state": "planned"}}))
                 .with_private(json!({"reason": reason}));
-        Ok(Decision { visit: self, events: vec![event], effects: vec![] })
+        // Others had been told that it had not begun: a person makes sure.
+        let effects = match alarm {
+            Alarm::Overdue | Alarm::WithPolice => vec![Effect::WorkerReports(Report::Safe)],
+            Alarm::Sos => vec![Effect::PinUsed],
+            Alarm::Quiet => vec![],
+        };
+        Ok(Decision { visit: self, events: vec![event], effects })
     }
 
-    fn begun(&self) -> Result<Deadline, NotNow> {
+    /// What runs and an act can be about. A plan runs from the expected arrival on: then its worker is looked for.
+    fn running(&self, said: Said) -> Result<(Awaited, Deadline), NotNow> {
         match &self.state {
-            VisitState::Begun { deadline } => Ok(*deadline),
+            VisitState::Begun { deadline, .. } => Ok((Awaited::Departure, *deadline)),
+            VisitState::GoingHome { deadline } => Ok((Awaited::HomeSafe, *deadline)),
+            VisitState::Planned { deadline: Some(deadline), .. } if deadline.at <= said.at => {
+                Ok((Awaited::Arrival, *deadline))
+            }
             VisitState::Planned { .. } => Err(NotNow::NotBegun),
             VisitState::Ended { .. } | VisitState::Cancelled { .. } | VisitState::Recorded { .. } => {
                 Err(NotNow::Over)

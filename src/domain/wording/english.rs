@@ -12,7 +12,7 @@ use crate::{
         local_time::written,
         notice::{Answering, Asked, Facts, Notice, Reader},
         reply::Reply,
-        visit::{Alarm, EndedHow, KnownBy, Reminder, Report, Visit, VisitState},
+        visit::{Alarm, Awaited, EndedHow, KnownBy, Missed, Reminder, Report, Visit, VisitState},
     },
 };
 
@@ -26,15 +26,32 @@ impl Wording for English {
         let time = |at: Time| written(at, facts.now, facts.zone);
         let worker = facts.worker.as_str();
         match notice {
-            Notice::Reminder { which, deadline, others_told_at } => {
-                reminder(*which, *deadline, *others_told_at, facts)
+            Notice::Reminder { what, which, deadline, others_told_at } => {
+                let missed = Missed { what: *what, at: *deadline };
+                reminder(*which, missed, *others_told_at, facts)
             }
-            Notice::AskedAfterOutage { deadline } => both(
-                "Are you out?",
-                format!(
-                    "You were due out {}. Homeward was down and could not ask. Others are being told. Out? Check out with your PIN now.",
-                    time(*deadline)
-                ),
+            Notice::AskedAfterOutage { missed } => {
+                let (subject, ask) = match missed.what {
+                    Awaited::Departure => ("Are you out?", "Out? Check out with your PIN now."),
+                    Awaited::Arrival => ("Are you there?", "There? Start the visit. Check in with your PIN."),
+                    Awaited::WelfareCheck => ("Are you fine?", "Fine? Check in with your PIN now."),
+                    Awaited::HomeSafe => ("Are you home?", "Home? Say so with your PIN now."),
+                };
+                let due = calls::due(missed.what);
+                let text = format!(
+                    "You were {due} {}. Homeward was down and could not ask. Others are being told. {ask}",
+                    time(missed.at)
+                );
+                both(subject, text)
+            }
+            Notice::WatchedWith { by, till } => both(
+                "You are watched too",
+                sms::with_names([by.as_str()], |[by]| {
+                    format!(
+                        "{by} has started a visit with you. You are watched too, till {}. Check out with your own PIN when you leave.",
+                        time(*till)
+                    )
+                }),
             ),
             Notice::StartedForYou { by, till } => both(
                 "A visit was started for you",
@@ -166,6 +183,12 @@ impl Wording for English {
                     }),
                 )
             }
+            Notice::ArrivedLate => both(
+                &format!("{worker} has begun the visit: not confirmed"),
+                sms::with_names([worker], |[worker]| {
+                    format!("{worker} has begun the visit, without the PIN. Not confirmed: speak to {worker}, then close the alarm.")
+                }),
+            ),
             Notice::ReportedSafe { by } => both(
                 &format!("{by} says that {worker} is safe"),
                 sms::with_names([by, worker], |[by, worker]| {
@@ -319,6 +342,9 @@ impl Wording for English {
                     format!("{worker} sent {word}: the network may stop our texts to them. A visit that runs stays watched. Ring {worker}.")
                 }),
             ),
+            Notice::EndOfDay { team, out, code, unconfirmed_by } => {
+                calls::end_of_day(team, out, code, unconfirmed_by.as_deref(), facts)
+            }
             Notice::StuckDeadline => both(
                 "Homeward cannot watch a visit",
                 "Homeward CANNOT WATCH a visit: its deadline could not be worked on. Look now at who is out, and ring them. The log says which.".into(),
@@ -338,21 +364,31 @@ impl Wording for English {
             (VisitState::Planned { expected_arrival, .. }, _) => {
                 format!("Planned for {}. You are not watched until you start.", time(*expected_arrival))
             }
-            (VisitState::Begun { deadline }, alarm) => {
-                let others = match alarm.as_the_worker_sees_it() {
-                    Alarm::Quiet | Alarm::Sos => "",
-                    Alarm::Overdue | Alarm::WithPolice => {
-                        " Others were told that you are overdue: somebody will ring you to be sure."
-                    }
+            (VisitState::GoingHome { deadline }, alarm) => {
+                let till = time(deadline.at);
+                let watched = if deadline.at > now {
+                    format!("Watching your way home till {till}.")
+                } else {
+                    format!("You were due home {till}.")
                 };
+                format!("{watched} Say with your PIN when you are home.{}", others_told(alarm))
+            }
+            (VisitState::Begun { deadline, check }, alarm) => {
+                let others = others_told(alarm);
+                let check = check.map_or_else(String::new, |check| {
+                    format!(" Say with your PIN that you are fine by {}.", time(check.at))
+                });
                 let till = time(deadline.at);
                 if deadline.at > now {
-                    format!("Watching you till {till}. Check out with your PIN when you leave.{others}")
+                    format!(
+                        "Watching you till {till}.{check} Check out with your PIN when you leave.{others}"
+                    )
                 } else {
                     format!("You were due out {till}. Check out with your PIN when you leave.{others}")
                 }
             }
             (VisitState::Ended { at, how, .. }, _) => match how {
+                EndedHow::HomeSafe => format!("Home at {}. You are no longer watched.", time(*at)),
                 EndedHow::AfterAlarm => format!(
                     "Ended at {}. Others had been told that you were overdue: somebody will ring you to be sure.",
                     time(*at)
@@ -403,7 +439,9 @@ impl Wording for English {
                 ("SOS", format!("{worker} called for help {}", time(sos.at)))
             }
             (Some(sos), _) => ("NOT SAFE", format!("{worker} was found not safe {}", time(sos.at))),
-            (None, Some(missed)) => ("OVERDUE", format!("{worker} was due out {}", time(missed))),
+            (None, Some(Missed { what, at })) => {
+                (calls::missed(what), format!("{worker} was {} {}", calls::due(what), time(at)))
+            }
             (None, None) => ("OPEN", worker.to_owned()),
         };
         match &incident.state {
@@ -441,22 +479,64 @@ fn both(subject: &str, text: String) -> Text {
     Text { sms, subject: subject.into(), mail: text }
 }
 
-fn reminder(which: Reminder, deadline: Time, others_told_at: Time, facts: &Facts) -> Text {
+fn others_told(alarm: Alarm) -> &'static str {
+    match alarm.as_the_worker_sees_it() {
+        Alarm::Quiet | Alarm::Sos => "",
+        Alarm::Overdue | Alarm::WithPolice => {
+            " Others were told that you are overdue: somebody will ring you to be sure."
+        }
+    }
+}
+
+fn reminder(which: Reminder, missed: Missed, others_told_at: Time, facts: &Facts) -> Text {
     let time = |at: Time| written(at, facts.now, facts.zone);
-    let due = time(deadline);
-    let text = match which {
-        Reminder::Before => {
-            format!("Due out {due}. Out? Check out with your PIN. Staying? Extend with your PIN.")
+    let Missed { what, at: deadline } = missed;
+    let (at, others) = (time(deadline), time(others_told_at));
+    let others = format!("At {others} others are told.");
+    let is_past = deadline <= facts.now;
+    let (due, were_due) = match what {
+        Awaited::Departure => (format!("Due out {at}"), format!("You were due out {at}")),
+        Awaited::Arrival => (format!("You planned to arrive {at}"), format!("You planned to arrive {at}")),
+        Awaited::WelfareCheck => {
+            (format!("Are you fine? Check due {at}"), format!("No word from you since the check at {at}"))
         }
-        Reminder::Last if deadline > facts.now => {
-            format!("Due out {due}. At {due} others are told. Check out or extend with your PIN now.")
-        }
-        Reminder::Last => format!(
-            "You were due out {due}. At {} others are told. Check out or extend with your PIN now.",
-            time(others_told_at)
-        ),
+        Awaited::HomeSafe => (format!("Due home {at}"), format!("You were due home {at}")),
     };
-    both(&format!("Due out {due}"), text)
+    let text = match (what, which) {
+        (Awaited::Departure, Reminder::Before) => {
+            format!("{due}. Out? Check out with your PIN. Staying? Extend with your PIN.")
+        }
+        (Awaited::HomeSafe, Reminder::Before) => {
+            format!("{due}. Home? Say so with your PIN. Later? Extend with your PIN.")
+        }
+        (Awaited::Arrival, Reminder::Before) => {
+            format!("{due}. There? Start the visit. Later? Extend with your PIN. {others}")
+        }
+        (Awaited::Arrival, Reminder::Last) => {
+            format!("{were_due}: not begun. {others} Start the visit, or extend with your PIN now.")
+        }
+        (Awaited::WelfareCheck, Reminder::Before) => format!("{due}: check in with your PIN. {others}"),
+        (Awaited::WelfareCheck, Reminder::Last) => {
+            format!("{were_due}. {others} Fine? Check in with your PIN now.")
+        }
+        (Awaited::Departure, Reminder::Last) if is_past => {
+            format!("{were_due}. {others} Check out or extend with your PIN now.")
+        }
+        (Awaited::Departure, Reminder::Last) => {
+            format!("{due}. {others} Check out or extend with your PIN now.")
+        }
+        (Awaited::HomeSafe, Reminder::Last) => {
+            let due = if is_past { were_due } else { due };
+            format!("{due}. {others} Home? Say so with your PIN, or extend with your PIN now.")
+        }
+    };
+    let subject = match what {
+        Awaited::Departure => format!("Due out {at}"),
+        Awaited::Arrival => format!("Due to arrive {at}"),
+        Awaited::WelfareCheck => format!("Are you fine? {at}"),
+        Awaited::HomeSafe => format!("Due home {at}"),
+    };
+    both(&subject, text)
 }
 
 /// Outside contacts learn no reason: only what they may not do.

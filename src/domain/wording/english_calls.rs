@@ -4,7 +4,7 @@ use super::{Text, sms};
 use crate::domain::{
     local_time::written,
     notice::{Again, Answering, Facts, Listed, Overdue, SosCall},
-    visit::Risk,
+    visit::{Awaited, Missed, Risk},
 };
 
 const NO_CENTRE: &str =
@@ -22,8 +22,30 @@ fn why_again(again: &Again) -> String {
     }
 }
 
+/// How a call about this begins.
+pub(super) fn missed(what: Awaited) -> &'static str {
+    match what {
+        Awaited::Departure => "OVERDUE",
+        Awaited::Arrival => "NOT ARRIVED",
+        Awaited::WelfareCheck => "NO WORD",
+        Awaited::HomeSafe => "NOT HOME",
+    }
+}
+
+/// What somebody was, by a time that follows.
+pub(super) fn due(what: Awaited) -> &'static str {
+    match what {
+        Awaited::Departure => "due out",
+        Awaited::Arrival => "due to arrive",
+        Awaited::WelfareCheck => "due to check in",
+        Awaited::HomeSafe => "due home",
+    }
+}
+
 pub(super) fn overdue_staff(overdue: &Overdue, facts: &Facts) -> Text {
-    let missed = written(overdue.missed, facts.now, facts.zone);
+    let Missed { what, at } = overdue.missed;
+    let (word, due) = (missed(what), due(what));
+    let missed = written(at, facts.now, facts.zone);
     let now = written(facts.now, facts.now, facts.zone);
     let code = facts.code.as_deref().unwrap_or_default();
     let ring = ring(facts);
@@ -34,10 +56,10 @@ pub(super) fn overdue_staff(overdue: &Overdue, facts: &Facts) -> Text {
     let again = why_again(&overdue.again);
     let worker = facts.worker.as_str();
     let sms = sms::with_names([worker], |[worker]| {
-        format!("{again}OVERDUE: {worker} due out {missed}, no word by {now}.{ring} {answer}")
+        format!("{again}{word}: {worker} {due} {missed}, no word by {now}.{ring} {answer}")
     });
     let mut mail = vec![
-        format!("{worker} was due out at {missed}. At {now} Homeward has had no word."),
+        format!("{worker} was {due} at {missed}. At {now} Homeward has had no word."),
         String::new(),
         format!("1. Ring {worker}{}.", facts.worker_phone.as_ref().map_or_else(String::new, |phone| format!(" on {phone}"))),
         "2. No answer: ring 999 (danger) or 101, and say who, where and since when. The place and what is known of it stand in Homeward with the incident.".into(),
@@ -48,12 +70,18 @@ pub(super) fn overdue_staff(overdue: &Overdue, facts: &Facts) -> Text {
     if overdue.risk == Risk::High {
         mail.push("This visit was held to be high risk.".into());
     }
+    if what == Awaited::Arrival {
+        mail.push("The visit was planned and has not begun, as far as Homeward knows: the worker may be on the way.".into());
+    }
+    if what == Awaited::HomeSafe {
+        mail.push("The worker had left the place of the visit and was on the way home.".into());
+    }
     if overdue.no_signal_expected {
         mail.push("No signal was expected at the place: silence alone need not mean harm.".into());
     }
     mail.extend(said_again(&overdue.again, worker));
     mail.push(NO_CENTRE.into());
-    Text { sms, subject: format!("{again}OVERDUE: {worker}, due out {missed}"), mail: mail.join("\n") }
+    Text { sms, subject: format!("{again}{word}: {worker}, {due} {missed}"), mail: mail.join("\n") }
 }
 
 fn said_again(again: &Again, worker: &str) -> Option<String> {
@@ -176,7 +204,7 @@ pub(super) fn sos_outside(call: &SosCall, facts: &Facts) -> Text {
 }
 
 pub(super) fn overdue_outside(overdue: &Overdue, facts: &Facts) -> Text {
-    let missed = written(overdue.missed, facts.now, facts.zone);
+    let missed = written(overdue.missed.at, facts.now, facts.zone);
     let worker = facts.worker.as_str();
     let (duty, answer) = (whom_to_ring(facts), how_to_answer(facts));
     let sms = sms::with_names([worker], |[worker]| {
@@ -194,7 +222,7 @@ pub(super) fn overdue_outside(overdue: &Overdue, facts: &Facts) -> Text {
 pub const LISTED_IN_ONE_TEXT: usize = 3;
 
 pub(super) fn overdue_list(workers: &[Listed], facts: &Facts) -> Text {
-    let when = |listed: &Listed| written(listed.missed, facts.now, facts.zone);
+    let when = |listed: &Listed| written(listed.missed.at, facts.now, facts.zone);
     let named = |length: usize| {
         let lines: Vec<_> = workers
             .iter()
@@ -218,11 +246,9 @@ pub(super) fn overdue_list(workers: &[Listed], facts: &Facts) -> Text {
             .to_owned(),
         String::new(),
     ];
-    mail.extend(
-        workers
-            .iter()
-            .map(|listed| format!("- {}, due out {}, code {}", listed.worker, when(listed), listed.code)),
-    );
+    mail.extend(workers.iter().map(|listed| {
+        format!("- {}, {} {}, code {}", listed.worker, due(listed.missed.what), when(listed), listed.code)
+    }));
     mail.extend([
         String::new(),
         "Ring each of them. No answer: ring 999 (danger) or 101.".into(),
@@ -241,4 +267,39 @@ fn take_with_code(answering: Answering) -> &'static str {
         Answering::ByText => "Reply ACK and its code.",
         Answering::InHomeward => "Take each in Homeward.",
     }
+}
+
+pub(super) fn end_of_day(
+    team: &str,
+    out: &[String],
+    code: &str,
+    unconfirmed_by: Option<&str>,
+    facts: &Facts,
+) -> Text {
+    let confirm = match facts.answering {
+        Answering::ByText => format!("Reply SAFE {code} once all are out."),
+        Answering::InHomeward => "Confirm in Homeward once all are out.".to_owned(),
+    };
+    let before = unconfirmed_by.map_or_else(String::new, |_| " Not confirmed yet.".into());
+    // As many names as fit; how many there are is always said.
+    let names = |count: usize| match (out.len(), count) {
+        (0, _) => "nobody is out as far as Homeward knows".to_owned(),
+        (all, 0) => format!("{all} still out, see Homeward"),
+        (all, count) => {
+            let more = if count < all { format!(" and {} more", all - count) } else { String::new() };
+            format!("still out: {}{more}", out.get(..count).unwrap_or_default().join(", "))
+        }
+    };
+    let written = |count| {
+        sms::with_names([team], |[team]| format!("END OF DAY {team}: {}.{before} {confirm}", names(count)))
+    };
+    let sms = (0..=out.len()).rev().map(written).find(|text| sms::fits(text)).unwrap_or_else(|| written(0));
+    let mut mail = vec![format!("{team} has closed for the day. Is everybody out and safe?"), String::new()];
+    if out.is_empty() {
+        mail.push("Homeward is watching nobody of this team now.".into());
+    }
+    mail.extend(out.iter().map(|out| format!("- {out}")));
+    mail.extend(unconfirmed_by.map(|who| format!("\n{who} was asked before and has not confirmed it.")));
+    mail.extend([String::new(), confirm.clone()]);
+    Text { sms, subject: format!("End of the day: {team}"), mail: mail.join("\n") }
 }

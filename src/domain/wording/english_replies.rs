@@ -9,7 +9,7 @@ use crate::{
         contact::Phone,
         incident::Kind,
         local_time::written,
-        reply::{Besides, Reply},
+        reply::{Besides, Next, Reply},
         visit::Alarm,
         wording::Doing,
     },
@@ -22,7 +22,10 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
     };
     let text = match reply {
         Reply::Watching { till, besides } => watching(&time(*till), besides, &time),
-        Reply::Ended { visits, alarm } => {
+        Reply::Ended { visits, home_by: Some(till), alarm } if visits.is_empty() => {
+            format!("Watching your way home till {}. Reply HOME and your PIN when you are home.{}", time(*till), rung(*alarm))
+        }
+        Reply::Ended { visits, home_by, alarm } => {
             let ended = match visits.as_slice() {
                 [] | [_] => format!("Ended {}.", time(now)),
                 several => {
@@ -30,16 +33,15 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
                     format!("Ended {}: your visits begun {}.", time(now), begun.join(", "))
                 }
             };
-            format!("{ended} You are no longer watched.{}", rung(*alarm))
+            let watched = home_by.map_or_else(
+                || "You are no longer watched.".to_owned(),
+                |till| format!("Watching your way home till {}. Reply HOME and your PIN when you are home.", time(till)),
+            );
+            format!("{ended} {watched}{}", rung(*alarm))
         }
-        Reply::WatchedOn { till, alarm, other } => {
-            let other = other.map_or_else(String::new, |other| format!(" Your other visit is due out {}.", time(other)));
-            let watched = if *till > now {
-                format!("Watching you till {}.", time(*till))
-            } else {
-                format!("You were due out {}.", time(*till))
-            };
-            format!("{watched} Reply OUT and your PIN when you leave.{other}{}", rung(*alarm))
+        Reply::WatchedOn { till, alarm, other, next } => {
+            let other = other.map(&time);
+            format!("{}{}", watched_on((*till > now, &time(*till)), other, *next, &time), rung(*alarm))
         }
         Reply::NothingRunning => {
             "Nothing running: you are NOT being watched. To be watched for an hour reply IN 60.".into()
@@ -58,19 +60,12 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
             format!("{}{hint}", English.pin_refused(answer))
         }
         Reply::NotNow(why) => capital(why),
-        Reply::Status { running, next } => {
-            let now_watched = match running.as_slice() {
-                [] => "Nothing running: you are NOT being watched.".to_owned(),
-                [till] => format!("Watching you till {}.", time(*till)),
-                several => {
-                    let tills: Vec<_> = several.iter().map(|till| time(*till)).collect();
-                    format!("Watching {} visits, till {}.", several.len(), tills.join(", "))
-                }
-            };
-            let next = next.map_or_else(String::new, |next| {
-                format!(" Next {}: not watched until you start.", time(next))
+        Reply::Status { with, .. } => {
+            let with = with.join(", ");
+            return sms::with_names([with.as_str()], |[with]| {
+                let with = if with.is_empty() { String::new() } else { format!(" With {with}.") };
+                format!("{}{with}", status(reply, &time))
             });
-            format!("{now_watched}{next}")
         }
         Reply::Objected { till } => {
             format!("Watching you till {}. Your manager is told. Reply OUT and your PIN when you leave.", time(*till))
@@ -157,6 +152,10 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
                 "Noted and told: {worker} is safe, you say. The alarm stays open until it is closed in Homeward."
             )
         }),
+        Reply::EndOfDay { team, out } => sms::with_names([team.as_str()], |[team]| match out {
+            0 => format!("Noted: all of {team} are out. Thank you."),
+            out => format!("Noted for {team}. {out} still on a visit: watched on till they check out."),
+        }),
         Reply::Held { worker, until } => sms::with_names([worker.as_str()], |[worker]| {
             format!("You have the alarm about {worker} until {}. The others are told.", time(*until))
         }),
@@ -195,6 +194,55 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
     }
 }
 
+fn watched_on(
+    (is_ahead, till): (bool, &str),
+    other: Option<String>,
+    next: Next,
+    time: &impl Fn(Time) -> String,
+) -> String {
+    let (watching, due, say) = match next {
+        Next::Out { check: None } => {
+            ("Watching you", "due out", "Reply OUT and your PIN when you leave.".to_owned())
+        }
+        Next::Out { check: Some(check) } => {
+            let say = format!("Fine? OK and your PIN by {}. Leaving? OUT and PIN.", time(check));
+            ("Watching you", "due out", say)
+        }
+        Next::Home => {
+            let say = "Reply HOME and your PIN when you are home.".to_owned();
+            ("Watching your way home", "due home", say)
+        }
+        Next::Start => ("", "due to arrive", "Reply IN 60 NEXT when you begin.".to_owned()),
+    };
+    let watched = match (is_ahead, next) {
+        (true, Next::Start) => format!("Noted: you arrive {till}."),
+        (true, _) => format!("{watching} till {till}."),
+        (false, _) => format!("You were {due} {till}."),
+    };
+    let other = other.map_or_else(String::new, |other| format!(" Your other visit is due out {other}."));
+    format!("{watched} {say}{other}")
+}
+
+/// What runs, and what is next.
+fn status(status: &Reply, time: &impl Fn(Time) -> String) -> String {
+    let Reply::Status { running, home_by, check, next, .. } = status else { return String::new() };
+    let now_watched = match running.as_slice() {
+        [] if home_by.is_some() => String::new(),
+        [] => "Nothing running: you are NOT being watched.".to_owned(),
+        [till] => format!("Watching you till {}.", time(*till)),
+        several => {
+            let tills: Vec<_> = several.iter().map(|till| time(*till)).collect();
+            format!("Watching {} visits, till {}.", several.len(), tills.join(", "))
+        }
+    };
+    let next =
+        next.map_or_else(String::new, |next| format!(" Next {}: not watched until you start.", time(next)));
+    let home =
+        home_by.map_or_else(String::new, |till| format!(" Watching your way home till {}.", time(till)));
+    let check = check.map_or_else(String::new, |check| format!(" Say OK and your PIN by {}.", time(check)));
+    format!("{now_watched}{home}{check}{next}").trim_start().to_owned()
+}
+
 fn watching(till: &str, besides: &[Besides], time: &impl Fn(Time) -> String) -> String {
     if besides.contains(&Besides::RanOut) {
         return format!(
@@ -212,6 +260,7 @@ fn watching(till: &str, besides: &[Besides], time: &impl Fn(Time) -> String) -> 
             Besides::RanOut | Besides::NoPin => continue,
             Besides::WhenOut => " When will you be out? MORE 30 and PIN for longer.".to_owned(),
             Besides::NewVisit => " Which plan is it? This is a new visit.".to_owned(),
+            Besides::Check(by) => format!(" Fine? Reply OK and your PIN by {}.", time(*by)),
             Besides::Other(till) => format!(" Your other visit is watched till {}.", time(*till)),
         };
         // What does not fit any more is less important than what stands there.

@@ -1,5 +1,6 @@
 //! The JSON API under `/api/v1`.
 
+mod end_of_day;
 mod events;
 mod follow_ups;
 mod incident_acts;
@@ -69,6 +70,9 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(visits::check_in))
         .routes(routes!(visits::extend))
         .routes(routes!(visits::check_out))
+        .routes(routes!(visits::home))
+        .routes(routes!(end_of_day::show))
+        .routes(routes!(end_of_day::confirm))
         .routes(routes!(visits::record))
         .routes(routes!(visits::cancel))
         .routes(routes!(visits::object))
@@ -245,8 +249,9 @@ async fn still_runs(tx: &mut Tx, actor: &Actor, reply: &str) -> store::Result<bo
     let reply: Value = serde_json::from_str(reply).unwrap_or_default();
     let Some(id) = reply["id"].as_str().and_then(|id| id.parse().ok()) else { return Ok(true) };
     let visit = visits_kept::find(tx, actor.organisation, VisitId(id)).await?;
-    Ok(visit
-        .is_some_and(|visit| matches!(visit.state, VisitState::Planned { .. } | VisitState::Begun { .. })))
+    Ok(visit.is_some_and(|visit| {
+        visit.watched_till().is_some() || matches!(visit.state, VisitState::Planned { .. })
+    }))
 }
 
 impl IntoResponse for Reply {

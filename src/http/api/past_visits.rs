@@ -72,7 +72,7 @@ pub(super) async fn put_on_record(
         case_reference: words(given.case_reference),
         visiting: given.visiting,
         risk: given.risk.unwrap_or_default(),
-        no_signal_expected: false,
+        ..Details::default()
     };
     let record = Record {
         outcome: given.outcome,

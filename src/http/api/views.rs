@@ -12,7 +12,7 @@ use crate::{
         incident::{Claim, Holder, Incident, IncidentState, Position},
         people::Directory,
         start::Warning,
-        visit::{Alarm, Risk, Visit, VisitOutcome, VisitState, Visiting},
+        visit::{Alarm, Awaited, Risk, Visit, VisitOutcome, VisitState, Visiting},
         wording::{English, Wording},
     },
 };
@@ -46,8 +46,8 @@ pub(super) struct StillWatched {
 pub(super) struct VisitView {
     /// Its id.
     pub id: Uuid,
-    /// planned, begun, ended, cancelled or recorded.
-    #[schema(pattern = "^(planned|begun|ended|cancelled|recorded)$")]
+    /// planned, begun, `going_home`, ended, cancelled or recorded.
+    #[schema(pattern = "^(planned|begun|going_home|ended|cancelled|recorded)$")]
     pub state: &'static str,
     /// Who is watched.
     pub worker: PersonView,
@@ -67,8 +67,20 @@ pub(super) struct VisitView {
     pub expected_arrival: Option<DateTime<Utc>>,
     /// When the worker means to be out.
     pub expected_departure: DateTime<Utc>,
-    /// Whether that has passed.
+    /// Whether that, or whatever else the worker is awaited to do, has passed.
     pub overdue: bool,
+    /// The worker says every so many minutes that all is well.
+    pub check_every_minutes: Option<i64>,
+    /// When they next say so.
+    pub next_check_at: Option<DateTime<Utc>>,
+    /// So many minutes after leaving the worker says that they are home.
+    pub home_within_minutes: Option<i64>,
+    /// When the worker left, where the way home was watched.
+    pub left_at: Option<DateTime<Utc>>,
+    /// By when the worker is home; on the way home.
+    pub home_by: Option<DateTime<Utc>>,
+    /// Who else is on this visit, each watched on their own.
+    pub with: Vec<PersonView>,
     /// When the worker was at the door.
     pub arrived_at: Option<DateTime<Utc>>,
     /// When the worker was last heard of.
@@ -112,7 +124,9 @@ impl VisitView {
         let (ended_at, ended_how) = match &visit.state {
             VisitState::Ended { at, how, .. } => (Some(*at), Some(how.as_str())),
             VisitState::Cancelled { at, .. } | VisitState::Recorded { left_at: at, .. } => (Some(*at), None),
-            VisitState::Planned { .. } | VisitState::Begun { .. } => (None, None),
+            VisitState::Planned { .. } | VisitState::Begun { .. } | VisitState::GoingHome { .. } => {
+                (None, None)
+            }
         };
         let details = &visit.details;
         Self {
@@ -131,6 +145,18 @@ impl VisitView {
             },
             expected_departure: visit.expected_departure,
             overdue: visit.is_overdue(now),
+            check_every_minutes: details.check_every.map(|every| every.num_minutes()),
+            next_check_at: match &visit.state {
+                VisitState::Begun { check, .. } => check.map(|check| check.at),
+                _ => None,
+            },
+            home_within_minutes: details.home_within.map(|within| within.num_minutes()),
+            left_at: visit.left_at,
+            home_by: match &visit.state {
+                VisitState::GoingHome { deadline } => Some(deadline.at),
+                _ => None,
+            },
+            with: vec![],
             arrived_at: visit.arrived_at,
             last_contact_at: visit.last_contact_at,
             ended_at,
@@ -289,6 +315,8 @@ pub(super) struct IncidentView {
     pub last_contact_at: Option<DateTime<Utc>>,
     /// The deadline that was missed, if one was.
     pub expected_departure: Option<DateTime<Utc>>,
+    /// What was awaited of the worker by then.
+    pub awaited: Option<Awaited>,
     /// When help was last called for.
     pub sos_at: Option<DateTime<Utc>>,
     /// By whom: the worker, or a responder who found them not safe.
@@ -368,7 +396,8 @@ impl IncidentView {
             risk: visit.map(|visit| visit.details.risk),
             no_signal_expected: visit.is_some_and(|visit| visit.details.no_signal_expected),
             last_contact_at: visit.and_then(|visit| visit.last_contact_at),
-            expected_departure: incident.missed,
+            expected_departure: incident.missed.map(|missed| missed.at),
+            awaited: incident.missed.map(|missed| missed.what),
             sos_at: incident.sos.map(|sos| sos.at),
             sos_by: incident.sos.map(|sos| person(sos.by)),
             opened_at: incident.opened_at,

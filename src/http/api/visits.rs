@@ -44,6 +44,10 @@ const PAGE: i64 = 100;
 const LONGEST_WORDS: usize = 2000;
 /// The longest that minutes may say: 999.
 const MOST_MINUTES: i64 = 999;
+/// Checks that come more often say nothing more.
+const FEWEST_BETWEEN: i64 = 5;
+/// The longest that nothing is heard of somebody.
+const MOST_BETWEEN: i64 = 720;
 
 /// What a start says. Everything may be missing: it is watched all the same.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -70,6 +74,12 @@ pub(super) struct StartBody {
     risk: Option<Risk>,
     /// The phone will have no signal there.
     no_signal_expected: Option<bool>,
+    /// The worker says every so many minutes that all is well: 5 to 720.
+    check_every_minutes: Option<i64>,
+    /// So many minutes after leaving the worker says that they are home: 5 to 720.
+    home_within_minutes: Option<i64>,
+    /// Who goes in too, each by id or by the key of the organisation's file: each is watched on their own.
+    with: Option<Vec<String>>,
     /// When this was said, if that was earlier.
     made_at: Option<DateTime<Utc>>,
     /// For whom, if for somebody else: an id, or the key of the organisation's file.
@@ -90,6 +100,20 @@ impl Reading {
             .ok()
     }
 
+    /// Minutes between one and another of which something is awaited; what is out of bounds is brought within them.
+    fn between(&mut self, field: &str) -> Option<TimeDelta> {
+        let said: i64 = self.take(field)?;
+        if said == 0 {
+            return None;
+        }
+        let minutes = said.clamp(FEWEST_BETWEEN, MOST_BETWEEN);
+        if minutes != said {
+            let message = format!("between {FEWEST_BETWEEN} and {MOST_BETWEEN}: taken as {minutes}");
+            self.warnings.push(Warning::about(field, message));
+        }
+        Some(TimeDelta::minutes(minutes))
+    }
+
     fn words(&mut self, field: &str) -> Option<String> {
         let text: String = self.take(field)?;
         let text = clean(&text);
@@ -100,7 +124,15 @@ impl Reading {
     }
 }
 
-fn read_start(body: &[u8]) -> Result<(Start, ForWhom, Vec<Warning>), Problem> {
+/// A start as it was read, and what was odd about it.
+struct ReadStart {
+    start: Start,
+    for_whom: ForWhom,
+    with: Vec<String>,
+    odd: Vec<Warning>,
+}
+
+fn read_start(body: &[u8]) -> Result<ReadStart, Problem> {
     let value: Value = parse(body)?;
     let mut reading = if let Value::Object(fields) = value {
         Reading { fields, warnings: vec![] }
@@ -115,7 +147,10 @@ fn read_start(body: &[u8]) -> Result<(Start, ForWhom, Vec<Warning>), Problem> {
         visiting: reading.take("visiting"),
         risk: reading.take("risk").unwrap_or_default(),
         no_signal_expected: reading.take("no_signal_expected").unwrap_or_default(),
+        check_every: reading.between("check_every_minutes"),
+        home_within: reading.between("home_within_minutes"),
     };
+    let with = reading.take("with").unwrap_or_default();
     let until: Option<DateTime<Utc>> = reading.take("expected_departure");
     let minutes: Option<i64> = reading.take("minutes");
     if until.is_some() && minutes.is_some() {
@@ -139,7 +174,7 @@ fn read_start(body: &[u8]) -> Result<(Start, ForWhom, Vec<Warning>), Problem> {
     for field in std::mem::take(&mut reading.fields).into_iter().map(|(field, _)| field) {
         reading.warnings.push(Warning::about(&field, "left out: there is no such field"));
     }
-    Ok((start, for_whom, reading.warnings))
+    Ok(ReadStart { start, for_whom, with, odd: reading.warnings })
 }
 
 /// Starts a visit, or plans one.
@@ -159,7 +194,7 @@ pub(super) async fn start(
         Caller::Once(actor) => return by_old_token(site, actor).await,
     };
     let read = body.and_then(|body| Ok((read_start(&body)?, body)));
-    let ((start, for_whom, odd), body) = match read {
+    let (ReadStart { start, for_whom, with, odd }, body) = match read {
         Ok(read) => read,
         Err(problem) => return unreadable(site, actor, problem).await,
     };
@@ -168,7 +203,10 @@ pub(super) async fn start(
     let mut act = Act::new(site, actor, "POST /visits", &headers, body);
     act.reuse = Reuse::Warn;
     act.run(async move |tx, actor, trace| {
-        let outcome = cases::start(tx, &house, actor, &for_whom, start.clone(), id, trace).await?;
+        let mut outcome = cases::start(tx, &house, actor, &for_whom, start.clone(), id, trace).await?;
+        if let Ok(done) = &mut outcome {
+            done.warnings.extend(cases::accompany(tx, &house, actor, &mut done.visit, &with, trace).await?);
+        }
         let created = matches!(&outcome, Ok(done) if done.came.is_new());
         let mut reply = answer(tx, actor, Ok(outcome), trace).await?;
         if created {
@@ -218,10 +256,21 @@ async fn answer(tx: &mut Tx, actor: &Actor, outcome: Outcome<Done>, trace: Trace
     let worker = worker_view(tx, actor, visit.worker).await?;
     let mut view = VisitView::new(actor, worker, &visit, alarm, trace.now);
     view.warnings = warnings;
+    view.with = with(tx, &visit).await?;
     if visit.worker != actor.person && alarm != Alarm::Quiet {
         view = view.with_incident(visits::open_incident(tx, actor.organisation, visit.id).await?);
     }
     Ok(Reply::ok(&view))
+}
+
+/// Who else is on it.
+async fn with(tx: &mut Tx, visit: &Visit) -> store::Result<Vec<PersonView>> {
+    let mut with = Vec::new();
+    for (_, person) in cases::others_on(tx, visit).await? {
+        let name = people::name(tx, visit.organisation, person).await?.unwrap_or_default();
+        with.push(PersonView { id: person.0, name });
+    }
+    Ok(with)
 }
 
 pub(super) async fn worker_view(tx: &mut Tx, actor: &Actor, worker: PersonId) -> store::Result<PersonView> {
@@ -236,7 +285,7 @@ pub(super) async fn worker_view(tx: &mut Tx, actor: &Actor, worker: PersonId) ->
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    /// planned, begun, ended or cancelled.
+    /// planned, begun, `going_home`, ended, cancelled or recorded.
     state: Option<String>,
     /// One worker's, by id.
     worker: Option<Uuid>,
@@ -265,10 +314,12 @@ pub(super) async fn list(
     let state = match query.state.as_deref() {
         None => None,
         Some(word) => Some(
-            ["planned", "begun", "ended", "cancelled", "recorded"]
+            ["planned", "begun", "going_home", "ended", "cancelled", "recorded"]
                 .into_iter()
                 .find(|known| *known == word)
-                .ok_or_else(|| Problem::field("state", "use planned, begun, ended, cancelled or recorded"))?,
+                .ok_or_else(|| {
+                    Problem::field("state", "use planned, begun, going_home, ended, cancelled or recorded")
+                })?,
         ),
     };
     let mut tx = site.db.read().await?;
@@ -291,7 +342,8 @@ pub(super) async fn list(
         let incident = visits::open_incident(&mut tx, actor.organisation, visit.id).await?;
         let alarm = cases::alarm_of(&mut tx, visit).await?;
         let worker = PersonView::of(&directory, visit.worker);
-        let view = VisitView::new(&actor, worker, visit, alarm, site.clock.now());
+        let mut view = VisitView::new(&actor, worker, visit, alarm, site.clock.now());
+        view.with = with(&mut tx, visit).await?;
         views.push(if visit.worker == actor.person { view } else { view.with_incident(incident) });
     }
     Ok(Reply::ok(&VisitList { visits: views, next }).into_response())
@@ -353,7 +405,7 @@ async fn act(
     };
     let pin = pin.map(|pin| site.key.given(actor.person, &pin, ""));
     let house = std::sync::Arc::clone(&site.house);
-    let ends = matches!(act, visit::Act::CheckOut { .. });
+    let ends = matches!(act, visit::Act::CheckOut { .. } | visit::Act::HomeSafe);
     let request = Act::new(site, actor, format!("POST /visits/{id}/{word}"), &headers, body);
     let request = if ends { request.urgent() } else { request };
     request
@@ -530,6 +582,23 @@ pub(super) async fn check_out(
         }
         let record = visit::Record { outcome, seen_whom, work_undertaken };
         Ok(Said { act: visit::Act::CheckOut(record), pin, known_by, made_at, odd: reading.warnings })
+    })
+    .await
+}
+
+/// The worker is home; a visit that still runs ends with it.
+#[utoipa::path(post, path = "/visits/{id}/home", params(("id" = Uuid, Path)), request_body = PinBody,
+    responses((status = 200, body = VisitView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn home(
+    State(site): State<Site>,
+    actor: Actor,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Response {
+    act(site, actor, (id, "home"), headers, body, |body| {
+        let PinBody { pin, made_at } = parse(body)?;
+        Ok(Said { pin, ..Said::new(visit::Act::HomeSafe, made_at) })
     })
     .await
 }
