@@ -18,7 +18,6 @@ use crate::{
         notice::{Notice, Occasion},
         people::Role,
         reply::Reply,
-        visit::VisitState,
         wording::{English, Text, Wording},
     },
     keys::ServerKey,
@@ -162,7 +161,7 @@ async fn meant(tx: &mut Tx, callers: Vec<people::Caller>, command: &Command) -> 
             None => false,
         };
         let running = visits::find_running_of(tx, actor.organisation, actor.person).await?;
-        let on_a_visit = running.iter().any(|visit| matches!(visit.state, VisitState::Begun { .. }));
+        let on_a_visit = running.iter().any(|visit| visit.watched_till().is_some());
         let rank = (!was_called, !on_a_visit, is, actor.role != Role::Worker);
         if best.as_ref().is_none_or(|(other, _)| rank < *other) {
             best = Some((rank, Meant { actor, is }));

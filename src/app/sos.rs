@@ -159,10 +159,8 @@ async fn open(
     trace: Trace,
 ) -> store::Result<Incident> {
     let (organisation, now) = (directory.organisation, trace.now);
-    let latest = running
-        .iter()
-        .filter(|visit| visit.watched_till().is_some())
-        .max_by_key(|visit| visit.arrived_at);
+    let latest =
+        running.iter().filter(|visit| visit.watched_till().is_some()).max_by_key(|visit| visit.arrived_at);
     let visit = latest.filter(|_| found != Found::Unreadable);
     let nearest = match (visit, latest) {
         (Some(_), _) => None,
