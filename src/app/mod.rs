@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod follow_ups;
 pub mod inbound;
 pub mod incidents;
+pub mod ladders;
 pub mod organisation;
 pub mod past_visits;
 pub mod pins;
@@ -89,6 +90,12 @@ pub enum Rejected {
     /// Somebody who cannot be given something to do.
     #[error("“{0}” is nobody with an account in this organisation")]
     NobodyToDoIt(String),
+    /// A team that is none.
+    #[error("“{0}” is no team of this organisation")]
+    NoSuchTeam(String),
+    /// A ladder that cannot be put in force: the numbers of its steps, and why.
+    #[error("this ladder is not put in force: {0}")]
+    Ladder(String),
     /// Somebody for whom no visit can be put on record.
     #[error("“{0}” is nobody for whom you can put a visit on record")]
     NobodyToRecordFor(String),
