@@ -5,6 +5,7 @@ pub mod access;
 pub mod chases;
 pub mod clocks;
 mod codes;
+pub mod coverage;
 pub mod delivery;
 pub mod follow_ups;
 pub mod inbound;
@@ -87,7 +88,7 @@ pub enum Rejected {
         "“{0}” is nobody who can have this alarm: a manager above the worker's team, or somebody with an account who was called about it"
     )]
     CannotHaveIt(String),
-    /// Somebody who cannot be given something to do.
+    /// Somebody who cannot be given something to do, or is asked about.
     #[error("“{0}” is nobody with an account in this organisation")]
     NobodyToDoIt(String),
     /// A team that is none.

@@ -23,7 +23,8 @@ pub struct Step {
     #[serde(serialize_with = "policy::written::serialize")]
     #[schema(value_type = String, example = "5m")]
     pub after: Duration,
-    /// Who is told from this step on: emergency_contact, manager, duty_manager, team_managers, unit_managers or person:KEY.
+    /// Who is told from this step on: `emergency_contact`, `manager`, `duty_manager`, `team_managers`, `unit_managers` or
+    /// `person:KEY`.
     #[schema(value_type = Vec<String>, example = json!(["emergency_contact", "manager"]))]
     pub tell: Vec<Target>,
     /// By what, all at once: sms, email; by every one if not said.
@@ -51,8 +52,12 @@ impl Default for Ladder {
     /// 5 minutes until a person takes it.
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(n * 60);
-        let step =
-            |after, tell: &[Target]| Step { after, tell: tell.to_vec(), by: Channel::ALL.to_vec(), repeats: 0 };
+        let step = |after, tell: &[Target]| Step {
+            after,
+            tell: tell.to_vec(),
+            by: Channel::ALL.to_vec(),
+            repeats: 0,
+        };
         Self {
             steps: vec![
                 step(minutes(0), &[Target::EmergencyContact, Target::Manager]),

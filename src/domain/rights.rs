@@ -138,8 +138,9 @@ pub enum Arrange {
 pub fn may_arrange(role: Role, what: Arrange, in_reach: bool) -> Result<(), Denied> {
     match (role, what) {
         (Role::Administrator, _) | (Role::Auditor, Arrange::See) => Ok(()),
-        (Role::Manager | Role::SeniorManager, _) => allow(in_reach, Denied::Role),
-        (Role::CaseAdministrator, Arrange::See) => allow(in_reach, Denied::Role),
+        (Role::Manager | Role::SeniorManager, _) | (Role::CaseAdministrator, Arrange::See) => {
+            allow(in_reach, Denied::Role)
+        }
         _ => Err(Denied::Role),
     }
 }

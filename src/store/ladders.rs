@@ -16,8 +16,7 @@ use crate::{
 const CURRENT: &str = "SELECT id, team_id, risk, version, body, set_by, created_at FROM ladder l WHERE organisation_id = $1
        AND version = (SELECT max(version) FROM ladder m WHERE m.organisation_id = l.organisation_id
                       AND m.risk = l.risk AND (m.team_id = l.team_id OR (m.team_id IS NULL AND l.team_id IS NULL)))";
-const BY_ID: &str =
-    "SELECT id, team_id, risk, version, body, set_by, created_at FROM ladder WHERE id = $1 AND organisation_id = $2";
+const BY_ID: &str = "SELECT id, team_id, risk, version, body, set_by, created_at FROM ladder WHERE id = $1 AND organisation_id = $2";
 const ADD: &str = "INSERT INTO ladder (id, organisation_id, team_id, risk, version, body, set_by, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 

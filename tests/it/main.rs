@@ -13,6 +13,7 @@
 mod act_table;
 mod alarm;
 mod commands;
+mod coverage;
 mod duress;
 mod faults;
 mod grammar;

@@ -53,9 +53,12 @@ impl Target {
             Self::DutyManager => directory.duty_manager.into_iter().collect(),
             Self::TeamManagers => line().first().map(managers).unwrap_or_default(),
             Self::UnitManagers => line().get(1).map(managers).unwrap_or_default(),
-            Self::Person(key) => {
-                directory.people.values().filter(|person| person.key == *key).map(|person| person.id).collect()
-            }
+            Self::Person(key) => directory
+                .people
+                .values()
+                .filter(|person| person.key == *key)
+                .map(|person| person.id)
+                .collect(),
         }
     }
 }
@@ -88,6 +91,30 @@ impl fmt::Display for Target {
             Self::TeamManagers => f.write_str("team_managers"),
             Self::UnitManagers => f.write_str("unit_managers"),
             Self::Person(key) => write!(f, "person:{key}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_is_read_as_it_is_written() {
+        for target in Target::WORDS.into_iter().chain([Target::Person("arc".into())]) {
+            // Whoever adds a variant adds it here, and to the words where it is one.
+            match target {
+                Target::EmergencyContact
+                | Target::Manager
+                | Target::DutyManager
+                | Target::TeamManagers
+                | Target::UnitManagers
+                | Target::Person(_) => {}
+            }
+            assert_eq!(Target::try_from(target.to_string()).as_ref(), Ok(&target));
+        }
+        for word in ["", "person:", "Manager", "everybody"] {
+            assert!(Target::try_from(word.to_owned()).is_err(), "{word}");
         }
     }
 }

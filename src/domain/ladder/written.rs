@@ -49,8 +49,9 @@ impl TryFrom<Written> for Ladder {
                 repeats: step.repeats,
             });
         }
-        let repeat_every = length(&written.repeat_every)
-            .map_err(|message| Unreadable(format!("repeat_every, of the last step {}: {message}", steps.len())))?;
+        let repeat_every = length(&written.repeat_every).map_err(|message| {
+            Unreadable(format!("repeat_every, of the last step {}: {message}", steps.len()))
+        })?;
         Ok(Self { steps, repeat_every })
     }
 }

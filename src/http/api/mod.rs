@@ -1,5 +1,6 @@
 //! The JSON API under `/api/v1`.
 
+mod coverage;
 mod events;
 mod follow_ups;
 mod incident_acts;
@@ -95,6 +96,8 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(follow_ups::set))
         .routes(routes!(follow_ups::done))
         .routes(routes!(follow_ups::list))
+        .routes(routes!(coverage::show))
+        .routes(routes!(coverage::simulate))
         .routes(routes!(ladders::list, ladders::set))
         .routes(routes!(events::list));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", api)
