@@ -1,5 +1,7 @@
 //! The commands: serve, migrate, apply and their kin. Doors to the same use cases as HTTP.
 
+mod coverage;
+
 use std::{
     collections::BTreeMap,
     io::Write as _,
@@ -10,32 +12,28 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use homeward::{
     app::{
+        coverage::Whom,
         organisation::{self, Defaults, Wanted},
         tokens as token_cases,
     },
-    clock::{Clock, SystemClock, ThisMachine, Time},
+    clock::{ThisMachine, Time},
     config::Config,
     demo,
     domain::{
         event::{Door, stamp},
         ids::{OrganisationId, TokenId},
-        ladder::{Ladder, Recipient},
-        local_time,
-        people::Directory,
+        ladder::Ladder,
         policy::{delta, written},
-        simulation,
-        visit::Risk,
     },
     keys::ServerKey,
     outward::reach::{Seeker, Wrong},
     providers::Providers,
     shutdown::{Ended, Shutdown, asked_by_signal},
     startup::{self, App},
-    store::{Db, Lane, Trace, installation, ladders, people, tokens},
+    store::{Db, Lane, Trace, installation, people, tokens},
     telemetry,
 };
 use tokio::net::TcpListener;
@@ -83,6 +81,21 @@ enum Command {
     /// Bearer tokens of the API.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Says of each worker of a team who would be told about a missed deadline, and what is missing.
+    Coverage {
+        /// The team, by the key of the organisation's file.
+        #[arg(required_unless_present = "worker")]
+        team: Option<String>,
+        /// For a deadline missed then: as 2026-12-25T21:40 in the organisation's zone, or with an offset; now if not said.
+        #[arg(long)]
+        at: Option<String>,
+        /// One worker of it alone, by the key.
+        #[arg(long)]
+        worker: Option<String>,
+        /// The organisation, by its key; needed if there are several.
+        #[arg(long)]
+        organisation: Option<String>,
+    },
     /// Answers "who is told when" without telling anybody.
     #[command(subcommand)]
     Simulate(SimulateCommand),
@@ -135,9 +148,13 @@ enum SimulateCommand {
         /// The visit's risk.
         #[arg(long, default_value = "normal", value_parser = ["normal", "high"])]
         risk: String,
-        /// When the worker is due out, as 2026-12-25T21:40:00Z; now if not said.
+        /// When the worker is due out, or calls for help: as 2026-12-25T21:40 in the organisation's zone, or with an offset; now if
+        /// not said.
         #[arg(long)]
-        due: Option<DateTime<Utc>>,
+        due: Option<String>,
+        /// What happens.
+        #[arg(long, default_value = "overdue", value_parser = ["overdue", "sos", "duress"])]
+        kind: String,
         /// So many rounds.
         #[arg(long, default_value_t = 8)]
         rounds: usize,
@@ -168,9 +185,19 @@ pub(crate) async fn run(
         Command::CheckConfig => check_config(&config).await,
         Command::Apply { file } => apply(&config, &file).await,
         Command::Token(command) => token(&config, command).await,
-        Command::Simulate(SimulateCommand::Ladder { worker, risk, due, rounds, organisation }) => {
-            let risk = if risk == "high" { Risk::High } else { Risk::Normal };
-            simulate_ladder(&config, &worker, risk, due, rounds, organisation.as_deref()).await
+        Command::Coverage { team, at, worker, organisation } => {
+            let whom = worker.map_or_else(|| Whom::Team(team.unwrap_or_default()), Whom::Worker);
+            coverage::show(&config, &whom, at.as_deref(), organisation.as_deref()).await
+        }
+        Command::Simulate(SimulateCommand::Ladder { worker, risk, due, kind, rounds, organisation }) => {
+            let asked = coverage::Asked {
+                worker,
+                risk: coverage::risk(&risk),
+                kind: coverage::kind(&kind),
+                due,
+                rounds,
+            };
+            coverage::simulate(&config, asked, organisation.as_deref()).await
         }
         Command::Demo { .. } | Command::Health { .. } => Ok(ExitCode::SUCCESS),
     }
@@ -417,65 +444,6 @@ async fn token(config: &Config, command: TokenCommand) -> anyhow::Result<ExitCod
     }
     db.close().await;
     Ok(ExitCode::SUCCESS)
-}
-
-async fn simulate_ladder(
-    config: &Config,
-    worker: &str,
-    risk: Risk,
-    due: Option<DateTime<Utc>>,
-    rounds: usize,
-    organisation: Option<&str>,
-) -> anyhow::Result<ExitCode> {
-    let db = open(config).await?;
-    let organisation = organisation_of(&db, organisation).await?;
-    let mut tx = db.read().await?;
-    let directory = people::directory(&mut tx, organisation).await?;
-    let versions = ladders::current(&mut tx, organisation).await?;
-    let Some(person) = directory.people.values().find(|person| person.key == worker && !person.left) else {
-        bail!("there is nobody with the key “{worker}”");
-    };
-    let Some(version) = ladders::in_force(&versions, &directory, person.team, risk) else {
-        bail!("there is no ladder for this worker: apply the organisation's file again");
-    };
-    let now = SystemClock.now();
-    let due = due.unwrap_or(now);
-    let grace = directory.policy(person.team).grace(risk);
-    let opens = due + grace;
-    let time = |at| local_time::written(at, due, directory.zone);
-    say(format!(
-        "{} is due out {}, {} risk; ladder version {}.",
-        person.name,
-        time(due),
-        risk.as_str(),
-        version.version
-    ))?;
-    for before in directory.policy(person.team).reminders(risk) {
-        say(format!("{}  reminder to {}", time(due - before), person.name))?;
-    }
-    for round in simulation::ladder(person, &version.ladder, &directory, opens, rounds) {
-        for step in &round.skipped {
-            say(format!("{}  step {step} reaches nobody: skipped", time(round.at)))?;
-        }
-        let calls: Vec<String> = round.calls.iter().map(|call| called(call, &directory)).collect();
-        say(format!("{}  step {} round {}: {}", time(round.at), round.step, round.round, calls.join("; ")))?;
-    }
-    say(format!(
-        "… and so on every {} until somebody takes it.",
-        written::format(version.ladder.repeat_every)
-    ))?;
-    drop(tx);
-    db.close().await;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn called(call: &homeward::domain::ladder::Call, directory: &Directory) -> String {
-    let who = match &call.to {
-        Recipient::Person(id) => directory.name_of(*id).to_owned(),
-        Recipient::LastResort(phone) => format!("last resort {}", phone.as_str()),
-    };
-    let by: Vec<&str> = call.by.iter().map(|channel| channel.as_str()).collect();
-    format!("{who} ({})", by.join(", "))
 }
 
 /// A plain HTTP GET: the image needs no other program for its health check.

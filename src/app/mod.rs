@@ -5,11 +5,13 @@ pub mod access;
 pub mod chases;
 pub mod clocks;
 mod codes;
+pub mod coverage;
 pub mod delivery;
 pub mod end_of_day;
 pub mod follow_ups;
 pub mod inbound;
 pub mod incidents;
+pub mod ladders;
 pub mod organisation;
 pub mod past_visits;
 pub mod pins;
@@ -87,9 +89,15 @@ pub enum Rejected {
         "“{0}” is nobody who can have this alarm: a manager above the worker's team, or somebody with an account who was called about it"
     )]
     CannotHaveIt(String),
-    /// Somebody who cannot be given something to do.
+    /// Somebody who cannot be given something to do, or is asked about.
     #[error("“{0}” is nobody with an account in this organisation")]
     NobodyToDoIt(String),
+    /// A team that is none.
+    #[error("“{0}” is no team of this organisation")]
+    NoSuchTeam(String),
+    /// A ladder that cannot be put in force: the numbers of its steps, and why.
+    #[error("this ladder is not put in force: {0}")]
+    Ladder(String),
     /// Somebody for whom no visit can be put on record.
     #[error("“{0}” is nobody for whom you can put a visit on record")]
     NobodyToRecordFor(String),

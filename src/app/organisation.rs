@@ -1,21 +1,21 @@
 //! `apply`: an organisation as a TOML file. Idempotent: applied twice it changes nothing the second time.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    str::FromStr,
-};
+use std::{collections::BTreeMap, str::FromStr};
 
 use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::json;
 use toml::Spanned;
 
-use super::tokens;
+use super::{
+    ladders::{complaints_about, in_force_with, next_version, own},
+    tokens,
+};
 use crate::{
     domain::{
         contact::{Email, Phone},
         event::{EventKind, NewEvent},
-        ids::{LadderId, OrganisationId, PersonId, TeamId},
+        ids::{OrganisationId, PersonId, TeamId},
         ladder::Ladder,
         people::{Directory, Person, Role, Team},
         policy::Policy,
@@ -212,7 +212,7 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
     super::end_of_day::follow_policies(tx, &directory, now).await?;
     let mut applied = Applied { organisation, tokens: Vec::new(), ladders: Vec::new() };
     for version in &new_ladders {
-        ladders::add(tx, organisation, version, now).await?;
+        ladders::add(tx, organisation, version).await?;
         let whose = version
             .team
             .and_then(|id| directory.teams.get(&id))
@@ -420,16 +420,11 @@ fn read_ladders(
             said.push((None, risk, wanted.defaults.ladder.clone()));
         }
     }
-    let in_force = |team, risk| current.iter().find(|version| version.team == team && version.risk == risk);
     said.into_iter()
-        .filter(|(team, risk, ladder)| in_force(*team, *risk).is_none_or(|version| version.ladder != *ladder))
-        .map(|(team, risk, ladder)| ladders::Version {
-            id: LadderId::new(now),
-            team,
-            risk,
-            version: in_force(team, risk).map_or(0, |version| version.version) + 1,
-            ladder,
+        .filter(|(team, risk, ladder)| {
+            own(current, *team, *risk).is_none_or(|version| version.ladder != *ladder)
         })
+        .map(|(team, risk, ladder)| next_version(current, (team, risk), ladder, (None, now)))
         .collect()
 }
 
@@ -440,19 +435,9 @@ fn check_ladders(
     current: &[ladders::Version],
     new: &[ladders::Version],
 ) {
-    let replaced: BTreeSet<_> = new.iter().map(|version| (version.team, version.risk.as_str())).collect();
-    let in_force: Vec<_> = new
-        .iter()
-        .chain(current.iter().filter(|version| !replaced.contains(&(version.team, version.risk.as_str()))))
-        .collect();
+    let in_force = in_force_with(current, new);
     for version in &in_force {
-        let workers = directory.people.values().filter(|person| {
-            let own = directory.line_of(person.team).into_iter().find(|team| {
-                in_force.iter().any(|other| other.team == Some(*team) && other.risk == version.risk)
-            });
-            person.role == Some(Role::Worker) && !person.left && own == version.team
-        });
-        for message in version.ladder.complaints_for(workers, directory) {
+        for message in complaints_about(version, &in_force, directory) {
             reading.complain(None, format!("ladder for {} risk: {message}", version.risk.as_str()));
         }
     }

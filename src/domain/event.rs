@@ -160,6 +160,8 @@ kinds! {
     TokenRefused = "token.refused"
     /// The organisation's file was applied.
     OrganisationApplied = "organisation.applied"
+    /// A ladder was put in force.
+    LadderSet = "ladder.set"
     /// A token was issued.
     TokenCreated = "token.created"
     /// A token was revoked.

@@ -1,8 +1,13 @@
 //! The ladder: who is told, in which order, by what, how often (rows E1, E2, E5). Data, evaluated here.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+mod target;
+mod written;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
+pub use target::{Target, UnknownTarget};
+pub use written::Unreadable;
 
 use super::{
     contact::{Channel, Phone},
@@ -11,96 +16,34 @@ use super::{
     policy,
 };
 
-/// Whom a step tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Target {
-    /// The people named for the worker.
-    EmergencyContact,
-    /// The worker's manager.
-    Manager,
-    /// Who is duty manager.
-    DutyManager,
-    /// The managers of the worker's team.
-    TeamManagers,
-    /// The managers of the team above.
-    UnitManagers,
-    /// One person, by the key of the organisation's file.
-    Person(String),
-}
-
-/// A target that is none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "“{0}” is no target of a ladder: use emergency_contact, manager, duty_manager, team_managers, unit_managers or person:KEY"
-)]
-pub struct UnknownTarget(String);
-
-impl TryFrom<String> for Target {
-    type Error = UnknownTarget;
-    fn try_from(word: String) -> Result<Self, UnknownTarget> {
-        Ok(match word.as_str() {
-            "emergency_contact" => Self::EmergencyContact,
-            "manager" => Self::Manager,
-            "duty_manager" => Self::DutyManager,
-            "team_managers" => Self::TeamManagers,
-            "unit_managers" => Self::UnitManagers,
-            other => match other.strip_prefix("person:") {
-                Some(key) if !key.is_empty() => Self::Person(key.into()),
-                _ => return Err(UnknownTarget(word)),
-            },
-        })
-    }
-}
-
-impl From<Target> for String {
-    fn from(target: Target) -> Self {
-        target.to_string()
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EmergencyContact => f.write_str("emergency_contact"),
-            Self::Manager => f.write_str("manager"),
-            Self::DutyManager => f.write_str("duty_manager"),
-            Self::TeamManagers => f.write_str("team_managers"),
-            Self::UnitManagers => f.write_str("unit_managers"),
-            Self::Person(key) => write!(f, "person:{key}"),
-        }
-    }
-}
-
 /// One step. Steps are cumulative: whoever an earlier step told is told again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Step {
     /// How long after the step before (the first: after the incident opened).
-    #[serde(with = "policy::written")]
+    #[serde(serialize_with = "policy::written::serialize")]
+    #[schema(value_type = String, example = "5m")]
     pub after: Duration,
-    /// Who is told from this step on.
+    /// Who is told from this step on: `emergency_contact`, `manager`, `duty_manager`, `team_managers`, `unit_managers` or
+    /// `person:KEY`.
+    #[schema(value_type = Vec<String>, example = json!(["emergency_contact", "manager"]))]
     pub tell: Vec<Target>,
-    /// By what, all at once.
-    #[serde(default = "all_channels")]
+    /// By what, all at once: sms, email; by every one if not said.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["sms"]))]
     pub by: Vec<Channel>,
-    /// How many more rounds before the next step.
-    #[serde(default)]
+    /// How many more rounds before the next step; none if not said.
+    #[schema(value_type = Option<u32>)]
     pub repeats: u32,
 }
 
-fn all_channels() -> Vec<Channel> {
-    Channel::ALL.to_vec()
-}
-
 /// A ladder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(try_from = "written::Written")]
 pub struct Ladder {
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// Between two rounds of a step, and of the last step for ever.
-    #[serde(with = "policy::written")]
+    #[serde(serialize_with = "policy::written::serialize")]
+    #[schema(value_type = String, example = "5m")]
     pub repeat_every: Duration,
 }
 
@@ -109,8 +52,12 @@ impl Default for Ladder {
     /// 5 minutes until a person takes it.
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(n * 60);
-        let step =
-            |after, tell: &[Target]| Step { after, tell: tell.to_vec(), by: all_channels(), repeats: 0 };
+        let step = |after, tell: &[Target]| Step {
+            after,
+            tell: tell.to_vec(),
+            by: Channel::ALL.to_vec(),
+            repeats: 0,
+        };
         Self {
             steps: vec![
                 step(minutes(0), &[Target::EmergencyContact, Target::Manager]),
@@ -184,7 +131,7 @@ impl Ladder {
         let mut order = Vec::new();
         let mut channels: BTreeMap<PersonId, Vec<Channel>> = BTreeMap::new();
         for step in self.steps.get(steps).unwrap_or_default() {
-            for id in step.tell.iter().flat_map(|target| people(target, subject, directory)) {
+            for id in step.tell.iter().flat_map(|target| target.people(subject, directory)) {
                 let Some(person) = directory.person(id).filter(|person| !person.left && id != subject) else {
                     continue;
                 };
@@ -224,7 +171,10 @@ impl Ladder {
             complaints.push("a ladder needs at least one step".into());
         }
         if self.repeat_every < Duration::from_secs(1) || self.repeat_every > Duration::from_hours(1) {
-            complaints.push("repeat_every must be between 1s and 1h".into());
+            complaints.push(format!(
+                "the last step {} is repeated for ever: repeat_every must be between 1s and 1h",
+                self.steps.len()
+            ));
         }
         for (number, step) in (1..).zip(&self.steps) {
             if step.tell.is_empty() {
@@ -282,21 +232,4 @@ impl Ladder {
 
 pub(crate) fn may_be_called_on(role: Option<Role>) -> bool {
     role.is_some_and(|role| role != Role::Auditor)
-}
-
-fn people(target: &Target, subject: PersonId, directory: &Directory) -> Vec<PersonId> {
-    let line = || directory.person(subject).map(|person| directory.line_of(person.team)).unwrap_or_default();
-    let managers = |team| directory.managers_of(team).map(|person| person.id).collect();
-    match target {
-        Target::EmergencyContact => {
-            directory.person(subject).map(|person| person.emergency_contacts.clone()).unwrap_or_default()
-        }
-        Target::Manager => directory.managers_for(subject),
-        Target::DutyManager => directory.duty_manager.into_iter().collect(),
-        Target::TeamManagers => line().first().map(|team| managers(*team)).unwrap_or_default(),
-        Target::UnitManagers => line().get(1).map(|team| managers(*team)).unwrap_or_default(),
-        Target::Person(key) => {
-            directory.people.values().filter(|person| person.key == *key).map(|person| person.id).collect()
-        }
-    }
 }

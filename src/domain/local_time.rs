@@ -1,6 +1,8 @@
 //! Instants as people of a place say and read them (row S5).
 
-use chrono::{Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone};
+use chrono::{
+    DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone,
+};
 use chrono_tz::{GapInfo, Tz};
 
 use super::visit::FURTHEST_AHEAD;
@@ -94,6 +96,17 @@ fn instants(day: NaiveDate, time: NaiveTime, zone: Tz) -> Vec<Time> {
 pub fn at(day: NaiveDate, time: NaiveTime, zone: Tz) -> Time {
     // Only a day that a zone skips has no such instant at all: then as in UTC.
     instants(day, time, zone).into_iter().min().unwrap_or_else(|| day.and_time(time).and_utc())
+}
+
+/// Reads an instant as it is written for a machine: `2026-12-25T21:40` by the clocks of the zone, or with an offset.
+pub fn read(said: &str, zone: Tz) -> Option<Time> {
+    let meant = |year| (2000..2200).contains(&year);
+    if let Ok(at) = DateTime::parse_from_rfc3339(said) {
+        return meant(at.year()).then(|| at.to_utc());
+    }
+    let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
+    let local = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(said, form).ok())?;
+    meant(local.year()).then(|| at(local.date(), local.time(), zone))
 }
 
 #[cfg(test)]

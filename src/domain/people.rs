@@ -184,6 +184,11 @@ impl Directory {
             .find(|person| (person.key == name || person.id.to_string() == name) && !person.left)
     }
 
+    /// The team that somebody means, by id or by key.
+    pub fn team_named(&self, name: &str) -> Option<&Team> {
+        self.teams.values().find(|team| team.key == name || team.id.to_string() == name)
+    }
+
     /// Who has to know what concerns this person: who answers for them, or else the duty manager.
     pub fn who_has_to_know(&self, id: PersonId) -> Vec<PersonId> {
         let reached = |id: &PersonId| {

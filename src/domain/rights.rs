@@ -125,6 +125,26 @@ pub fn may(role: Role, act: Act, relation: Relation) -> Result<(), Denied> {
     }
 }
 
+/// What somebody wants to do with how a team is looked after: ladders, coverage, drills. It is about no alarm of anybody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrange {
+    /// See how it is.
+    See,
+    /// Change it.
+    Change,
+}
+
+/// Decides it. Managers arrange what is in their reach; administrators everything; auditors see everything.
+pub fn may_arrange(role: Role, what: Arrange, in_reach: bool) -> Result<(), Denied> {
+    match (role, what) {
+        (Role::Administrator, _) | (Role::Auditor, Arrange::See) => Ok(()),
+        (Role::Manager | Role::SeniorManager, _) | (Role::CaseAdministrator, Arrange::See) => {
+            allow(in_reach, Denied::Role)
+        }
+        _ => Err(Denied::Role),
+    }
+}
+
 fn allow(yes: bool, otherwise: Denied) -> Result<(), Denied> {
     if yes { Ok(()) } else { Err(otherwise) }
 }

@@ -1,16 +1,28 @@
-//! "If this visit is missed: who is told when?" Answered by the function that the timer itself uses.
+//! "If this is missed: who is told when?" Answered by the functions that the timer itself uses.
 
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::{
     event::EventKind,
     ids::{IncidentId, LadderId, VisitId},
-    incident::{Incident, Opened, Opening, Rules},
+    incident::{Cry, Decision, Incident, Kind, Opened, Opening, Rules, Sos},
     ladder::{Call, Ladder},
     people::{Directory, Person},
-    visit::{Awaited, Missed},
+    visit::{Awaited, Missed, Risk},
 };
 use crate::clock::Time;
+
+/// What is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// What happens: a deadline is missed, or the worker calls for help.
+    pub kind: Kind,
+    /// The visit's risk.
+    pub risk: Risk,
+    /// When.
+    pub at: Time,
+}
 
 /// One round as it would go out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,16 +37,53 @@ pub struct Simulated {
     pub skipped: Vec<i64>,
     /// Who is called.
     pub calls: Vec<Call>,
+    /// Nobody among them could take the alarm, so the last-resort numbers are.
+    pub reached_nobody: bool,
 }
 
-/// The first `rounds` rounds for a worker who misses a deadline so that the incident opens at `opens`, and nobody acts.
-pub fn ladder(
+/// Something that would be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// The worker is reminded.
+    Reminder {
+        /// When.
+        at: Time,
+    },
+    /// People are called.
+    Round(Simulated),
+}
+
+/// What would be said up to `length` after it, if nobody acts.
+pub fn moments(
     worker: &Person,
     ladder: &Ladder,
     directory: &Directory,
-    opens: Time,
-    rounds: usize,
-) -> Vec<Simulated> {
+    question: Question,
+    length: TimeDelta,
+) -> Vec<Moment> {
+    let end = question.at + length;
+    let rounds = rounds(worker, ladder, directory, question);
+    let rounds = rounds.take_while(|round| round.at <= end).map(Moment::Round);
+    reminders(worker, directory, question).map(|at| Moment::Reminder { at }).chain(rounds).collect()
+}
+
+/// When the worker would be reminded of a deadline.
+pub fn reminders(
+    worker: &Person,
+    directory: &Directory,
+    Question { kind, risk, at }: Question,
+) -> impl Iterator<Item = Time> {
+    let reminders = directory.policy(worker.team).reminders(risk);
+    reminders.into_iter().filter(move |_| kind == Kind::Overdue).map(move |before| at - before)
+}
+
+/// The rounds, one after the other and without an end, if nobody acts.
+pub fn rounds<'r>(
+    worker: &Person,
+    ladder: &'r Ladder,
+    directory: &'r Directory,
+    Question { kind, risk, at }: Question,
+) -> impl Iterator<Item = Simulated> + use<'r> {
     let policy = directory.policy(worker.team);
     let opening = Opening {
         id: IncidentId(Uuid::nil()),
@@ -45,25 +94,44 @@ pub fn ladder(
         ladder: LadderId(Uuid::nil()),
         opened: Opened::InTime,
     };
-    let missed = Missed { what: Awaited::Departure, at: opens };
+    let missed = Missed { what: Awaited::Departure, at };
     let rules = Rules { ladder, directory, policy: &policy };
-    let mut decision = Incident::overdue(opening, missed, rules, opens);
-    let mut now = opens;
-    let mut simulated = Vec::new();
-    while simulated.len() < rounds {
-        if let Some(round) = decision.round {
-            let skipped = decision
-                .events
-                .iter()
-                .filter(|event| event.kind == EventKind::IncidentStepSkipped)
-                .filter_map(|event| event.body["step"].as_i64())
-                .collect();
-            let (step, number) = (round.rung.step + 1, round.rung.round + 1);
-            simulated.push(Simulated { at: now, step, round: number, skipped, calls: round.calls });
+    let mut now = at;
+    let mut next = Some(match kind {
+        Kind::Overdue => {
+            now += policy.grace(risk);
+            Incident::overdue(opening, missed, rules, now)
         }
-        let Some(due) = decision.incident.next_due(&policy) else { break };
-        now = due;
-        decision = decision.incident.due(rules, now);
-    }
-    simulated
+        Kind::Sos | Kind::Duress => {
+            let cry = Cry { kind, sos: Sos { at, by: worker.id }, words: None };
+            Incident::called_for_help(opening, None, cry, rules, now)
+        }
+    });
+    std::iter::from_fn(move || {
+        let rules = Rules { ladder, directory, policy: &policy };
+        loop {
+            let decision = next.take()?;
+            let said = simulated(&decision, now);
+            if let Some(due) = decision.incident.next_due(rules.policy) {
+                now = due;
+                next = Some(decision.incident.due(rules, now));
+            }
+            if said.is_some() {
+                return said;
+            }
+        }
+    })
+}
+
+fn simulated(decision: &Decision, at: Time) -> Option<Simulated> {
+    let round = decision.round.as_ref()?;
+    let of = |kind| decision.events.iter().filter(move |event| event.kind == kind);
+    Some(Simulated {
+        at,
+        step: round.rung.step + 1,
+        round: round.rung.round + 1,
+        skipped: of(EventKind::IncidentStepSkipped).filter_map(|event| event.body["step"].as_i64()).collect(),
+        calls: round.calls.clone(),
+        reached_nobody: of(EventKind::IncidentReachedNobody).next().is_some(),
+    })
 }

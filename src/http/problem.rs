@@ -140,6 +140,8 @@ impl From<Rejected> for Problem {
             Rejected::CannotHaveIt(_) => Self::field("to", detail),
             Rejected::NobodyToDoIt(_) => Self::field("owner", detail),
             Rejected::UnknownWorker(_) | Rejected::NobodyToRecordFor(_) => Self::field("worker", detail),
+            Rejected::NoSuchTeam(_) => Self::field("team", detail),
+            Rejected::Ladder(_) => Self::field("ladder", detail),
             Rejected::NoPinYet => Self::field("pin", detail),
             Rejected::DuressPinTooNear => Self::field("duress_pin", detail),
             Rejected::PinNotNow(_) => Self::new(Kind::PinNotNow, detail),

@@ -6,20 +6,19 @@ use super::{Error, Result, Tx, both, execute, readable};
 use crate::{
     clock::Time,
     domain::{
-        ids::{LadderId, OrganisationId, TeamId},
+        ids::{LadderId, OrganisationId, PersonId, TeamId},
         ladder::Ladder,
         people::Directory,
         visit::Risk,
     },
 };
 
-const CURRENT: &str = "SELECT id, team_id, risk, version, body FROM ladder l WHERE organisation_id = $1
+const CURRENT: &str = "SELECT id, team_id, risk, version, body, set_by, created_at FROM ladder l WHERE organisation_id = $1
        AND version = (SELECT max(version) FROM ladder m WHERE m.organisation_id = l.organisation_id
                       AND m.risk = l.risk AND (m.team_id = l.team_id OR (m.team_id IS NULL AND l.team_id IS NULL)))";
-const BY_ID: &str =
-    "SELECT id, team_id, risk, version, body FROM ladder WHERE id = $1 AND organisation_id = $2";
-const ADD: &str = "INSERT INTO ladder (id, organisation_id, team_id, risk, version, body, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const BY_ID: &str = "SELECT id, team_id, risk, version, body, set_by, created_at FROM ladder WHERE id = $1 AND organisation_id = $2";
+const ADD: &str = "INSERT INTO ladder (id, organisation_id, team_id, risk, version, body, set_by, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 
 /// One version of a ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +33,10 @@ pub struct Version {
     pub version: i32,
     /// The ladder.
     pub ladder: Ladder,
+    /// Who set it; nobody: the organisation's file.
+    pub set_by: Option<PersonId>,
+    /// When.
+    pub set_at: Time,
 }
 
 #[derive(FromRow)]
@@ -43,11 +46,21 @@ struct Row {
     risk: Risk,
     version: i32,
     body: Json<Ladder>,
+    set_by: Option<PersonId>,
+    created_at: Time,
 }
 
 impl From<Row> for Version {
     fn from(row: Row) -> Self {
-        Self { id: row.id, team: row.team_id, risk: row.risk, version: row.version, ladder: row.body.0 }
+        Self {
+            id: row.id,
+            team: row.team_id,
+            risk: row.risk,
+            version: row.version,
+            ladder: row.body.0,
+            set_by: row.set_by,
+            set_at: row.created_at,
+        }
     }
 }
 
@@ -75,9 +88,9 @@ pub async fn by_id(tx: &mut Tx, organisation: OrganisationId, id: LadderId) -> R
     row.map(Version::from).ok_or_else(|| Error::inconsistent("incident", "ladder_id", id))
 }
 
-/// Adds a version.
-pub async fn add(tx: &mut Tx, organisation: OrganisationId, version: &Version, now: Time) -> Result<()> {
-    execute!(
+/// Adds a version. Somebody else may have added one meanwhile: then it is to be looked at again.
+pub async fn add(tx: &mut Tx, organisation: OrganisationId, version: &Version) -> Result<()> {
+    let added = execute!(
         tx,
         ADD,
         version.id,
@@ -86,7 +99,8 @@ pub async fn add(tx: &mut Tx, organisation: OrganisationId, version: &Version, n
         version.risk,
         version.version,
         Json(&version.ladder),
-        now
+        version.set_by,
+        version.set_at
     );
-    Ok(())
+    if added == 1 { Ok(()) } else { Err(Error::Conflict) }
 }

@@ -1,5 +1,7 @@
 //! PINs. The row is the first that a worker's act locks.
 
+use std::collections::HashSet;
+
 use sqlx::{FromRow, types::Json};
 
 use super::{Error, Result, Sql, Tx, both, later::later};
@@ -24,6 +26,8 @@ const LOAD_WITH_POLICY: Sql = Sql::pair(
      WHERE p.person_id = $1 AND t.organisation_id = $3 FOR NO KEY UPDATE OF p",
 );
 const IS_SET: &str = "SELECT hash IS NOT NULL FROM pin WHERE person_id = $1";
+const NOT_SET_IN: &str = "SELECT p.person_id FROM pin p JOIN person e ON e.id = p.person_id
+     WHERE e.organisation_id = $1 AND e.team_id = $2 AND p.hash IS NULL";
 const SAVE: &str =
     "INSERT INTO pin (person_id, hash, duress_hash, word_hash, given_at, silent, wrong, locked_until)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -94,6 +98,17 @@ pub async fn load_with_policy(
 pub async fn is_set(tx: &mut Tx, person: PersonId) -> Result<bool> {
     let set: Option<bool> = both!(tx, |c| sqlx::query_scalar(IS_SET).bind(person).fetch_optional(c).await?);
     Ok(set.unwrap_or(false))
+}
+
+/// Those of a team who have set no PIN.
+pub async fn not_set_in(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    team: TeamId,
+) -> Result<HashSet<PersonId>> {
+    let people: Vec<PersonId> =
+        both!(tx, |c| sqlx::query_scalar(NOT_SET_IN).bind(organisation).bind(team).fetch_all(c).await?);
+    Ok(people.into_iter().collect())
 }
 
 /// Keeps it.

@@ -125,6 +125,32 @@ on_both! {
         let high = desk.run("simulate ladder ann --risk high --due 2026-12-25T21:40:00Z --rounds 1").works();
         assert!(high.contains("21:37  reminder") && high.contains("21:40  step 1 round 1"), "{high}");
 
+        let silent = desk.run("simulate ladder ann --kind duress --due 2026-12-25T21:40 --rounds 1").works();
+        assert!(silent.contains("gives a silent alarm 21:40") && silent.contains("21:40  step 2 round 1: Sam Cole (sms, email); Dee Park"), "{silent}");
+        assert!(!silent.contains("Jo Lee"), "{silent}");
+        desk.run("simulate ladder ann --due tomorrow").fails_with(&["is no time"]);
+
+        let covered = desk.run("coverage north --at 2026-12-25T21:40").works();
+        insta::allow_duplicates! {
+        insta::assert_snapshot!(covered, @"
+        Ann Lee
+          normal risk, ladder version 1
+            after 10m, step 1: Jo Lee (sms, email)
+            after 10m, step 1: Sam Cole (sms, email)
+            after 15m, step 2: Dee Park (sms, email)
+            after 25m, step 4: Una Hart (sms, email)
+          high risk, ladder version 1
+            after 0s, step 1: Jo Lee (sms, email)
+            after 0s, step 1: Sam Cole (sms, email)
+            after 5m, step 2: Dee Park (sms, email)
+            after 15m, step 4: Una Hart (sms, email)
+          GAP: has set no PIN: cannot end a visit alone
+        gaps: 1; workers: 1
+        ");
+        }
+        assert_eq!(desk.run("coverage --worker ann --at 2026-12-25T21:40").works(), covered);
+        desk.run("coverage moon").fails_with(&["“moon” is no team"]);
+
         // Another key would make every PIN wrong: the service does not start with it.
         std::fs::write(desk.path().join("homeward.key"), "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA=").unwrap();
         desk.run("serve").fails_with(&["holds another key"]);
@@ -164,7 +190,7 @@ fn a_first_start_says_what_is_missing() {
     desk.run("serve").fails_with(&["homeward migrate"]);
     desk.run("health --url http://127.0.0.1:9/readyz").fails_with(&["no answer"]);
     let help = desk.run("--help").works();
-    for command in ["serve", "migrate", "check-config", "apply", "token", "simulate"] {
+    for command in ["serve", "migrate", "check-config", "apply", "token", "simulate", "coverage"] {
         assert!(help.contains(command), "{help}");
     }
 }

@@ -13,6 +13,7 @@
 mod act_table;
 mod alarm;
 mod commands;
+mod coverage;
 mod deadlines;
 mod duress;
 mod faults;

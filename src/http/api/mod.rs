@@ -1,10 +1,12 @@
 //! The JSON API under `/api/v1`.
 
+mod coverage;
 mod end_of_day;
 mod events;
 mod follow_ups;
 mod incident_acts;
 mod incidents;
+mod ladders;
 mod me;
 mod past_visits;
 mod sos;
@@ -45,7 +47,7 @@ static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-r
 #[openapi(
     info(
         title = "Homeward",
-        description = "Lone-worker check-in. A start is never refused; a refusal is a problem as of RFC 9457, whose `type` is stable. POST takes an Idempotency-Key (/text for IN and MORE alone, /sos none).",
+        description = "Lone-worker check-in. A start is never refused; a refusal is a problem as of RFC 9457, whose `type` is stable. POST, and PUT of a ladder, takes an Idempotency-Key (/text for IN and MORE alone, /sos none).",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     modifiers(&Bearer),
@@ -98,6 +100,9 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(follow_ups::set))
         .routes(routes!(follow_ups::done))
         .routes(routes!(follow_ups::list))
+        .routes(routes!(coverage::show))
+        .routes(routes!(coverage::simulate))
+        .routes(routes!(ladders::list, ladders::set))
         .routes(routes!(events::list));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", api)
 }
