@@ -97,7 +97,7 @@ impl Actor {
         if visit.worker == self.person {
             return Ok(Relation { own: true, ..Relation::default() });
         }
-        let incident = visits::open_incident(tx, self.organisation, visit.id).await?;
+        let incident = self.incident_of_visit(tx, visit).await?;
         let called = match incident {
             Some(incident) => people::code_of(tx, incident, self.person).await?.is_some(),
             None => false,
@@ -114,8 +114,19 @@ impl Actor {
             called: people::code_of(tx, incident.id, self.person).await?.is_some(),
             owner: incident.owner().or(incident.closed_by()) == Some(self.person),
             open: incident.is_open(),
-            withheld: incident.subject == self.person && incident.is_withheld(),
+            withheld: incident.is_withheld_from(self.person),
         })
+    }
+
+    /// The open incident about a visit, if they may know of it.
+    pub async fn incident_of_visit(&self, tx: &mut Tx, visit: &Visit) -> store::Result<Option<IncidentId>> {
+        if visit.worker == self.person {
+            return Ok(None);
+        }
+        let Some(incident) = visits::open_incident(tx, self.organisation, visit.id).await? else {
+            return Ok(None);
+        };
+        Ok((!self.hidden_incidents(tx).await?.contains(&incident)).then_some(incident))
     }
 
     /// The incidents that they may not know of, whatever their role.

@@ -182,7 +182,9 @@ async fn may_be_given(
     incident: &Incident,
     named: &str,
 ) -> store::Result<Result<PersonId, Rejected>> {
-    let found = directory.named(named).filter(|person| person.id != incident.subject);
+    let found = directory
+        .named(named)
+        .filter(|person| person.id != incident.subject && !incident.is_withheld_from(person.id));
     let Some((person, role)) = found.and_then(|person| Some((person, person.role?))) else {
         return Ok(Err(Rejected::CannotHaveIt(named.to_owned())));
     };

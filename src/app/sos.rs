@@ -57,7 +57,7 @@ pub async fn call_for_help(
     pins::load(tx, actor.person).await?;
     let now = trace.now;
     let sos = Sos { at: Said::made(cry.made_at, now).at, by: actor.person };
-    let heard = incident::Cry { kind: Kind::Sos, sos, words: cry.words.as_deref() };
+    let heard = incident::Cry { kind: Kind::Sos, sos, words: cry.words.as_deref(), companions: &[] };
     let mut incident = raise(tx, house, (actor.organisation, actor.person), heard, trace).await?;
     if let Some(position) = cry.position {
         let directory = people::directory(tx, actor.organisation).await?;
@@ -82,8 +82,28 @@ pub async fn raise_silently(
     let record = pins::load(tx, person).await?;
     let Some(Sign::Duress { at }) = record.sign else { return Ok(()) };
     pins::save(tx, person, &PinRecord { sign: Some(Sign::Usual { at }), ..record }).await?;
-    let heard = incident::Cry { kind: Kind::Duress, sos: Sos { at, by: person }, words: None };
+    let companions = with_whom(tx, organisation, person).await?;
+    let sos = Sos { at, by: person };
+    let heard = incident::Cry { kind: Kind::Duress, sos, words: None, companions: &companions };
     raise(tx, house, (organisation, person), heard, trace).await.map(drop)
+}
+
+/// Whoever is on a visit with this worker, or was on the last one: they may be held too.
+async fn with_whom(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    worker: PersonId,
+) -> store::Result<Vec<PersonId>> {
+    let mut visits = visits::find_running_of(tx, organisation, worker).await?;
+    visits.extend(visits::last_of(tx, organisation, worker).await.ok().flatten());
+    let mut companions = Vec::new();
+    for party in visits.into_iter().filter_map(|visit| visit.party) {
+        let there = visits::party(tx, organisation, party).await?;
+        companions.extend(there.into_iter().map(|(_, with)| with).filter(|with| *with != worker));
+    }
+    companions.sort_unstable();
+    companions.dedup();
+    Ok(companions)
 }
 
 /// A silent alarm cannot be raised: whoever runs the service and the last-resort numbers are told, once for each person.

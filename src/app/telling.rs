@@ -259,7 +259,7 @@ impl Telling<'_> {
             codes::draw(tx, [(incident.id, owner)], self.now).await?;
         }
         let mut readers = people::called_about(tx, incident.id).await?;
-        readers.retain(|id| *id != incident.subject);
+        readers.retain(|id| *id != incident.subject && !incident.is_withheld_from(*id));
         let subject = Subject { visit: incident.visit, incident: Some(incident.id) };
         let mut queued = Vec::new();
         for (part, told) in (0..).zip(told) {

@@ -413,7 +413,13 @@ async fn do_to(
     said: Said,
     trace: Trace,
 ) -> Outcome<Done> {
-    let found = incident_rows::alarm(tx, actor.organisation, visit.worker, Some(visit.id)).await?;
+    let mut found = incident_rows::alarm(tx, actor.organisation, visit.worker, Some(visit.id)).await?;
+    if let (By::Another { .. }, Some((incident, _))) = (by, found)
+        && actor.hidden_incidents(tx).await?.contains(&incident)
+    {
+        // Whoever is with the worker acts as if there were none.
+        found = None;
+    }
     let alarm = found.map_or(Alarm::Quiet, |(_, alarm)| alarm);
     let before = visit.state.clone();
     let Decision { visit: mut decided, events, effects } =

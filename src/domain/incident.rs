@@ -328,6 +328,8 @@ pub struct Incident {
     pub held_in_raise: Option<i32>,
     /// A round reached nobody: the red banner (row E5).
     pub reached_nobody: bool,
+    /// Of a duress alarm: whoever was on the visit with the subject, who may be held too.
+    pub companions: Vec<PersonId>,
     /// Who released a duress alarm to its subject, and when; nobody can before it is closed.
     pub released: Option<Release>,
     /// Where it stands.
@@ -575,6 +577,11 @@ impl Incident {
     /// Whether its subject, and whoever was on the visit with them, may not know that it exists (row V8).
     pub fn is_withheld(&self) -> bool {
         self.kind == Kind::Duress && self.released.is_none()
+    }
+
+    /// Whether this person may not know that it exists.
+    pub fn is_withheld_from(&self, person: PersonId) -> bool {
+        self.is_withheld() && (self.subject == person || self.companions.contains(&person))
     }
 
     /// Whether it is open.

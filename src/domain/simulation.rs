@@ -103,7 +103,7 @@ pub fn rounds<'r>(
             Incident::overdue(opening, missed, rules, now)
         }
         Kind::Sos | Kind::Duress => {
-            let cry = Cry { kind, sos: Sos { at, by: worker.id }, words: None };
+            let cry = Cry { kind, sos: Sos { at, by: worker.id }, words: None, companions: &[] };
             Incident::called_for_help(opening, None, cry, rules, now)
         }
     });

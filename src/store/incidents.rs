@@ -47,8 +47,14 @@ const OPEN_ABOUT_ANY_OF: Sql = Sql::pair(
      WHERE subject_id IN (SELECT unhex(value) FROM json_each($1)) AND organisation_id = $2 AND state = 'open'",
     "SELECT DISTINCT subject_id FROM incident WHERE subject_id = ANY($1) AND organisation_id = $2 AND state = 'open'",
 );
-const HIDDEN_FROM: &str = "SELECT id FROM incident WHERE subject_id = $1 AND organisation_id = $2
-       AND (state = 'open' OR (kind = 'duress' AND released_at IS NULL))";
+const HIDDEN_FROM: Sql = Sql::pair(
+    "SELECT id FROM incident WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open'
+     UNION SELECT id FROM incident WHERE organisation_id = $2 AND kind = 'duress' AND released_at IS NULL
+       AND (subject_id = $1 OR EXISTS (SELECT 1 FROM json_each(companions) WHERE unhex(replace(value, '-', '')) = $1))",
+    "SELECT id FROM incident WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open'
+     UNION SELECT id FROM incident WHERE organisation_id = $2 AND kind = 'duress' AND released_at IS NULL
+       AND (subject_id = $1 OR coalesce(companions, '[]') @> to_jsonb($1::text))",
+);
 const OPEN_ABOUT_MISSED: &str = "SELECT count(*) > 0 FROM incident
      WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open' AND missed IS NOT NULL";
 const ALARM: &str =
@@ -59,16 +65,17 @@ const ALARM: &str =
      ORDER BY i.kind = 'overdue' LIMIT 1";
 const INSERT: &str = "INSERT INTO incident (id, organisation_id, team_id, subject_id, visit_id, kind, state, missed,
        opened_at, after_outage, ladder_id, raise, step, round, held_in_raise, reached_nobody, owner_id, waits_until,
-       owner_warned, claim, inside_till, version, chain_number, chain_hash, nearest_visit_id, sos_at, sos_by, position, awaited)
+       owner_warned, claim, inside_till, version, chain_number, chain_hash, nearest_visit_id, sos_at, sos_by, position,
+       awaited, companions)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23,
-       $24, $25, $26, $27, $28)";
+       $24, $25, $26, $27, $28, $29)";
 const UPDATE: &str = "UPDATE incident SET kind = $4, state = $5, raise = $6, step = $7, round = $8, held_in_raise = $9,
        reached_nobody = $10, owner_id = $11, waits_until = $12, owner_warned = $13, claim = $14, inside_till = $15,
        closed_at = $16, closed_by = $17, outcome = $18, known_by = $19, worker_now = $20, closing_note = $21,
        reviewed_at = $22, reviewed_by = $23, learned = $24, action = $25,
        version = version + 1, chain_number = $26, chain_hash = $27, missed = $28, sos_at = $29, sos_by = $30,
        position = $31, pin_used_at = $32, police = $33, with_police = $34, police_reminders = $35,
-       released_at = $36, released_by = $37, awaited = $38
+       released_at = $36, released_by = $37, awaited = $38, companions = $39
      WHERE id = $1 AND organisation_id = $2 AND version = $3";
 const LOG_HEAD: &str =
     "UPDATE incident SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
@@ -115,6 +122,7 @@ struct Row {
     known_by: Option<KnownBy>,
     worker_now: Option<Json<WorkerNow>>,
     closing_note: Option<String>,
+    companions: Option<Json<Vec<PersonId>>>,
     released_at: Option<Time>,
     released_by: Option<PersonId>,
     reviewed_at: Option<Time>,
@@ -196,6 +204,7 @@ impl TryFrom<Row> for Incident {
             rung: Rung { raise: row.raise, step: row.step, round: row.round },
             held_in_raise: row.held_in_raise,
             reached_nobody: row.reached_nobody,
+            companions: row.companions.map(|companions| companions.0).unwrap_or_default(),
             released: row.released_at.zip(row.released_by).map(|(at, by)| Release { at, by }),
             state,
             version: row.version,
@@ -289,7 +298,8 @@ pub async fn hidden_from(
     organisation: OrganisationId,
     person: PersonId,
 ) -> Result<Vec<IncidentId>> {
-    Ok(both!(tx, |c| sqlx::query_scalar(HIDDEN_FROM).bind(person).bind(organisation).fetch_all(c).await?))
+    let text = tx.text(HIDDEN_FROM);
+    Ok(both!(tx, |c| sqlx::query_scalar(text).bind(person).bind(organisation).fetch_all(c).await?))
 }
 
 /// Whether an incident is open about something that a person missed: they know that.
@@ -339,6 +349,11 @@ pub async fn alarm(
     }))
 }
 
+/// Nothing where there is nobody.
+fn companions(incident: &Incident) -> Option<Json<&[PersonId]>> {
+    (!incident.companions.is_empty()).then_some(Json(incident.companions.as_slice()))
+}
+
 /// Keeps a new incident with its first events.
 pub async fn insert(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>, trace: Trace) -> Result<()> {
     let about = about(incident);
@@ -376,7 +391,8 @@ pub async fn insert(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
         incident.sos.map(|sos| sos.at),
         incident.sos.map(|sos| sos.by),
         incident.position.map(Json),
-        awaited(incident)
+        awaited(incident),
+        companions(incident)
     );
     Ok(())
 }
@@ -428,7 +444,8 @@ pub async fn update(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>,
         columns.with_police.unwrap_or_default(),
         incident.released.map(|released| released.at),
         incident.released.map(|released| released.by),
-        awaited(incident)
+        awaited(incident),
+        companions(incident)
     );
     incident.version += 1;
     Ok(())

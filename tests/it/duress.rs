@@ -357,6 +357,33 @@ on_both! {
         }
     }
 
+    async fn whoever_is_with_her_learns_nothing_either(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        set_both(&app, "ann").await;
+        // Her manager, whom the ladder calls first, goes with her.
+        let visit = app.person("ann").post("/visits", json!({"minutes": 60, "with": ["sam"]})).await.is_ok().id();
+        app.work().await;
+        let before = app.texts("sam").await;
+        app.person("ann").post(&format!("/visits/{visit}/check-in"), json!({"pin": DURESS_PIN})).await.is_ok();
+        app.pass(15).await;
+        let incident = app.person("una").get("/incidents?state=open").await.body["incidents"][0].clone();
+        assert_eq!(incident["kind"], "duress");
+        assert_eq!(app.texts("sam").await, before);
+        assert!(app.texts("dee").await.iter().any(|text| text.contains("DURESS")));
+        let id = incident["id"].as_str().unwrap();
+        for path in ["/incidents".into(), "/events?limit=500".into(), "/visits".into(), format!("/visits/{visit}")] {
+            let read = app.person("sam").get(&path).await.is_ok().body.to_string();
+            assert!(!read.contains(id) && !read.contains("duress"), "{path}: {read}");
+        }
+        for path in [format!("/incidents/{id}"), format!("/events?incident={id}")] {
+            assert_eq!(app.person("sam").get(&path).await.status, 404, "{path}");
+        }
+        app.person("sam").post(&format!("/incidents/{id}/acknowledge"), json!({})).await.is_problem(404, "not-found");
+        let handed = app.person("una").post(&format!("/incidents/{id}/hand-over"), json!({"to": "sam"})).await;
+        assert!(handed.status >= 400, "{handed:?}");
+        app.finish().await;
+    }
+
     async fn a_duress_pin_is_no_slip_away_from_the_pin(db: TestDb) {
         let app = TestApp::start(&db).await;
         let put = async |body: Value| app.person("ann").put("/me/pins", body).await;

@@ -380,7 +380,7 @@ impl World {
     fn sos(&mut self) {
         let before = self.incident.clone();
         let sos = incident::Sos { at: self.now, by: ANN };
-        let cry = incident::Cry { kind: Kind::Sos, sos, words: None };
+        let cry = incident::Cry { kind: Kind::Sos, sos, words: None, companions: &[] };
         let decision = match self.incident.clone() {
             Some(incident) => incident.sos(cry, self.rules(), self.now),
             None => Incident::called_for_help(self.opening(), None, cry, self.rules(), self.now),

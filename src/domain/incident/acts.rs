@@ -133,7 +133,7 @@ impl Incident {
         self.rung.step = self.rung.step.max(last);
         let claim = if self.kind.is_call_for_help() { claim } else { Claim::None };
         let promise = now + delta(rules.policy.ownership_sos);
-        let cry = Cry { kind: Kind::Sos, sos: Sos { at: now, by }, words: Some(words) };
+        let cry = Cry { kind: Kind::Sos, sos: Sos { at: now, by }, words: Some(words), companions: &[] };
         let mut decision = self.upgraded(cry, rules, now);
         if holder.owner() == Some(by) {
             let holder = match holder {

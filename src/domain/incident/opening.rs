@@ -42,6 +42,8 @@ pub struct Cry<'c> {
     pub sos: Sos,
     /// What was said.
     pub words: Option<&'c str>,
+    /// Under duress: whoever is on the visit with the worker.
+    pub companions: &'c [PersonId],
 }
 
 impl Incident {
@@ -81,6 +83,7 @@ impl Incident {
     ) -> Decision {
         let mut incident = Self::opened(opening, cry.kind, Holder::Nobody { due: now }, now);
         incident.sos = Some(cry.sos);
+        incident.companions = cry.companions.to_vec();
         incident.nearest_visit = nearest;
         let event = NewEvent::new(
             EventKind::IncidentOpened,
@@ -118,6 +121,7 @@ impl Incident {
             rung: Rung::default(),
             held_in_raise: None,
             reached_nobody: false,
+            companions: vec![],
             released: None,
             state: IncidentState::Open { holder, claim: Claim::None },
             version: 0,

@@ -112,10 +112,14 @@ impl Incident {
             // The first two steps at once (row E2).
             step = step.max(1.min(ladder.last_step()));
         }
-        let kind = self.kind;
-        // Whoever has no account could ring the worker, and does not know what that would do (row E2).
+        let (kind, companions) = (self.kind, self.companions.clone());
+        // Whoever has no account could ring the worker, and does not know what that would do (row E2); whoever is with them may
+        // be held too (row V8).
+        let left_out = |call: &Call| {
+            is_outside(call, directory) || call.to.person().is_some_and(|id| companions.contains(&id))
+        };
         let called = |mut calls: Vec<Call>| {
-            calls.retain(|call| kind != Kind::Duress || !is_outside(call, directory));
+            calls.retain(|call| kind != Kind::Duress || !left_out(call));
             calls
         };
         let reaches_nobody = |step| called(ladder.own_calls(step, self.subject, directory)).is_empty();

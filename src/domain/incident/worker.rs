@@ -102,6 +102,7 @@ impl Incident {
         let before = json!({"kind": self.kind, "owner": self.owner()});
         self.kind = self.kind.max(cry.kind);
         self.sos = Some(self.latest(cry.sos));
+        self.companions.extend(cry.companions);
         self.rung.raise += 1;
         self.leave_step_behind(rules.ladder);
         let body = json!({"before": before, "kind": cry.kind, "by": cry.sos.by, "raise": self.rung.raise});

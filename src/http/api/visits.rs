@@ -258,7 +258,7 @@ async fn answer(tx: &mut Tx, actor: &Actor, outcome: Outcome<Done>, trace: Trace
     view.warnings = warnings;
     view.with = with(tx, &visit).await?;
     if visit.worker != actor.person && alarm != Alarm::Quiet {
-        view = view.with_incident(visits::open_incident(tx, actor.organisation, visit.id).await?);
+        view = view.with_incident(actor.incident_of_visit(tx, &visit).await?);
     }
     Ok(Reply::ok(&view))
 }
@@ -339,7 +339,7 @@ pub(super) async fn list(
         (i64::try_from(found.len()) == Ok(PAGE)).then(|| found.last().map(|visit| visit.id.0)).flatten();
     let mut views = Vec::new();
     for visit in found.iter().filter(|visit| sees(visit)) {
-        let incident = visits::open_incident(&mut tx, actor.organisation, visit.id).await?;
+        let incident = actor.incident_of_visit(&mut tx, visit).await?;
         let alarm = cases::alarm_of(&mut tx, visit).await?;
         let worker = PersonView::of(&directory, visit.worker);
         let mut view = VisitView::new(&actor, worker, visit, alarm, site.clock.now());
