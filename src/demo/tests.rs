@@ -164,11 +164,14 @@ async fn while_the_first_gateway_is_down_every_text_goes_by_the_second() {
     };
     assert_eq!((texts("sam").await.len(), texts("jo").await.len()), (1, 1), "none is lost, none comes twice");
     for key in ["ann", "jo", "sam"] {
-        assert!(texts(key).await.iter().all(|text| text["by"] == "second-gateway, try 2"), "{key}");
+        let by: Vec<String> =
+            texts(key).await.iter().map(|text| text["by"].as_str().unwrap().to_owned()).collect();
+        assert!(by.iter().all(|by| by.starts_with("second-gateway")), "{key}: {by:?}");
     }
     play.demo.stage.switch(pages::Gateway::Up);
     assert_eq!(play.state().await["first_gateway"], "up");
-    play.pass(5).await;
+    // It has failed several times: one text in ten seconds tries whether it works again.
+    play.pass(20).await;
     assert_eq!(texts("sam").await.last().unwrap()["by"], "first-gateway");
 }
 
