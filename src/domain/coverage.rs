@@ -1,5 +1,5 @@
 //! Who would be told about each worker, in which order, by what, and what is missing (row E8). It goes by the rounds of
-//! [`simulation`](super::simulation), which are the timer's own.
+//! [`super::simulation`], which are the timer's own.
 
 use std::{collections::BTreeSet, fmt};
 
