@@ -75,7 +75,9 @@ impl Timer {
 
     /// Does everything that is due at `now`. Idempotent.
     pub async fn tick(&self, now: Time) -> store::Result<usize> {
-        let mut worked = self.raise_silent_alarms(now).await? + self.notice_missed_receipts(now).await?;
+        // Whatever becomes of these, every other alarm goes up; but then the round was not clean.
+        let silent = self.raise_silent_alarms(now).await;
+        let mut worked = 0;
         loop {
             let limit = self.limit.load(Ordering::Relaxed);
             let (house, outage) = (Arc::clone(&self.house), self.outage);
@@ -104,9 +106,20 @@ impl Timer {
             }
         }
         self.mark(now).await?;
-        self.vitals.clean_round();
-        #[expect(clippy::cast_precision_loss, reason = "a gauge: milliseconds in this millennium are exact")]
-        self.db.metrics().last_clean_round.set(now.timestamp_millis() as f64 / 1000.0);
+        if silent.is_ok() {
+            self.vitals.clean_round();
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a gauge: milliseconds in this millennium are exact"
+            )]
+            self.db.metrics().last_clean_round.set(now.timestamp_millis() as f64 / 1000.0);
+        }
+        match self.notice_missed_receipts(now).await {
+            Ok(noticed) => worked += noticed,
+            Err(error) => {
+                tracing::error!(%error, "missed receipts were not looked for; tried again with the next round");
+            }
+        }
         match self.ask_at_the_end_of_the_day(now).await {
             Ok(asked) => worked += asked,
             Err(error) => {
@@ -119,7 +132,7 @@ impl Timer {
                 tracing::error!(%error, "what is missing was not asked for; tried again with the next round");
             }
         }
-        Ok(worked)
+        Ok(worked + silent?)
     }
 
     /// Row V8: whoever gave a duress PIN gets their alarm with the next round, each in a transaction of its own. No bell rings
@@ -127,19 +140,23 @@ impl Timer {
     async fn raise_silent_alarms(&self, now: Time) -> store::Result<usize> {
         let found = async move |tx: &mut store::Tx| pins::silent_any_org(tx, now, AT_ONCE).await;
         let silent = self.db.look(found).await?;
-        for (person, organisation) in &silent {
-            let (house, whose) = (Arc::clone(&self.house), (*organisation, *person));
+        let mut raised = Ok(silent.len());
+        for whose in silent {
+            let house = Arc::clone(&self.house);
             let trace = Trace::machine(Door::Timer, now);
             let raise = async move |tx: &mut store::Tx| sos::raise_silently(tx, &house, whose, trace).await;
             let Err(error) = self.db.write_in(Lane::Timer, raise).await else { continue };
             // It stays to be raised, and is with every round; meanwhile people are told that somebody has to look.
             tracing::error!(%error, "an alarm could not be raised; tried again with the next round");
+            raised = Err(error);
             let house = Arc::clone(&self.house);
             let tell =
                 async move |tx: &mut store::Tx| sos::tell_that_it_is_stuck(tx, &house, whose, now).await;
-            self.db.write_in(Lane::Timer, tell).await?;
+            if let Err(error) = self.db.write_in(Lane::Timer, tell).await {
+                tracing::error!(%error, "an alarm could not be raised, and telling of it failed");
+            }
         }
-        Ok(silent.len())
+        raised
     }
 
     /// Row D4: a call without a receipt goes by its next channel too.

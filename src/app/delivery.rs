@@ -330,14 +330,24 @@ impl About {
         Ok(Self::Nothing(organisation))
     }
 
-    /// Whether somebody is still to be called about it.
-    pub(super) fn still_calls(&self) -> bool {
-        match self {
-            Self::Incident(incident) => incident.calls(),
+    /// Whether somebody is still to be called by this message: nobody has taken it, and its ladder has not begun anew since. Then
+    /// everybody was called again, and perhaps told the opposite.
+    pub(super) async fn still_calls(&self, tx: &mut Tx, message: &Message) -> store::Result<bool> {
+        Ok(match self {
+            Self::Incident(incident) => {
+                incident.calls() && message.raise.is_none_or(|raise| raise == incident.rung.raise)
+            }
             Self::Visit(_) => false,
-            // A list names several; whoever reads it twice loses nothing.
-            Self::Nothing(_) => true,
-        }
+            Self::Nothing(organisation) => {
+                let listed = messages::listed(tx, *organisation, message.id).await?;
+                let mut still = listed.is_empty();
+                for id in listed {
+                    let found = incident_rows::find(tx, *organisation, id).await?;
+                    still |= found.is_some_and(|incident| incident.calls());
+                }
+                still
+            }
+        })
     }
 
     /// Into its log.

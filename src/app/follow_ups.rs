@@ -56,7 +56,9 @@ pub async fn set(
     if incident.is_open() {
         return Ok(Err(Rejected::Incident { why: NotNow::StillOpen, state: "open" }));
     }
-    let may_do_it = |person: &&Person| !person.is_outside() && person.id != incident.subject;
+    let may_do_it = |person: &&Person| {
+        !person.is_outside() && person.id != incident.subject && !incident.is_withheld_from(person.id)
+    };
     let Some(owner) = directory.named(&wanted.owner).filter(may_do_it) else {
         return Ok(Err(Rejected::NobodyToDoIt(wanted.owner)));
     };

@@ -73,7 +73,12 @@ async fn work_on(
     // Somebody has said something, and nothing came of it: people have to know.
     let what = format!("text {}/{}", text.name.provider, text.name.provider_id);
     for (organisation, _) in people::organisations_any_org(tx).await? {
-        tx.part(async |tx| tell_of_stuck_deadline(tx, house, organisation, &what, now).await).await?;
+        let told =
+            tx.part(async |tx| tell_of_stuck_deadline(tx, house, organisation, &what, now).await).await;
+        // It stays kept all the same.
+        if let Err(error) = told {
+            tracing::error!(%error, "what came in cannot be worked on, and telling of it failed");
+        }
     }
     Ok(())
 }
@@ -85,14 +90,17 @@ async fn do_what_it_says(
     text: &InboundText,
     now: Time,
 ) -> store::Result<()> {
-    let Ok(phone) = Phone::parse(&text.sender) else { return Ok(()) };
     let command = parse(&text.body);
+    let Ok(phone) = Phone::parse(&text.sender) else {
+        // Nobody can be answered there; but somebody may have called for help.
+        return log_unknown(tx, house, &text.sender, calls_for_help(&command), now).await;
+    };
     let callers = people::callers_any_org(tx, &phone).await?;
     let Some(caller) = meant(tx, callers, &command).await? else {
         return unknown(tx, house, &phone, &command, now).await;
     };
-    // Said when its provider got it: the networks may have held it for long.
-    let made_at = text.sent_at.filter(|sent| *sent < now);
+    // Said when its provider got it, or we did: the networks may have held it for long, and we may have had to try again.
+    let made_at = Some(text.sent_at.unwrap_or(text.received_at)).filter(|sent| *sent < now);
     let received = Received { text: text.body.clone(), made_at };
     let trace = Trace { actor: Some(caller.actor.person), door: Door::Sms, now };
     let answer = match caller.is {
@@ -178,28 +186,49 @@ async fn unknown(
     command: &Command,
     now: Time,
 ) -> store::Result<()> {
-    let trace = Trace::machine(Door::Sms, now);
-    let calls_for_help = matches!(command, Command::Sos { .. } | Command::NotSafe { .. });
     let reply = Occasion::new(format!("unknown/{}/{}", phone.as_str(), now.date_naive()));
-    let mut told = false;
+    let answer = message_to(
+        phone,
+        None,
+        reply_text(English.reply(&Reply::UnknownNumber, now, chrono_tz::UTC)),
+        Subject::default(),
+        &reply,
+    );
+    let Some((organisation, _)) = people::organisations_any_org(tx).await?.into_iter().next() else {
+        return Ok(());
+    };
+    let is_new = messages::state(tx, organisation, answer.id()).await?.is_none();
+    if is_new {
+        messages::queue(tx, organisation, &[answer], now).await?;
+    }
+    // A number that texts on and on fills no log.
+    if is_new || calls_for_help(command) {
+        log_unknown(tx, house, &phone.dialled(), calls_for_help(command), now).await?;
+    }
+    Ok(())
+}
+
+fn calls_for_help(command: &Command) -> bool {
+    matches!(command, Command::Sos { .. } | Command::NotSafe { .. })
+}
+
+/// It belongs to nobody, so every organisation gets to see it, and whoever is on duty there hears of a call for help.
+async fn log_unknown(
+    tx: &mut Tx,
+    house: &House,
+    sender: &str,
+    calls_for_help: bool,
+    now: Time,
+) -> store::Result<()> {
+    let trace = Trace::machine(Door::Sms, now);
     for (organisation, _) in people::organisations_any_org(tx).await? {
-        let answered = reply_text(English.reply(&Reply::UnknownNumber, now, chrono_tz::UTC));
-        let answer = message_to(phone, None, answered, Subject::default(), &reply);
-        let is_new = messages::state(tx, organisation, answer.id()).await?.is_none();
-        if is_new && !told {
-            messages::queue(tx, organisation, &[answer], now).await?;
-        }
-        // A number that texts on and on fills no log.
-        if is_new || calls_for_help {
-            let body = json!({"called_for_help": calls_for_help});
-            let event = NewEvent::new(EventKind::TextFromUnknown, now, body)
-                .with_private(json!({"number": phone.as_str()}));
-            log_for_organisation(tx, organisation, (None, None), trace, event).await?;
-        }
+        let event =
+            NewEvent::new(EventKind::TextFromUnknown, now, json!({"called_for_help": calls_for_help}))
+                .with_private(json!({"number": sender}));
+        log_for_organisation(tx, organisation, (None, None), trace, event).await?;
         if calls_for_help {
-            tell_duty(tx, house, organisation, phone, now).await?;
+            tell_duty(tx, house, organisation, sender, now).await?;
         }
-        told = true;
     }
     Ok(())
 }
@@ -218,17 +247,18 @@ async fn tell_duty(
     tx: &mut Tx,
     house: &House,
     organisation: OrganisationId,
-    phone: &Phone,
+    sender: &str,
     now: Time,
 ) -> store::Result<()> {
     let directory = people::directory(tx, organisation).await?;
-    let notice = Notice::UnknownCallsForHelp { number: phone.dialled() };
+    let notice = Notice::UnknownCallsForHelp { number: sender.to_owned() };
     // Told again when it is said again, but not each second.
-    let occasion = format!("unknown/{}/help/{}", phone.as_str(), now.timestamp() / 120);
+    let occasion = format!("unknown/{sender}/help/{}", now.timestamp() / 120);
     let nobody = crate::domain::ids::PersonId(uuid::Uuid::nil());
     let telling = Telling { house, directory: &directory, worker: nobody, now };
-    match directory.duty_manager {
-        Some(duty) => telling.call_person(tx, duty, notice, &occasion).await,
+    // Who is on duty and can be reached; else the last-resort numbers.
+    match directory.who_has_to_know(nobody).first() {
+        Some(duty) => telling.call_person(tx, *duty, notice, &occasion).await,
         None => telling.tell_managers(tx, notice, None, &occasion).await,
     }
 }

@@ -89,32 +89,35 @@ pub async fn take(
     let body =
         json!({"message": id, "channel": message.channel, "to": message.recipient_id, "reason": reason});
     about.log(tx, NewEvent::new(kind, at.unwrap_or(now).min(now), body), trace).await?;
-    if let Said::Failed { cause, .. } = said {
-        fails(tx, house, &message, *cause, trace).await?;
+    let Said::Failed { cause, .. } = said else { return Ok(()) };
+    tell_operator(tx, house, organisation, id, now).await?;
+    cannot_be_reached(tx, house, &message, *cause, trace).await?;
+    // Nobody is called about what somebody has taken meanwhile, or under words that do not hold any more.
+    if message.purpose.calls_to_act() && !about.still_calls(tx, &message).await? {
+        return Ok(());
     }
-    Ok(())
+    let directory = people::directory(tx, organisation).await?;
+    next_channel(tx, &message, &directory, now).await?;
+    bring_next_step_forward(tx, house, &message, &directory, trace).await
 }
 
-async fn fails(
+/// Whoever answers for somebody is told, once a day for each channel, that it does not reach them.
+async fn cannot_be_reached(
     tx: &mut Tx,
     house: &House,
     message: &Message,
     cause: Cause,
     trace: Trace,
 ) -> store::Result<()> {
+    let (Some(person), Cause::OptedOut | Cause::NoSuchAddress) = (message.recipient_id, cause) else {
+        return Ok(());
+    };
     let directory = people::directory(tx, message.organisation_id).await?;
-    next_channel(tx, message, &directory, trace.now).await?;
-    tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
-    if let (Some(person), Cause::OptedOut | Cause::NoSuchAddress) = (message.recipient_id, cause) {
-        let telling = Telling { house, directory: &directory, worker: person, now: trace.now };
-        let who = directory.name_of(person).to_owned();
-        // Once a day for each person and channel.
-        let day = trace.now.date_naive();
-        let occasion = format!("person/{person}/unreachable/{}/{day}", message.channel.as_str());
-        let notice = Notice::CannotBeReached { who, channel: message.channel };
-        telling.tell_managers(tx, notice, None, &occasion).await?;
-    }
-    bring_next_step_forward(tx, house, message, &directory, trace).await
+    let telling = Telling { house, directory: &directory, worker: person, now: trace.now };
+    let (channel, day) = (message.channel, trace.now.date_naive());
+    let occasion = format!("person/{person}/unreachable/{}/{day}", channel.as_str());
+    let notice = Notice::CannotBeReached { who: directory.name_of(person).to_owned(), channel };
+    telling.tell_managers(tx, notice, None, &occasion).await
 }
 
 /// No receipt came in time: the next channel starts, if the message still matters to anybody.
@@ -123,11 +126,12 @@ pub async fn is_missed(
     (id, organisation): (MessageId, OrganisationId),
     now: Time,
 ) -> store::Result<()> {
-    receipts::expect_no_more_any_org(tx, id).await?;
     let Some(message) = messages::find(tx, organisation, id).await? else { return Ok(()) };
     let mut about = About::lock(tx, &message).await?;
+    receipts::expect_no_more_any_org(tx, id).await?;
     let standing = receipts::standing(tx, organisation, id).await?;
-    if standing.is_some_and(|standing| standing > Standing::OnItsWay) || !about.still_calls() {
+    let is_known = standing.is_some_and(|standing| standing > Standing::OnItsWay);
+    if is_known || !about.still_calls(tx, &message).await? {
         return Ok(());
     }
     let body = json!({"message": id, "channel": message.channel, "to": message.recipient_id});

@@ -19,8 +19,15 @@ use crate::{
         pin::{PinRecord, Sign},
         visit::{FURTHEST_AHEAD, Risk, Said, Visit, VisitState},
     },
-    store::{self, Error, Trace, Tx, incidents, ladders, people, pins, visits},
+    store::{
+        self, Error, Trace, Tx, incidents, ladders, people,
+        pins::{self, Whose},
+        visits,
+    },
 };
+
+/// A visit that ended so long before a duress PIN was given may be what it was given on.
+const ENDED_JUST_BEFORE: TimeDelta = TimeDelta::hours(1);
 
 /// What came with it; nothing has to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,7 +65,8 @@ pub async fn call_for_help(
     let now = trace.now;
     let sos = Sos { at: Said::made(cry.made_at, now).at, by: actor.person };
     let heard = incident::Cry { kind: Kind::Sos, sos, words: cry.words.as_deref(), companions: &[] };
-    let mut incident = raise(tx, house, (actor.organisation, actor.person), heard, trace).await?;
+    let whose = Whose { organisation: actor.organisation, worker: actor.person, team: actor.team };
+    let mut incident = raise(tx, house, whose, heard, trace).await?;
     if let Some(position) = cry.position {
         let directory = people::directory(tx, actor.organisation).await?;
         let decision = incident.at_position(position, now);
@@ -73,29 +81,34 @@ pub async fn call_for_help(
 
 /// Raises the silent alarm of a worker whose PIN said that they act under duress (row V8). Done by the timer, from the row that
 /// every PIN writes: at the door nothing is different.
-pub async fn raise_silently(
-    tx: &mut Tx,
-    house: &House,
-    (organisation, person): (OrganisationId, PersonId),
-    trace: Trace,
-) -> store::Result<()> {
-    let record = pins::load(tx, person).await?;
+pub async fn raise_silently(tx: &mut Tx, house: &House, whose: Whose, trace: Trace) -> store::Result<()> {
+    let Whose { organisation, worker, .. } = whose;
+    let record = pins::load(tx, worker).await?;
     let Some(Sign::Duress { at }) = record.sign else { return Ok(()) };
-    pins::save(tx, person, &PinRecord { sign: Some(Sign::Usual { at }), ..record }).await?;
-    let companions = with_whom(tx, organisation, person).await?;
-    let sos = Sos { at, by: person };
+    pins::save(tx, worker, &PinRecord { sign: Some(Sign::Usual { at }), ..record }).await?;
+    let companions = with_whom(tx, organisation, worker, at).await?;
+    let sos = Sos { at, by: worker };
     let heard = incident::Cry { kind: Kind::Duress, sos, words: None, companions: &companions };
-    raise(tx, house, (organisation, person), heard, trace).await.map(drop)
+    raise(tx, house, whose, heard, trace).await.map(drop)
 }
 
-/// Whoever is on a visit with this worker, or was on the last one: they may be held too.
+/// Whoever is on a visit with this worker, or was on one that ended just before: they may be held too. Nobody else is left out
+/// of the calls.
 async fn with_whom(
     tx: &mut Tx,
     organisation: OrganisationId,
     worker: PersonId,
+    at: Time,
 ) -> store::Result<Vec<PersonId>> {
     let mut visits = visits::find_running_of(tx, organisation, worker).await?;
-    visits.extend(visits::last_of(tx, organisation, worker).await.ok().flatten());
+    let last = match visits::last_of(tx, organisation, worker).await {
+        Err(error) if error.is_about_a_row() => None,
+        found => found?,
+    };
+    visits.extend(last.filter(|visit| match visit.state {
+        VisitState::Ended { at: ended, .. } => at - ended <= ENDED_JUST_BEFORE,
+        _ => false,
+    }));
     let mut companions = Vec::new();
     for party in visits.into_iter().filter_map(|visit| visit.party) {
         let there = visits::party(tx, organisation, party).await?;
@@ -110,19 +123,20 @@ async fn with_whom(
 pub async fn tell_that_it_is_stuck(
     tx: &mut Tx,
     house: &House,
-    (organisation, person): (OrganisationId, PersonId),
+    Whose { organisation, worker, .. }: Whose,
     now: Time,
 ) -> store::Result<()> {
-    tell_of_stuck_deadline(tx, house, organisation, &format!("person {person}"), now).await
+    tell_of_stuck_deadline(tx, house, organisation, &format!("person {worker}"), now).await
 }
 
 async fn raise(
     tx: &mut Tx,
     house: &House,
-    (organisation, worker): (OrganisationId, PersonId),
+    whose: Whose,
     cry: incident::Cry<'_>,
     trace: Trace,
 ) -> store::Result<Incident> {
+    let Whose { organisation, worker, .. } = whose;
     let running = visits::running_of(tx, organisation, worker).await?;
     let directory = people::directory(tx, organisation).await?;
     match open_about(tx, organisation, worker).await? {
@@ -137,7 +151,7 @@ async fn raise(
             let decision = (*incident).sos(cry, rules, trace.now);
             carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await
         }
-        found => open(tx, house, &directory, worker, (&running, found), cry, trace).await,
+        found => open(tx, house, &directory, whose, (&running, found), cry, trace).await,
     }
 }
 
@@ -173,12 +187,12 @@ async fn open(
     tx: &mut Tx,
     house: &House,
     directory: &Directory,
-    worker: PersonId,
+    Whose { organisation, worker, team }: Whose,
     (running, found): (&[Visit], Found),
     cry: incident::Cry<'_>,
     trace: Trace,
 ) -> store::Result<Incident> {
-    let (organisation, now) = (directory.organisation, trace.now);
+    let now = trace.now;
     let latest =
         running.iter().filter(|visit| visit.watched_till().is_some()).max_by_key(|visit| visit.arrived_at);
     let visit = latest.filter(|_| found != Found::Unreadable);
@@ -188,9 +202,7 @@ async fn open(
         (None, None) => nearest(tx, (organisation, worker), running, now).await?,
     };
     let risk = visit.or(nearest.as_ref()).map_or(Risk::High, |visit| visit.details.risk);
-    let own_team = directory.person(worker).map(|person| person.team);
-    let team = visit.map(|visit| visit.team).or(own_team);
-    let team = team.ok_or_else(|| Error::inconsistent("person", "team_id", worker))?;
+    let team = visit.map_or(team, |visit| visit.team);
     let current = ladders::current(tx, organisation).await?;
     let ladder = ladders::in_force(&current, directory, team, risk)
         .ok_or_else(|| Error::inconsistent("ladder", "team_id", organisation))?;

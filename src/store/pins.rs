@@ -35,7 +35,7 @@ const SAVE: &str =
        word_hash = excluded.word_hash, given_at = excluded.given_at, silent = excluded.silent,
        wrong = excluded.wrong, locked_until = excluded.locked_until";
 const SILENT_ANY_ORG: &str =
-    "SELECT p.person_id, e.organisation_id FROM pin p JOIN person e ON e.id = p.person_id
+    "SELECT p.person_id, e.organisation_id, e.team_id FROM pin p JOIN person e ON e.id = p.person_id
      WHERE p.silent AND p.given_at <= $1 ORDER BY p.given_at LIMIT $2";
 
 #[derive(FromRow)]
@@ -135,7 +135,21 @@ pub async fn save(tx: &mut Tx, person: PersonId, record: &PinRecord) -> Result<(
     Ok(())
 }
 
+/// A worker, with what an alarm about them needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct Whose {
+    /// Who.
+    #[sqlx(rename = "person_id")]
+    pub worker: PersonId,
+    /// In which organisation.
+    #[sqlx(rename = "organisation_id")]
+    pub organisation: OrganisationId,
+    /// In which team.
+    #[sqlx(rename = "team_id")]
+    pub team: TeamId,
+}
+
 /// Whose PIN has said by `now` that they act under duress, and whose alarm is not up yet.
-pub async fn silent_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<(PersonId, OrganisationId)>> {
+pub async fn silent_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Whose>> {
     Ok(both!(tx, |c| sqlx::query_as(SILENT_ANY_ORG).bind(now).bind(limit).fetch_all(c).await?))
 }
