@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::{
     app::{
         House,
-        delivery::{self, Operator, Receipt},
+        delivery::{self, Operator, Receipt, Taken},
     },
     clock::{Clock, Time},
     domain::{
@@ -316,11 +316,18 @@ impl Outbox {
 
     /// The third: keeps what came of some tries, together, in one commit for all of them. If that does not work, one by one;
     /// what cannot be kept even then is sent again when its lease ends, with the same reference.
-    pub async fn mark(&self, mut sent: Vec<Sent>) {
+    pub async fn mark(&self, sent: Vec<Sent>) {
         sent.iter().for_each(Sent::log);
+        // What was taken locks all that it is about together; the others one after the other.
+        let (taken, others) = sent.into_iter().partition(|sent| sent.mark.taken(&sent.claimed).is_some());
+        self.mark_some(taken).await;
+        self.mark_some(others).await;
+    }
+
+    async fn mark_some(&self, mut sent: Vec<Sent>) {
         sent.sort_by_key(Sent::in_order_of_locks);
         let sent: Arc<[Sent]> = sent.into();
-        if self.keep(Arc::clone(&sent), 0..sent.len()).await.is_ok() {
+        if sent.is_empty() || self.keep(Arc::clone(&sent), 0..sent.len()).await.is_ok() {
             return;
         }
         for at in 0..sent.len() {
@@ -345,7 +352,13 @@ impl Outbox {
             sent.get(which.clone()).unwrap_or_default().iter().any(Sent::opens_another_way);
         let lane = if called_otherwise { Lane::Timer } else { Lane::Usual };
         let case = async move |tx: &mut Tx| {
-            for Sent { claimed, mark } in sent.get(which.clone()).unwrap_or_default() {
+            let sent = sent.get(which.clone()).unwrap_or_default();
+            let taken: Vec<Taken<'_>> =
+                sent.iter().filter_map(|Sent { claimed, mark }| mark.taken(claimed)).collect();
+            if !taken.is_empty() {
+                delivery::accepted(tx, &house, &taken, trace).await?;
+            }
+            for Sent { claimed, mark } in sent {
                 mark.keep(tx, &house, claimed, trace).await?;
             }
             Ok(())
@@ -487,10 +500,6 @@ enum Mark {
 impl Mark {
     async fn keep(&self, tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trace) -> store::Result<()> {
         match self {
-            Self::Accepted { provider, reference, receipt } => {
-                let taken = (provider.as_str(), reference.as_deref());
-                delivery::accepted(tx, house, claimed, taken, *receipt, trace).await
-            }
             Self::Again { provider, reason, at, tries, all_failed } => {
                 delivery::failed(tx, house, claimed, (provider, reason), (*at, *tries), trace).await?;
                 if *all_failed { delivery::next_channel_too(tx, claimed, trace).await } else { Ok(()) }
@@ -502,7 +511,17 @@ impl Mark {
                 delivery::refused(tx, house, claimed, (provider, reason), trace).await
             }
             Self::Poisoned => delivery::poisoned(tx, house, claimed, trace).await,
-            Self::TooLate => Ok(()),
+            // Kept with others that were taken.
+            Self::Accepted { .. } | Self::TooLate => Ok(()),
+        }
+    }
+
+    fn taken<'c>(&'c self, claimed: &'c Claimed) -> Option<Taken<'c>> {
+        match self {
+            Self::Accepted { provider, reference, receipt } => {
+                Some(Taken { claimed, provider, reference: reference.as_deref(), receipt: *receipt })
+            }
+            _ => None,
         }
     }
 }

@@ -4,7 +4,9 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    House, MOVED_ASIDE, incidents,
+    House, MOVED_ASIDE,
+    about::{About, Subjects},
+    incidents,
     receipts::SILENCE,
     telling::{Telling, address, tell_operator},
 };
@@ -13,10 +15,8 @@ use crate::{
     domain::{
         contact::Channel,
         event::{EventKind, NewEvent},
-        ids::{MessageId, OrganisationId},
-        incident::Incident,
+        ids::MessageId,
         people::Directory,
-        visit::Visit,
     },
     store::{
         self, Trace, Tx, incidents as incident_rows, ladders,
@@ -42,39 +42,65 @@ pub enum Receipt {
     Never,
 }
 
-/// A provider took it.
-pub async fn accepted(
-    tx: &mut Tx,
-    house: &House,
-    claimed: &Claimed,
-    (provider, reference): (&str, Option<&str>),
-    receipt: Receipt,
-    trace: Trace,
-) -> store::Result<()> {
-    let message = &claimed.message;
-    let mut about = About::lock(tx, message).await?;
-    if !outbox::done_any_org(tx, message.id, claimed.epoch).await? && !taken_back(tx, message).await? {
-        // Another process holds the lease by now: what it finds is what counts.
-        return Ok(());
+/// A message that a provider took.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken<'c> {
+    /// As it was claimed.
+    pub claimed: &'c Claimed,
+    /// Who took it.
+    pub provider: &'c str,
+    /// What they call it.
+    pub reference: Option<&'c str>,
+    /// Whether they will say what becomes of it.
+    pub receipt: Receipt,
+}
+
+/// Providers took some messages.
+pub async fn accepted(tx: &mut Tx, house: &House, taken: &[Taken<'_>], trace: Trace) -> store::Result<()> {
+    let mut subjects = Subjects::lock(tx, taken.iter().map(|taken| &taken.claimed.message)).await?;
+    let claims = taken.iter().map(|taken| (taken.claimed.message.id, taken.claimed.epoch));
+    let done = outbox::done_together_any_org(tx, claims).await?;
+    let mut ours = Vec::with_capacity(taken.len());
+    for taken in taken {
+        let message = &taken.claimed.message;
+        // Otherwise another process holds the lease by now: what it finds is what counts.
+        if done.contains(&message.id) || taken_back(tx, message).await? {
+            ours.push(taken);
+        }
     }
-    outbox::finish_any_org(tx, message.id, MessageState::Accepted, (provider, reference), trace.now).await?;
-    let body = json!({
-        "message": message.id,
-        "purpose": message.purpose,
-        "channel": message.channel,
-        "to": message.recipient_id,
-        "provider": provider,
-        "tries": claimed.tries,
-        "late_by_ms": (trace.now - claimed.first_due_at).num_milliseconds(),
-    });
-    about.log(tx, NewEvent::new(EventKind::MessageAccepted, trace.now, body), trace).await?;
-    if receipt == Receipt::Follows && message.purpose.calls_to_act() {
-        receipts::expect_any_org(tx, message.id, trace.now + SILENCE).await?;
+    let marks: Vec<_> =
+        ours.iter().map(|taken| (taken.claimed.message.id, taken.provider, taken.reference)).collect();
+    outbox::taken_any_org(tx, &marks, trace.now).await?;
+    for taken in &ours {
+        subjects.note(&taken.claimed.message, taken.event(trace.now));
     }
-    if message.purpose.calls_to_act() {
-        whom_it_called_in_vain(tx, house, message, &about, trace).await
-    } else {
-        Ok(())
+    subjects.log(tx, trace).await?;
+    let calls = || ours.iter().filter(|taken| taken.claimed.message.purpose.calls_to_act());
+    let awaited: Vec<_> = calls().filter(|taken| taken.receipt == Receipt::Follows).collect();
+    if !awaited.is_empty() {
+        let ids = awaited.into_iter().map(|taken| taken.claimed.message.id);
+        receipts::expect_any_org(tx, ids, trace.now + SILENCE).await?;
+    }
+    for taken in calls() {
+        let message = &taken.claimed.message;
+        whom_it_called_in_vain(tx, house, message, subjects.of(message), trace).await?;
+    }
+    Ok(())
+}
+
+impl Taken<'_> {
+    fn event(&self, now: Time) -> NewEvent {
+        let message = &self.claimed.message;
+        let body = json!({
+            "message": message.id,
+            "purpose": message.purpose,
+            "channel": message.channel,
+            "to": message.recipient_id,
+            "provider": self.provider,
+            "tries": self.claimed.tries,
+            "late_by_ms": (now - self.claimed.first_due_at).num_milliseconds(),
+        });
+        NewEvent::new(EventKind::MessageAccepted, now, body)
     }
 }
 
@@ -84,10 +110,10 @@ async fn whom_it_called_in_vain(
     tx: &mut Tx,
     house: &House,
     message: &Message,
-    about: &About,
+    about: Option<&About>,
     trace: Trace,
 ) -> store::Result<()> {
-    let Some(called) = message.recipient_id else { return Ok(()) };
+    let (Some(called), Some(about)) = (message.recipient_id, about) else { return Ok(()) };
     let mut in_vain = Vec::new();
     match about {
         About::Incident(incident) => in_vain.extend((!incident.calls()).then(|| incident.as_ref().clone())),
@@ -294,70 +320,4 @@ pub(super) async fn bring_next_step_forward(
     let ladder = ladders::by_id(tx, message.organisation_id, incident.ladder).await?.ladder;
     let decision = incident.all_refused(rung, &ladder, directory, trace.now);
     incidents::carry_out(tx, house, directory, visit.as_ref(), decision, trace).await.map(drop)
-}
-
-/// What a message is about, locked before the message itself: whoever acts on an incident holds it while they take its
-/// messages back, and two who take their locks in opposite orders would wait for each other.
-pub(super) enum About {
-    Incident(Box<Incident>),
-    Visit(Box<Visit>),
-    Nothing(OrganisationId),
-}
-
-impl About {
-    pub(super) async fn lock(tx: &mut Tx, message: &Message) -> store::Result<Self> {
-        match Self::find(tx, message).await {
-            // What came of the message is kept all the same, in the organisation's log.
-            Err(error) if error.is_about_a_row() => {
-                tracing::error!(%error, message = %message.id, "what a message is about cannot be read");
-                Ok(Self::Nothing(message.organisation_id))
-            }
-            found => found,
-        }
-    }
-
-    async fn find(tx: &mut Tx, message: &Message) -> store::Result<Self> {
-        let organisation = message.organisation_id;
-        if let Some(id) = message.incident_id {
-            if let Some(incident) = incident_rows::load(tx, organisation, id).await? {
-                return Ok(Self::Incident(Box::new(incident)));
-            }
-        } else if let Some(id) = message.visit_id
-            && let Some((visit, _)) = visits::load(tx, organisation, id).await?
-        {
-            return Ok(Self::Visit(Box::new(visit)));
-        }
-        Ok(Self::Nothing(organisation))
-    }
-
-    /// Whether somebody is still to be called by this message: nobody has taken it, and its ladder has not begun anew since. Then
-    /// everybody was called again, and perhaps told the opposite.
-    pub(super) async fn still_calls(&self, tx: &mut Tx, message: &Message) -> store::Result<bool> {
-        Ok(match self {
-            Self::Incident(incident) => {
-                incident.calls() && message.raise.is_none_or(|raise| raise == incident.rung.raise)
-            }
-            Self::Visit(_) => false,
-            Self::Nothing(organisation) => {
-                let listed = messages::listed(tx, *organisation, message.id).await?;
-                let mut still = listed.is_empty();
-                for id in listed {
-                    let found = incident_rows::find(tx, *organisation, id).await?;
-                    still |= found.is_some_and(|incident| incident.calls());
-                }
-                still
-            }
-        })
-    }
-
-    /// Into its log.
-    pub(super) async fn log(&mut self, tx: &mut Tx, event: NewEvent, trace: Trace) -> store::Result<()> {
-        match self {
-            Self::Incident(incident) => incident_rows::log(tx, incident, event, trace).await,
-            Self::Visit(visit) => visits::log(tx, visit, event, trace).await,
-            Self::Nothing(organisation) => {
-                store::events::log_for_organisation(tx, *organisation, (None, None), trace, event).await
-            }
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Use cases: where what is decided meets what is kept. Each is one transaction, runs on a [`Tx`](crate::store::Tx), and may
 //! run again.
 
+mod about;
 pub mod access;
 pub mod chases;
 pub mod clocks;

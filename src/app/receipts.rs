@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{
     House,
-    delivery::{About, bring_next_step_forward, next_channel},
+    about::About,
+    delivery::{bring_next_step_forward, next_channel},
     telling::{Telling, tell_operator},
 };
 use crate::{

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use sqlx::{FromRow, types::Json};
+use sqlx::{FromRow, QueryBuilder, types::Json};
 
 use super::{
     Error, Result, Sql, Trace, Tx, both,
     events::{self, About, ChainOf},
     id_list::IdList,
     later::later,
+    readable,
 };
 use crate::{
     clock::Time,
@@ -23,9 +24,16 @@ use crate::{
     },
 };
 
+/// The heads of so many logs move in one UPDATE.
+const HEADS: usize = 50;
+
 const LOAD: Sql = Sql::pair(
     "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2",
     "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2 FOR NO KEY UPDATE",
+);
+const LOAD_SOME_ANY_ORG: Sql = Sql::pair(
+    "SELECT * FROM incident WHERE id IN (SELECT unhex(value) FROM json_each($1))",
+    "SELECT * FROM incident WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
 );
 const FIND: &str = "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2";
 const LIST: Sql = Sql::pair(
@@ -235,6 +243,16 @@ pub async fn load(tx: &mut Tx, organisation: OrganisationId, id: IncidentId) -> 
     let row: Option<Row> =
         both!(tx, |c| sqlx::query_as(text).bind(id).bind(organisation).fetch_optional(c).await?);
     row.map(Incident::try_from).transpose()
+}
+
+/// Those of some incidents that can be read, locked in the order of their ids.
+pub async fn load_some_any_org(
+    tx: &mut Tx,
+    ids: impl IntoIterator<Item = IncidentId>,
+) -> Result<Vec<Incident>> {
+    let text = tx.text(LOAD_SOME_ANY_ORG);
+    let ids: IdList = ids.into_iter().map(|id| id.0).collect();
+    Ok(both!(tx, |c| readable!(sqlx::query(text).bind(ids).fetch_all(c).await?, Row, Incident::try_from)))
 }
 
 /// An incident, to be shown.
@@ -464,6 +482,37 @@ pub async fn log(tx: &mut Tx, incident: &mut Incident, event: NewEvent, trace: T
         incident.chain.number,
         &incident.chain.hash[..]
     );
+    Ok(())
+}
+
+/// Logs something about each of some incidents, locked by the caller, that does not change them.
+pub async fn log_each(
+    tx: &mut Tx,
+    incidents: impl IntoIterator<Item = (&mut Incident, Vec<NewEvent>)>,
+    trace: Trace,
+) -> Result<()> {
+    let mut heads = Vec::new();
+    for (incident, events) in incidents {
+        let about = about(incident);
+        events::append(tx, &mut incident.chain, about, trace, events)?;
+        heads.push((incident.id, incident.chain));
+    }
+    for heads in heads.chunks(HEADS) {
+        let moved = both!(tx, |c| {
+            let mut update = QueryBuilder::new(
+                "UPDATE incident SET chain_number = head.column2, chain_hash = head.column3 FROM (",
+            );
+            update.push_values(heads, |mut row, (id, head)| {
+                row.push_bind(*id).push_bind(head.number).push_bind(&head.hash[..]);
+            });
+            update.push(") AS head WHERE incident.id = head.column1");
+            update.build().execute(c).await?.rows_affected()
+        });
+        // One that is not there any more was not locked.
+        if u64::try_from(heads.len()) != Ok(moved) {
+            return Err(Error::Conflict);
+        }
+    }
     Ok(())
 }
 

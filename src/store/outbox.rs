@@ -1,10 +1,14 @@
 //! The outbox: which messages are to be sent, and who is at it. An expired lease is simply due again.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
 use chrono::TimeDelta;
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder};
+use uuid::Uuid;
 
 use super::{
     Result, Sql, Tx, both, execute,
+    id_list::IdList,
     messages::{self, Message, MessageState, by_ids_any_org},
 };
 use crate::{
@@ -14,6 +18,8 @@ use crate::{
 
 /// So long a message goes before every less urgent one of its channel: before it is due again, after it is claimed.
 const HEAD_START: TimeDelta = TimeDelta::seconds(1);
+/// So many messages are marked in one UPDATE.
+const ROWS: usize = 50;
 
 // What is less urgent is left while something more urgent of the same channel is due, is due again at once, or has just been
 // claimed by anybody. Only while that has never failed: a provider that only asks for patience, not one that is broken. Which
@@ -44,6 +50,11 @@ const NEXT_DUE_ANY_ORG: &str = "SELECT min(first.due_at) FROM (
        UNION ALL SELECT min(due_at) FROM outbox WHERE channel = $1 AND rank = 4
      ) AS first";
 const DONE_ANY_ORG: &str = "DELETE FROM outbox WHERE message_id = $1 AND epoch = $2";
+const DONE_TOGETHER_ANY_ORG: Sql = Sql::pair(
+    "DELETE FROM outbox WHERE message_id IN (SELECT unhex(value) FROM json_each($1)) AND epoch = $2
+     RETURNING message_id",
+    "DELETE FROM outbox WHERE message_id = ANY($1) AND epoch = $2 RETURNING message_id",
+);
 const AGAIN_ANY_ORG: &str = "UPDATE outbox SET due_at = $3, tries = $4 WHERE message_id = $1 AND epoch = $2";
 const PUT_OFF_ANY_ORG: &str =
     "UPDATE outbox SET due_at = $3, tries = $4, patience = $5 WHERE message_id = $1 AND epoch = $2";
@@ -129,7 +140,7 @@ pub async fn claim_any_org(
         return Ok(Vec::new());
     }
     let ids: Vec<MessageId> = rows.iter().map(|row| row.message_id).collect();
-    let mut messages: std::collections::HashMap<MessageId, Message> =
+    let mut messages: HashMap<MessageId, Message> =
         by_ids_any_org(tx, &ids).await?.into_iter().map(|message| (message.id, message)).collect();
     Ok(rows
         .into_iter()
@@ -166,6 +177,48 @@ pub async fn done_any_org(tx: &mut Tx, message: MessageId, epoch: i64) -> Result
     messages::flush(tx).await?;
     let gone = execute!(tx, DONE_ANY_ORG, message, epoch);
     Ok(gone == 1)
+}
+
+/// Takes some messages out of the outbox, each with the number of its claim; gives those that were still ours.
+pub async fn done_together_any_org(
+    tx: &mut Tx,
+    claims: impl IntoIterator<Item = (MessageId, i64)>,
+) -> Result<HashSet<MessageId>> {
+    messages::flush(tx).await?;
+    // Nearly always there is one number: that of a first claim.
+    let mut by_epoch: BTreeMap<i64, Vec<Uuid>> = BTreeMap::new();
+    for (message, epoch) in claims {
+        by_epoch.entry(epoch).or_default().push(message.0);
+    }
+    let text = tx.text(DONE_TOGETHER_ANY_ORG);
+    let mut ours = HashSet::new();
+    for (epoch, ids) in by_epoch {
+        let ids: IdList = ids.into_iter().collect();
+        let done: Vec<MessageId> =
+            both!(tx, |c| sqlx::query_scalar(text).bind(ids).bind(epoch).fetch_all(c).await?);
+        ours.extend(done);
+    }
+    Ok(ours)
+}
+
+/// Keeps which provider took some messages, and what it calls them.
+pub async fn taken_any_org(tx: &mut Tx, taken: &[(MessageId, &str, Option<&str>)], now: Time) -> Result<()> {
+    messages::flush(tx).await?;
+    for taken in taken.chunks(ROWS) {
+        both!(tx, |c| {
+            let mut update = QueryBuilder::new(
+                "UPDATE message SET state = 'accepted', provider = taken.column2,
+                 reference = taken.column3, finished_at = ",
+            );
+            update.push_bind(now).push(" FROM (");
+            update.push_values(taken, |mut row, (id, provider, reference)| {
+                row.push_bind(*id).push_bind(*provider).push_bind(*reference);
+            });
+            update.push(") AS taken WHERE message.id = taken.column1 AND state <> 'accepted'");
+            update.build().execute(c).await?;
+        });
+    }
+    Ok(())
 }
 
 /// Leaves it for another try; false if it is no longer ours.

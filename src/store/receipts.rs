@@ -1,6 +1,6 @@
 //! What became of messages after a provider had taken them. Beside a message's state, which says how far we have got with it.
 
-use super::{Result, Tx, both, execute, messages};
+use super::{Result, Sql, Tx, both, execute, id_list::IdList, messages};
 use crate::{
     clock::Time,
     domain::{
@@ -14,9 +14,12 @@ const FIND_BY_REFERENCE_ANY_ORG: &str =
     "SELECT id, organisation_id FROM message WHERE reference = $1 ORDER BY created_at DESC LIMIT 1";
 const STANDING: &str = "SELECT receipt FROM message WHERE id = $1 AND organisation_id = $2";
 const KEEP: &str = "UPDATE message SET receipt = $3, receipt_at = $4 WHERE id = $1 AND organisation_id = $2";
-const EXPECT: &str = "INSERT INTO receipt_due (message_id, due_at)
-     SELECT $1, $2 WHERE EXISTS (SELECT 1 FROM message WHERE id = $1 AND receipt IS NULL)
-     ON CONFLICT (message_id) DO NOTHING";
+const EXPECT_ANY_ORG: Sql = Sql::pair(
+    "INSERT INTO receipt_due (message_id, due_at) SELECT id, $2 FROM message
+     WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND receipt IS NULL ON CONFLICT (message_id) DO NOTHING",
+    "INSERT INTO receipt_due (message_id, due_at) SELECT id, $2 FROM message
+     WHERE id = ANY($1) AND receipt IS NULL ON CONFLICT (message_id) DO NOTHING",
+);
 const EXPECT_NO_MORE: &str = "DELETE FROM receipt_due WHERE message_id = $1";
 const SILENT_ANY_ORG: &str =
     "SELECT d.message_id, m.organisation_id FROM receipt_due d JOIN message m ON m.id = d.message_id
@@ -59,10 +62,12 @@ pub async fn keep(
     Ok(())
 }
 
-/// A receipt is expected by then, unless there is one.
-pub async fn expect_any_org(tx: &mut Tx, id: MessageId, by: Time) -> Result<()> {
+/// A receipt for each of these is expected by then, unless there is one.
+pub async fn expect_any_org(tx: &mut Tx, ids: impl IntoIterator<Item = MessageId>, by: Time) -> Result<()> {
     messages::flush(tx).await?;
-    execute!(tx, EXPECT, id, by);
+    let text = tx.text(EXPECT_ANY_ORG);
+    let ids: IdList = ids.into_iter().map(|id| id.0).collect();
+    execute!(tx, text, ids, by);
     tx.ring_timer(by);
     Ok(())
 }
