@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{
-        House, inbound as texts,
+        House, MOVED_ASIDE, inbound as texts,
         receipts::{self, Said, Which},
     },
     clock::{Clock, Time},
@@ -35,6 +35,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const POLL_EACH: u32 = 12;
 /// So many at a time.
 const AT_ONCE: i64 = 50;
+
+/// As a database can keep it: not every one takes a NUL.
+fn kept(words: &str) -> String {
+    words.replace('\0', "")
+}
 
 /// What is forged is logged so often at most: whoever sends many fills no log.
 const FORGED_LOGGED_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
@@ -162,21 +167,39 @@ impl Inbox {
             _ => Lane::Urgent,
         };
         let text = InboundText {
-            name: TextName {
-                provider: from.provider().inbound_kind().unwrap_or_default().into(),
-                provider_id: text.id.0,
-            },
+            name: self.name_of(from, &text),
             received_at: now,
             sent_at: text.sent_at,
             sender: match text.from {
                 Sender::Phone(phone) => phone.as_str().into(),
-                Sender::Other(word) => word.reveal().into(),
+                Sender::Other(word) => kept(word.reveal()),
             },
-            body: text.text.reveal().into(),
+            body: kept(text.text.reveal()),
         };
         let (house, key) = (Arc::clone(&self.house), self.key.clone());
-        let case = async move |tx: &mut Tx| texts::take(tx, &house, &key, &text, now).await;
-        self.db.write_in(lane, case).await
+        let (to_do, to_keep) = (text.clone(), text);
+        let case = async move |tx: &mut Tx| texts::take(tx, &house, &key, &to_do, now).await;
+        let Err(error) = self.db.write_in(lane, case).await else { return Ok(()) };
+        // Kept at least: not every provider sends it again.
+        tracing::warn!(%error, "what came in could not be done; it is kept and tried again");
+        let case = async move |tx: &mut Tx| inbound::keep_any_org(tx, &to_keep).await;
+        self.db.write_in(lane, case).await.map(drop)
+    }
+
+    /// What makes it the same text. A gateway that anybody may have written may count from 1 again after it was set up anew:
+    /// there the words count too.
+    fn name_of(&self, from: &Entry, text: &ReceivedText) -> TextName {
+        let kind = from.provider().inbound_kind().unwrap_or_default();
+        let id = kept(&text.id.0);
+        if !from.provider().may_count_anew() {
+            return TextName { provider: kind.into(), provider_id: id };
+        }
+        let sender = match &text.from {
+            Sender::Phone(phone) => phone.as_str(),
+            Sender::Other(word) => word.reveal(),
+        };
+        let words = self.key.text(sender, text.text.reveal());
+        TextName { provider: format!("{kind}/{}", from.name()), provider_id: format!("{id}/{words}") }
     }
 
     async fn take_receipt(&self, receipt: Receipt) -> store::Result<()> {
@@ -200,9 +223,13 @@ impl Inbox {
         let now = self.clock.now();
         let due = self.db.look(async move |tx: &mut Tx| inbound::due_any_org(tx, now, AT_ONCE).await).await?;
         for name in due {
-            let (house, key) = (Arc::clone(&self.house), self.key.clone());
+            let (house, key, aside) = (Arc::clone(&self.house), self.key.clone(), name.clone());
             let case = async move |tx: &mut Tx| texts::try_again(tx, &house, &key, &name, now).await;
-            self.db.write_in(Lane::Urgent, case).await?;
+            let Err(error) = self.db.write_in(Lane::Urgent, case).await else { continue };
+            // The others do not wait for it.
+            tracing::error!(%error, "what was kept could not be done; tried again in 30 s");
+            let again = async move |tx: &mut Tx| inbound::again_any_org(tx, &aside, now + MOVED_ASIDE).await;
+            self.db.write_in(Lane::Urgent, again).await?;
         }
         Ok(())
     }
@@ -218,7 +245,9 @@ impl Inbox {
                     }
                     // The newest come first; people said them in the other order.
                     for text in polled.texts.into_iter().rev() {
-                        self.take_text(entry, text).await?;
+                        if let Err(error) = self.take_text(entry, text).await {
+                            tracing::error!(%error, "what was asked for could not be kept; asked for again in a minute");
+                        }
                     }
                 }
                 Err(why) => {

@@ -219,10 +219,19 @@ impl Outbox {
         let now = self.clock.now();
         let in_turn = providers.iter().cycle().skip(first).take(providers.len());
         let asked = in_turn.filter(|provider| self.breakers.paused_until(provider.name(), now).is_none());
-        // One that has just failed several times gives its turn to one that works; where none does it keeps it.
+        // One that has just failed several times gives its turn to one that works, but for a message now and then that tries
+        // whether it does again, and no first alarm. Where none works it keeps its turn.
         let whose_turn = asked.clone().next();
-        let broken = whose_turn.is_some_and(|provider| self.breakers.is_open(provider.name(), now));
-        let instead = asked.clone().find(|provider| broken && self.breakers.is_well(provider.name()));
+        let well = asked.clone().find(|provider| self.breakers.is_well(provider.name()));
+        let broken = well.is_some()
+            && whose_turn.is_some_and(|provider| {
+                let name = provider.name();
+                let is_first = message.purpose == Purpose::FirstAlarm;
+                !self.breakers.is_well(name)
+                    && (is_first && self.breakers.has_failed_often(name)
+                        || !self.breakers.may_try_again(name, now))
+            });
+        let instead = well.filter(|_| broken);
         let Some(provider) = instead.or(whose_turn) else {
             let Some(until) = self.all_paused_until(message.channel, now) else {
                 let reason = "no provider is configured for this channel";

@@ -64,7 +64,8 @@ pub(super) async fn ask_for_record(tx: &mut Tx, zone: Tz, visit: &Visit, now: Ti
 /// Whether a visit is over and lacks its outcome or the work undertaken.
 pub(super) fn lacks_record(visit: &Visit) -> bool {
     let over = matches!(visit.state, VisitState::Ended { .. } | VisitState::Recorded { .. });
-    over && (visit.outcome.is_none() || visit.work_undertaken.is_none())
+    // What nobody began leaves nothing to be recorded.
+    over && visit.arrived_at.is_some() && (visit.outcome.is_none() || visit.work_undertaken.is_none())
 }
 
 /// What is missing of one person's, asked for in one text.
@@ -188,7 +189,8 @@ async fn follow_up(
     about.tell_person(tx, follow_up.owner, notice(Asked::Them), Some(incident.id), &occasion).await?;
     if chase.asked >= ASKED_ALONE {
         let asked = Asked::TheirManager(directory.name_of(follow_up.owner).to_owned());
-        for manager in directory.managers_for(follow_up.owner) {
+        let may_know = |id: &PersonId| *id != incident.subject && !incident.is_withheld_from(*id);
+        for manager in directory.managers_for(follow_up.owner).into_iter().filter(may_know) {
             about.tell_person(tx, manager, notice(asked.clone()), Some(incident.id), &occasion).await?;
         }
     }

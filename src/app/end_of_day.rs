@@ -56,14 +56,19 @@ pub async fn ask(tx: &mut Tx, house: &House, limit: i64, now: Time) -> store::Re
     let trace = Trace::machine(Door::Timer, now);
     let due = end_of_day::due_any_org(tx, now, limit).await?;
     let asked = due.len();
-    for due in due {
-        match tx.part(async |tx| ask_one(tx, house, due.clone(), trace).await).await {
+    for (team, organisation) in due {
+        let asked = tx
+            .part(async |tx| match end_of_day::load(tx, organisation, team).await? {
+                Some(it) => ask_one(tx, house, it, trace).await,
+                None => Ok(()),
+            })
+            .await;
+        match asked {
             Ok(()) => {}
             Err(error) if error.is_for_the_whole() => return Err(error),
             Err(error) => {
-                tracing::error!(%error, team = %due.team_id, "an end of the day could not be asked about");
-                end_of_day::set(tx, due.organisation_id, &EndOfDay { due_at: now + MOVED_ASIDE, ..due })
-                    .await?;
+                tracing::error!(%error, %team, "an end of the day could not be asked about");
+                end_of_day::put_aside(tx, organisation, team, now + MOVED_ASIDE).await?;
             }
         }
     }
@@ -79,8 +84,7 @@ async fn ask_one(tx: &mut Tx, house: &House, mut it: EndOfDay, trace: Trace) -> 
         return end_of_day::drop(tx, it.organisation_id, it.team_id).await;
     };
     // After an outage the last closing time is asked about, once; so is that of a day after one that nobody confirmed.
-    let asked_about = it.day.as_ref().and_then(|day| day.parse().ok()).zip(team.policy.closing_time.0);
-    let mut last = asked_about.map_or(it.due_at, |(day, time)| local_time::at(day, time, directory.zone));
+    let mut last = asked_about(&it, team, &directory).unwrap_or(it.due_at);
     while let Some(later) = closed(last).filter(|later| *later <= now) {
         last = later;
     }
@@ -114,8 +118,16 @@ async fn ask_one(tx: &mut Tx, house: &House, mut it: EndOfDay, trace: Trace) -> 
     log_for_organisation(tx, it.organisation_id, (Some(team.id), None), trace, event).await?;
     it.asked += 1;
     it.asked_id = whom;
-    it.due_at = now + delta(team.policy.closing_wait);
+    // The next closing time is asked about, however long is waited for an answer about this one.
+    let again = now + delta(team.policy.closing_wait);
+    it.due_at = closed(now).map_or(again, |closes| again.min(closes));
     end_of_day::set(tx, it.organisation_id, &it).await
+}
+
+/// The closing time that somebody is asked about.
+fn asked_about(it: &EndOfDay, team: &Team, directory: &Directory) -> Option<Time> {
+    let day = it.day.as_ref()?.parse().ok()?;
+    Some(local_time::at(day, team.policy.closing_time.0?, directory.zone))
 }
 
 /// The team's managers, the duty manager, the managers above: whoever can be reached, each once.
@@ -157,16 +169,20 @@ pub struct Shown {
     pub day: Option<EndOfDay>,
 }
 
-/// Shows it to whoever answers for the team.
+/// Shows it to whoever answers for the team, or was asked.
 pub async fn show(tx: &mut Tx, actor: &Actor, key: &str) -> Outcome<Shown> {
     let directory = people::directory(tx, actor.organisation).await?;
     let Some(team) = directory.teams.values().find(|team| team.key == key).cloned() else {
         return Ok(Err(Rejected::NotFound));
     };
-    if !actor.role.manages() || !actor.reaches(tx, team.id).await? {
+    let day = end_of_day::find(tx, actor.organisation, team.id).await?;
+    let is_asked = day.as_ref().is_some_and(|day| {
+        day.day.is_some()
+            && (day.asked_id == Some(actor.person) || directory.duty_manager == Some(actor.person))
+    });
+    if !is_asked && !(actor.role.manages() && actor.reaches(tx, team.id).await?) {
         return Ok(Err(Rejected::Role));
     }
-    let day = end_of_day::find(tx, actor.organisation, team.id).await?;
     let out = still_out(tx, &directory, team.id).await?;
     Ok(Ok(Shown { team, out, day }))
 }
@@ -182,7 +198,9 @@ pub async fn confirm(tx: &mut Tx, actor: &Actor, key: &str, trace: Trace) -> Out
     let body = json!({"team": shown.team.id, "day": day, "still_out": shown.out.len(), "asked": it.asked});
     let event = NewEvent::new(EventKind::EndOfDayConfirmed, trace.now, body);
     log_for_organisation(tx, actor.organisation, (Some(shown.team.id), None), trace, event).await?;
-    let closes = shown.team.policy.next_closing(trace.now, directory.zone);
+    // One that has passed meanwhile is asked about too.
+    let confirmed = asked_about(&it, &shown.team, &directory).unwrap_or(trace.now);
+    let closes = shown.team.policy.next_closing(confirmed, directory.zone);
     shown.day = closes.map(|due_at| next(shown.team.id, &directory, due_at));
     match &shown.day {
         Some(next) => end_of_day::set(tx, actor.organisation, next).await?,

@@ -15,7 +15,7 @@ use crate::{
         notice::{Notice, Occasion},
         people::Directory,
         rights::{self, Act, Relation},
-        visit::{KnownBy, Report, Visit},
+        visit::{Closed, KnownBy, ReadAs, Report, Visit},
     },
     store::{self, Trace, Tx, incidents, ladders, messages, people, visits},
 };
@@ -234,9 +234,12 @@ pub async fn close(
     };
     let policy = directory.policy(decision.incident.team);
     if let Some(visit) = &mut visit {
+        let withheld = decision.incident.is_withheld();
+        let read_as = if withheld { ReadAs::AnothersAct { known_by } } else { ReadAs::Close };
+        let closed = Closed { by: actor.person, read_as };
         let followed = match worker_now {
-            WorkerNow::StillThere { until } => visit.clone().watch_on(until, trace.now, &policy),
-            _ => visit.clone().end_with_incident(actor.person, trace.now),
+            WorkerNow::StillThere { until } => visit.clone().watch_on(until, closed, trace.now, &policy),
+            _ => visit.clone().end_with_incident(closed, trace.now),
         };
         if !followed.events.is_empty() {
             chases::follow(tx, actor.zone, (visit, &followed.visit), trace.now).await?;
@@ -244,14 +247,12 @@ pub async fn close(
             visits::update(tx, visit, followed.events, trace).await?;
             // The worker may believe something else about the watching by now.
             let till = visit.watched_till();
-            // After a call for help somebody else may read it; after a silent one it would show that there was one.
-            let known_by = (!decision.incident.kind.is_call_for_help()).then_some(known_by);
-            if !decision.incident.is_withheld() {
-                let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
-                let occasion = Occasion::new(format!("visit/{}/closed/{}", visit.id, visit.chain.number));
-                let telling = Telling { house, directory: &directory, worker: visit.worker, now: trace.now };
-                telling.tell_worker(tx, notice, visit.id, occasion).await?;
-            }
+            // After a call for help somebody else may read it. A silent one must not show: it is told as any such act is.
+            let known_by = (withheld || !decision.incident.kind.is_call_for_help()).then_some(known_by);
+            let notice = Notice::ActedForYou { by: actor.name.clone(), known_by, till };
+            let occasion = Occasion::new(format!("visit/{}/closed/{}", visit.id, visit.chain.number));
+            let telling = Telling { house, directory: &directory, worker: visit.worker, now: trace.now };
+            telling.tell_worker(tx, notice, visit.id, occasion).await?;
         }
     }
     let incident = carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?;

@@ -22,7 +22,7 @@ use crate::{
         visit::Risk,
     },
     keys::Token,
-    store::{self, Trace, Tx, events::log_for_organisation, ladders, people},
+    store::{self, Trace, Tx, end_of_day, events::log_for_organisation, ladders, people},
 };
 
 /// The file as it is written.
@@ -208,6 +208,7 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
     if !reading.complaints.is_empty() {
         return Ok(Err(Refused(reading.complaints)));
     }
+    end_of_day::lock_all(tx, organisation).await?;
     people::save(tx, wanted.key(), &directory).await?;
     super::end_of_day::follow_policies(tx, &directory, now).await?;
     let mut applied = Applied { organisation, tokens: Vec::new(), ladders: Vec::new() };

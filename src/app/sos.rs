@@ -86,37 +86,11 @@ pub async fn raise_silently(tx: &mut Tx, house: &House, whose: Whose, trace: Tra
     let record = pins::load(tx, worker).await?;
     let Some(Sign::Duress { at }) = record.sign else { return Ok(()) };
     pins::save(tx, worker, &PinRecord { sign: Some(Sign::Usual { at }), ..record }).await?;
-    let companions = with_whom(tx, organisation, worker, at).await?;
+    // They may be held too. Nobody else is left out of the calls: who was there and left long ago is called.
+    let companions = visits::companions(tx, organisation, worker, at - ENDED_JUST_BEFORE).await?;
     let sos = Sos { at, by: worker };
     let heard = incident::Cry { kind: Kind::Duress, sos, words: None, companions: &companions };
     raise(tx, house, whose, heard, trace).await.map(drop)
-}
-
-/// Whoever is on a visit with this worker, or was on one that ended just before: they may be held too. Nobody else is left out
-/// of the calls.
-async fn with_whom(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    worker: PersonId,
-    at: Time,
-) -> store::Result<Vec<PersonId>> {
-    let mut visits = visits::find_running_of(tx, organisation, worker).await?;
-    let last = match visits::last_of(tx, organisation, worker).await {
-        Err(error) if error.is_about_a_row() => None,
-        found => found?,
-    };
-    visits.extend(last.filter(|visit| match visit.state {
-        VisitState::Ended { at: ended, .. } => at - ended <= ENDED_JUST_BEFORE,
-        _ => false,
-    }));
-    let mut companions = Vec::new();
-    for party in visits.into_iter().filter_map(|visit| visit.party) {
-        let there = visits::party(tx, organisation, party).await?;
-        companions.extend(there.into_iter().map(|(_, with)| with).filter(|with| *with != worker));
-    }
-    companions.sort_unstable();
-    companions.dedup();
-    Ok(companions)
 }
 
 /// A silent alarm cannot be raised: whoever runs the service and the last-resort numbers are told, once for each person.

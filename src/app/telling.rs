@@ -369,6 +369,9 @@ impl Telling<'_> {
                 Told::Closed { outcome: closing.outcome, by: closing.by }
             }
         };
+        if incident.is_withheld_from(called) {
+            return Ok(());
+        }
         let Some(person) = self.directory.person(called) else { return Ok(()) };
         let Some((notice, purpose)) = self.notice_of(&told, person) else { return Ok(()) };
         let subject = Subject { visit: incident.visit, incident: Some(incident.id) };

@@ -18,7 +18,7 @@ use crate::{
         command::{CarrierWord, Code, Command, Going, Longer, Until, Why, masked},
         event::{EventKind, NewEvent},
         ids::{IncidentId, OrganisationId, PersonId, VisitId},
-        incident::Incident,
+        incident::{Incident, Kind},
         local_time::Meant,
         notice::Notice,
         people::Directory,
@@ -404,6 +404,10 @@ impl Text<'_> {
                 }
             },
         };
+        let withheld = incident_rows::find(tx, actor.organisation, about).await?;
+        if let Some(incident) = withheld.filter(|incident| incident.is_withheld_from(actor.person)) {
+            return answered_as_before(tx, actor, incident, command).await;
+        }
         let deed = match command {
             Command::Where { .. } => return whereabouts(tx, actor, about).await.map(Some),
             Command::Ack { .. } => Deed::Acknowledge,
@@ -549,16 +553,41 @@ fn answered(directory: &Directory, incident: &Incident, person: PersonId, deed: 
     }
 }
 
+/// Whoever holds the phone of a companion called about an alarm that became a silent one reads nothing new, and does nothing to
+/// it: it goes on as if it were what it was. `None`: a call for help, which is one of their own.
+async fn answered_as_before(
+    tx: &mut Tx,
+    actor: &Actor,
+    incident: Incident,
+    command: &Command,
+) -> store::Result<Option<Reply>> {
+    Ok(match command {
+        Command::NotSafe { .. } => None,
+        Command::Where { .. } => {
+            let was = if incident.missed.is_some() { Kind::Overdue } else { Kind::Sos };
+            Some(whereabouts_of(tx, Incident { kind: was, ..incident }).await?)
+        }
+        _ => {
+            let directory = people::directory(tx, actor.organisation).await?;
+            Some(Reply::OthersCalled { worker: directory.name_of(incident.subject).into() })
+        }
+    })
+}
+
 /// What a responder needs to find the worker (row E10): only while the alarm is open, only who was called.
 async fn whereabouts(tx: &mut Tx, actor: &Actor, id: IncidentId) -> store::Result<Reply> {
     let Some(incident) = incident_rows::find(tx, actor.organisation, id).await? else {
         return Ok(Reply::AlarmOver { open: vec![] });
     };
+    whereabouts_of(tx, incident).await
+}
+
+async fn whereabouts_of(tx: &mut Tx, incident: Incident) -> store::Result<Reply> {
     let visit = match incident.visit.or(incident.nearest_visit) {
-        Some(visit) => visits::find(tx, actor.organisation, visit).await?,
+        Some(visit) => visits::find(tx, incident.organisation, visit).await?,
         None => None,
     };
-    let directory = people::directory(tx, actor.organisation).await?;
+    let directory = people::directory(tx, incident.organisation).await?;
     let subject = directory.person(incident.subject);
     Ok(Reply::Where {
         worker: directory.name_of(incident.subject).into(),

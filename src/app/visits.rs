@@ -210,7 +210,7 @@ pub async fn accompany(
             details: lead.details.clone(),
             expected_arrival: None,
             departure: Departure::At(till),
-            made_at: None,
+            made_at: lead.arrived_at,
             plan: Plan::AsDescribed,
         };
         let id = VisitId::new(now);
@@ -236,7 +236,8 @@ pub async fn accompany(
         let occasion = Occasion::new(format!("visit/{id}/watched-with"));
         let notice = Notice::WatchedWith { by: actor.name.clone(), till: visit.expected_departure };
         telling.tell_worker(tx, notice, id, occasion).await?;
-        if !pins::is_set(tx, person.id).await? {
+        // Whoever may not start for them learns nothing of them.
+        if actor.reaches(tx, person.team).await? && !pins::is_set(tx, person.id).await? {
             let no_pin = format!("{} has no PIN yet: they cannot check out themselves", person.name);
             warnings.push(Warning::about("with", no_pin));
         }
@@ -564,6 +565,17 @@ fn rank_of_out(visit: &Visit) -> u8 {
     }
 }
 
+/// What a worker says of their visit is taken, even where the incident that it bears on cannot be read.
+fn unless_unreadable(told: store::Result<()>, incident: IncidentId) -> store::Result<()> {
+    match told {
+        Err(error) if error.is_about_a_row() => {
+            tracing::error!(%error, %incident, "an incident cannot be read and was not told of an act");
+            Ok(())
+        }
+        told => told,
+    }
+}
+
 #[expect(clippy::too_many_arguments, reason = "each is a different thing that an effect may need")]
 async fn follow(
     tx: &mut Tx,
@@ -585,12 +597,20 @@ async fn follow(
                     _ => Report::Safe,
                 };
                 let about = (visit.organisation, incident);
-                incidents::worker_reports(tx, house, directory, about, report, trace).await?;
+                let told = tx
+                    .part(async |tx| {
+                        incidents::worker_reports(tx, house, directory, about, report, trace).await
+                    })
+                    .await;
+                unless_unreadable(told, incident)?;
             }
             Effect::ArrivedLate => {
                 let Some(incident) = incident else { continue };
                 let about = (visit.organisation, incident);
-                incidents::arrived_late(tx, house, directory, about, trace).await?;
+                let told = tx
+                    .part(async |tx| incidents::arrived_late(tx, house, directory, about, trace).await)
+                    .await;
+                unless_unreadable(told, incident)?;
             }
             Effect::AboveCap { total } => {
                 let notice =

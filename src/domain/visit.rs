@@ -297,6 +297,27 @@ pub enum By {
     },
 }
 
+/// The close of an incident, as its visit is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed {
+    /// By whom.
+    pub by: PersonId,
+    /// As what the worker reads of it.
+    pub read_as: ReadAs,
+}
+
+/// As what a worker reads that their visit ended, or goes on, with an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadAs {
+    /// As that.
+    Close,
+    /// As an act on their behalf like any other: they may not know of the incident (row V8).
+    AnothersAct {
+        /// How whoever closed it knows.
+        known_by: KnownBy,
+    },
+}
+
 impl By {
     /// Who.
     pub fn person(self) -> PersonId {

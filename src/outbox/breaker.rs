@@ -33,9 +33,23 @@ impl Breakers {
         self.of(provider).paused_until.filter(|until| now < *until)
     }
 
-    /// Whether it has just failed several times.
-    pub(super) fn is_open(&self, provider: &str, now: Time) -> bool {
-        self.of(provider).open_until.is_some_and(|until| now < until)
+    /// Whether this message may be the one that tries whether it works again; for others it is broken a while longer.
+    pub(super) fn may_try_again(&self, provider: &str, now: Time) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(breaker) = all.get_mut(provider) else { return true };
+        match breaker.open_until {
+            Some(until) if now < until => false,
+            Some(_) => {
+                breaker.open_until = Some(now + OPEN);
+                true
+            }
+            None => true,
+        }
+    }
+
+    /// Whether it has failed several times and not answered since.
+    pub(super) fn has_failed_often(&self, provider: &str) -> bool {
+        self.of(provider).failures >= FAILURES
     }
 
     /// Whether its last try did not fail.
@@ -83,14 +97,15 @@ mod tests {
         let at = |second| Time::UNIX_EPOCH + TimeDelta::seconds(second);
         let breakers = Breakers::default();
         for second in 0..3 {
-            assert!(!breakers.is_open("one", at(second)), "after {second}");
+            assert!(breakers.may_try_again("one", at(second)), "after {second}");
             breakers.failed("one", at(second));
         }
-        assert!(breakers.is_open("one", at(2)) && breakers.is_open("one", at(11)));
-        assert!(!breakers.is_open("one", at(12)), "one message tries it again");
+        assert!(!breakers.may_try_again("one", at(2)) && !breakers.may_try_again("one", at(11)));
+        assert!(breakers.may_try_again("one", at(12)), "one message tries it again");
+        assert!(!breakers.may_try_again("one", at(12)), "and the next does not wait for it");
         breakers.failed("one", at(12));
-        assert!(breakers.is_open("one", at(13)), "and it is still broken");
+        assert!(!breakers.may_try_again("one", at(13)), "and it is still broken");
         breakers.works("one");
-        assert!(!breakers.is_open("one", at(13)) && !breakers.is_open("other", at(13)));
+        assert!(breakers.may_try_again("one", at(13)) && breakers.may_try_again("other", at(13)));
     }
 }

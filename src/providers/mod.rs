@@ -93,6 +93,11 @@ impl Provider {
         }
     }
 
+    /// Whether the names that it has for texts may come again for others: anybody may have written it, or set it up anew.
+    pub fn may_count_anew(&self) -> bool {
+        matches!(self, Self::SmsWebhook(_))
+    }
+
     /// Whether it will say what becomes of a message that it has taken.
     pub fn gives_receipts(&self) -> bool {
         match self {

@@ -20,8 +20,14 @@ const LOAD: Sql = Sql::pair(
 const FIND: &str = "SELECT * FROM end_of_day WHERE team_id = $1 AND organisation_id = $2";
 const BY_CODE: &str = "SELECT team_id FROM end_of_day WHERE organisation_id = $1 AND code = $2";
 const DUE_ANY_ORG: Sql = Sql::pair(
-    "SELECT * FROM end_of_day WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
-    "SELECT * FROM end_of_day WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+    "SELECT team_id, organisation_id FROM end_of_day WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
+    "SELECT team_id, organisation_id FROM end_of_day WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+     FOR NO KEY UPDATE SKIP LOCKED",
+);
+const PUT_ASIDE: &str = "UPDATE end_of_day SET due_at = $3 WHERE team_id = $1 AND organisation_id = $2";
+const LOCK_ALL: Sql = Sql::pair(
+    "SELECT team_id FROM end_of_day WHERE organisation_id = $1",
+    "SELECT team_id FROM end_of_day WHERE organisation_id = $1 ORDER BY team_id FOR NO KEY UPDATE",
 );
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM end_of_day";
 
@@ -72,8 +78,21 @@ pub async fn team_of_code(tx: &mut Tx, organisation: OrganisationId, code: &str)
     Ok(both!(tx, |c| sqlx::query_scalar(BY_CODE).bind(organisation).bind(code).fetch_optional(c).await?))
 }
 
-/// Those whose time has come, locked.
-pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<EndOfDay>> {
+/// It could not be worked on and is looked at again then.
+pub async fn put_aside(tx: &mut Tx, organisation: OrganisationId, team: TeamId, due: Time) -> Result<()> {
+    execute!(tx, PUT_ASIDE, team, organisation, due);
+    Ok(())
+}
+
+/// Locks all of an organisation's, before the organisation itself is.
+pub async fn lock_all(tx: &mut Tx, organisation: OrganisationId) -> Result<()> {
+    let text = tx.text(LOCK_ALL);
+    execute!(tx, text, organisation);
+    Ok(())
+}
+
+/// The teams whose time has come, locked.
+pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<(TeamId, OrganisationId)>> {
     let text = tx.text(DUE_ANY_ORG);
     Ok(both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?))
 }

@@ -16,9 +16,9 @@ const STANDING: &str = "SELECT receipt FROM message WHERE id = $1 AND organisati
 const KEEP: &str = "UPDATE message SET receipt = $3, receipt_at = $4 WHERE id = $1 AND organisation_id = $2";
 const EXPECT_ANY_ORG: Sql = Sql::pair(
     "INSERT INTO receipt_due (message_id, due_at) SELECT id, $2 FROM message
-     WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND receipt IS NULL ON CONFLICT (message_id) DO NOTHING",
+     WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND coalesce(receipt, 'on_its_way') = 'on_its_way' ON CONFLICT (message_id) DO NOTHING",
     "INSERT INTO receipt_due (message_id, due_at) SELECT id, $2 FROM message
-     WHERE id = ANY($1) AND receipt IS NULL ON CONFLICT (message_id) DO NOTHING",
+     WHERE id = ANY($1) AND coalesce(receipt, 'on_its_way') = 'on_its_way' ON CONFLICT (message_id) DO NOTHING",
 );
 const EXPECT_NO_MORE: &str = "DELETE FROM receipt_due WHERE message_id = $1";
 const SILENT_ANY_ORG: &str =
@@ -62,7 +62,7 @@ pub async fn keep(
     Ok(())
 }
 
-/// A receipt for each of these is expected by then, unless there is one.
+/// A receipt for each of these is expected by then, unless there is one that says more than that it is on its way.
 pub async fn expect_any_org(tx: &mut Tx, ids: impl IntoIterator<Item = MessageId>, by: Time) -> Result<()> {
     messages::flush(tx).await?;
     let text = tx.text(EXPECT_ANY_ORG);

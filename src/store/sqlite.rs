@@ -23,6 +23,8 @@ use super::{Bell, Bells, Conn, Error, Lane, Result, Settings, Tx, people::ReadBe
 const BATCH: usize = 64;
 /// The writer's cache: up to 16 MiB.
 const CACHE_KIB: u32 = 16 * 1024;
+/// The log grows to 32 MiB before it is copied into the file: under load the same pages are written again and again.
+const CHECKPOINT_PAGES: u32 = 8 * 1024;
 /// So many may wait before callers do.
 const WAITING: usize = 4096;
 
@@ -162,7 +164,10 @@ async fn writing(options: SqliteConnectOptions, settings: &Settings) -> Result<P
     }
     // What a savepoint may have to bring back stays in memory, and so does all that a batch touches: else both go to disk and
     // back before the commit.
-    let options = options.pragma("temp_store", "MEMORY").pragma("cache_size", format!("-{CACHE_KIB}"));
+    let options = options
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", format!("-{CACHE_KIB}"))
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string());
     let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(settings.acquire_timeout);
     let mut conn = pool.connect_with(options).await?.acquire().await?;
     let slow_commit = settings.slow_commit;

@@ -48,6 +48,12 @@ const WITHOUT_DEADLINE_OF: &str =
        AND NOT EXISTS (SELECT 1 FROM incident i WHERE i.visit_id = v.id AND i.state = 'open')";
 const PARTY: &str =
     "SELECT id, worker_id FROM visit WHERE party_id = $1 AND organisation_id = $2 ORDER BY id";
+const COMPANIONS: &str = "SELECT DISTINCT other.worker_id FROM visit own
+     JOIN visit other ON other.party_id = own.party_id AND other.organisation_id = own.organisation_id
+     WHERE own.worker_id = $1 AND own.organisation_id = $2 AND other.worker_id <> $1
+       AND (own.state IN ('begun', 'going_home') OR own.state <> 'planned' AND own.ended_at >= $3)
+       AND (other.state IN ('begun', 'going_home') OR other.state <> 'planned' AND other.ended_at >= $3)
+     ORDER BY other.worker_id";
 const WATCHED_OF_TEAM: &str = "SELECT * FROM visit WHERE organisation_id = $1 AND team_id = $2
        AND state IN ('planned', 'begun', 'going_home') AND state <> 'planned' ORDER BY id";
 const LAST_OF: &str = "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state = 'ended' ORDER BY id DESC LIMIT 1";
@@ -270,6 +276,21 @@ pub async fn party(
     party: VisitId,
 ) -> Result<Vec<(VisitId, PersonId)>> {
     Ok(both!(tx, |c| sqlx::query_as(PARTY).bind(party).bind(organisation).fetch_all(c).await?))
+}
+
+/// Whoever was on a visit with this worker, theirs and the worker's not ended before `since`.
+pub async fn companions(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    worker: PersonId,
+    since: Time,
+) -> Result<Vec<PersonId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(COMPANIONS)
+        .bind(worker)
+        .bind(organisation)
+        .bind(since)
+        .fetch_all(c)
+        .await?))
 }
 
 /// The visits of a team's workers that run.

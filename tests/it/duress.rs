@@ -384,6 +384,94 @@ on_both! {
         app.finish().await;
     }
 
+    async fn who_was_called_before_it_became_duress_reads_on_as_before(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        set_both(&app, "ann").await;
+        app.set_pin("sam").await;
+        app.person("ann").post("/visits", json!({"minutes": 30, "with": ["sam"]})).await.is_ok();
+        app.person("sam").post("/text", json!({"text": "MORE 120 4821"})).await.is_ok();
+        app.pass(40).await;
+        let call = app.texts("sam").await.into_iter().find(|text| text.contains("OVERDUE: Ann")).unwrap();
+        let code = call.split_once("Homeward: ").unwrap().1.trim_matches('.').to_owned();
+        let says = async |text: String| {
+            let reply = app.person("sam").post("/text", json!({ "text": text })).await;
+            reply.is_ok().body["reply"].as_str().unwrap().to_owned()
+        };
+        let before = says(format!("WHERE {code}")).await;
+        app.person("ann").post("/text", json!({"text": format!("OK {DURESS_PIN}")})).await.is_ok();
+        app.work().await;
+        let duress = open_incidents(&app).await.into_iter().find(|incident| incident["kind"] == "duress").unwrap();
+        let last_contact = |text: &str| text.split("Last heard").next().unwrap().to_owned();
+        let after = says(format!("WHERE {code}")).await;
+        assert_eq!(last_contact(&before), last_contact(&after));
+        assert!(!after.contains("DO NOT"), "{after}");
+        assert!(says("WHO".into()).await.contains("Ann Lee"));
+        // Neither takes it nor sends the others home.
+        for word in ["ACK", "HOLD 30 fine with", "SAFE", "NO"] {
+            let text = if word.starts_with("HOLD") { format!("HOLD {code} 30 fine") } else { format!("{word} {code}") };
+            let said = says(text).await;
+            assert!(!said.contains("nothing with this id") && !said.to_lowercase().contains("duress"), "{word}: {said}");
+        }
+        let path = format!("/incidents/{}", duress["id"].as_str().unwrap());
+        assert_eq!(app.person("una").get(&path).await.body["owner"], Value::Null);
+        // A call for help is one of their own.
+        says(format!("NOT SAFE {code}")).await;
+        app.work().await;
+        let kinds: Vec<_> = open_incidents(&app).await.into_iter().map(|incident| incident["kind"].clone()).collect();
+        assert!(kinds.contains(&json!("sos")) && kinds.contains(&json!("duress")), "{kinds:?}");
+        app.finish().await;
+    }
+
+    async fn who_left_the_visit_long_ago_is_called_about_it(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        set_both(&app, "ann").await;
+        app.set_pin("sam").await;
+        app.person("ann").post("/visits", json!({"minutes": 180, "with": ["sam"]})).await.is_ok();
+        app.person("sam").post("/text", json!({"text": "OUT 4821"})).await.is_ok();
+        app.pass(90).await;
+        app.person("ann").post("/text", json!({"text": format!("OK {DURESS_PIN}")})).await.is_ok();
+        app.work().await;
+        assert!(app.texts("sam").await.iter().any(|text| text.contains("DURESS")), "{:?}", app.texts("sam").await);
+        app.finish().await;
+    }
+
+    async fn whoever_was_with_her_last_learns_nothing_though_she_began_another_visit(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        set_both(&app, "ann").await;
+        app.person("ann").post("/visits", json!({"minutes": 60, "with": ["sam"]})).await.is_ok();
+        app.person("ann").post("/visits", json!({"minutes": 60, "place": "elsewhere"})).await.is_ok();
+        app.person("ann").post("/text", json!({"text": format!("OUT {DURESS_PIN}")})).await.is_ok();
+        app.pass(15).await;
+        assert!(!app.texts("sam").await.iter().any(|text| text.contains("DURESS")), "{:?}", app.texts("sam").await);
+        assert!(app.texts("dee").await.iter().any(|text| text.contains("DURESS")));
+        app.finish().await;
+    }
+
+    async fn the_close_of_a_silent_alarm_reads_as_an_act_on_her_behalf(db: TestDb) {
+        for worker_now in [json!({"worker_now": "home"}), json!({"worker_now": "still_there", "minutes": 30})] {
+            let fresh = db.another().await;
+            let app = TestApp::start(&fresh).await;
+            set_both(&app, "ann").await;
+            let visit = app.person("ann").post("/visits", json!({"minutes": 60})).await.is_ok().id();
+            app.person("ann").post(&format!("/visits/{visit}/check-in"), json!({"pin": DURESS_PIN})).await.is_ok();
+            app.work().await;
+            let incident = app.the_incident().await["id"].as_str().unwrap().to_owned();
+            let mut body = json!({"outcome": "false_alarm", "known_by": "spoke_by_voice", "note": "n"});
+            for (name, value) in worker_now.as_object().unwrap() {
+                body[name] = value.clone();
+            }
+            app.person("sam").post(&format!("/incidents/{incident}/close"), body).await.is_ok();
+            app.work().await;
+            let read = app.person("ann").get(&format!("/visits/{visit}")).await.is_ok().body.to_string();
+            let log = app.person("ann").get(&format!("/events?visit={visit}")).await.is_ok().body.to_string();
+            for read in [read, log] {
+                assert!(!read.contains("incident") && !read.contains("duress"), "{worker_now}: {read}");
+            }
+            assert!(app.texts("ann").await.last().unwrap().contains("Sam"), "{:?}", app.texts("ann").await);
+            app.finish().await;
+        }
+    }
+
     async fn a_duress_pin_is_no_slip_away_from_the_pin(db: TestDb) {
         let app = TestApp::start(&db).await;
         let put = async |body: Value| app.person("ann").put("/me/pins", body).await;

@@ -21,8 +21,8 @@ use homeward::{
         policy::Policy,
         start::{Departure, Start, Whose},
         visit::{
-            Act, Alarm, Awaited, By, Details, Due, Effect, ExtendTo, KnownBy, Missed, Record, Reminder,
-            Report, Risk, Said, Shown, Visit, VisitOutcome, VisitState,
+            Act, Alarm, Awaited, By, Closed, Details, Due, Effect, ExtendTo, KnownBy, Missed, ReadAs, Record,
+            Reminder, Report, Risk, Said, Shown, Visit, VisitOutcome, VisitState,
         },
         wording::{English, Wording, sms},
     },
@@ -39,6 +39,7 @@ fn id(n: u128) -> Uuid {
 }
 
 const ANN: PersonId = PersonId(Uuid::from_u128(1));
+const CLOSED: Closed = Closed { by: SAM, read_as: ReadAs::Close };
 const SAM: PersonId = PersonId(Uuid::from_u128(2));
 const DEE: PersonId = PersonId(Uuid::from_u128(3));
 const JO: PersonId = PersonId(Uuid::from_u128(4));
@@ -369,8 +370,10 @@ impl World {
                 self.told_overdue = false;
                 self.visit = match worker_now {
                     _ if !of_visit => visit,
-                    WorkerNow::StillThere { until } => visit.watch_on(until, self.now, &self.policy).visit,
-                    _ => visit.end_with_incident(SAM, self.now).visit,
+                    WorkerNow::StillThere { until } => {
+                        visit.watch_on(until, CLOSED, self.now, &self.policy).visit
+                    }
+                    _ => visit.end_with_incident(CLOSED, self.now).visit,
                 };
                 self.take(decision);
             }

@@ -15,6 +15,7 @@ use crate::support::{
     TestDb,
     app::{TestApp, WESTSHIRE, noon},
     fake_notify::FakeNotify,
+    fake_sms,
     fake_twilio::{self, FakeTwilio, TOKEN},
     on_both,
 };
@@ -274,6 +275,42 @@ on_both! {
         assert_eq!(phones.app.the_incident().await["owner"], Value::Null, "no receipt counts as a person");
         phones.app.work().await;
         phones.app.finish().await;
+    }
+
+    async fn f26_a_receipt_that_overtakes_our_own_mark_still_has_to_be_followed_by_another(db: TestDb) {
+        let twilio = FakeTwilio::start().await;
+        let environment = environment(&twilio.entry_with("twilio", ""));
+        let app = TestApp::with_providers(&db, &sam_by_text(), &environment, noon()).await;
+        app.person("ann").post("/visits", json!({"minutes": 30})).await.is_ok();
+        app.clock.advance(TimeDelta::minutes(40));
+        app.app.timer.round().await;
+        let phones = Phones { app, twilio, sent: std::cell::Cell::new(0) };
+        let outbox = &phones.app.app.outbox;
+        let mut sent = Vec::new();
+        for claimed in outbox.claim(phones.app.now(), 10).await.unwrap() {
+            sent.push(outbox.send(claimed).await);
+        }
+        assert_eq!(phones.receipt(SAM, "sent", None).await, 200);
+        outbox.mark(sent).await;
+        phones.app.pass(2).await;
+        assert_eq!(phones.mails_to_sam().await, 1);
+        phones.app.finish().await;
+    }
+
+    async fn a_gateway_that_counts_from_one_again_is_heard(db: TestDb) {
+        const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let gateway = format!(
+            r#"{{ name = "gateway", kind = "webhook", url = "http://127.0.0.1:9/", secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", inbound_secret = "{SECRET}" }}"#
+        );
+        let app = TestApp::with_providers(&db, WESTSHIRE, &environment(&gateway), noon()).await;
+        for text in ["IN 30", "IN 30", "SOS"] {
+            let event = json!({"type": "sms.received", "timestamp": "2026-01-14T12:00:00Z", "data": {"id": "1001", "from": ANN, "text": text}});
+            let (headers, body) = fake_sms::signed(SECRET, "evt", noon(), &event);
+            assert_eq!(post(&app, "/inbound/sms/webhook", headers, body).await.0, 200, "{text}");
+        }
+        assert_eq!(app.person("ann").get("/visits").await.body["visits"].as_array().unwrap().len(), 1);
+        assert_eq!(app.the_incident().await["kind"], "sos");
+        app.verify().await;
     }
 
     async fn a_receipt_in_time_keeps_the_next_channel_quiet(db: TestDb) {

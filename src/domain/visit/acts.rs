@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    Act, Alarm, Awaited, By, Deadline, Decision, Effect, EndedHow, ExtendTo, FURTHEST_AHEAD,
-    FURTHEST_FOR_ANOTHER, KnownBy, NotNow, Record, Report, Said, Shown, Visit, VisitState,
+    Act, Alarm, Awaited, By, Closed, Deadline, Decision, Effect, EndedHow, ExtendTo, FURTHEST_AHEAD,
+    FURTHEST_FOR_ANOTHER, KnownBy, NotNow, ReadAs, Record, Report, Said, Shown, Visit, VisitState,
 };
 use crate::{
     clock::Time,
@@ -54,8 +54,14 @@ impl Visit {
     }
 
     /// The incident closes with the worker still inside: watched until then, even if the visit had been ended meanwhile.
-    pub fn watch_on(mut self, until: Time, now: Time, policy: &Policy) -> Decision {
-        let body = json!({"by": "the incident's close", "was": self.state.as_str()});
+    pub fn watch_on(mut self, until: Time, closed: Closed, now: Time, policy: &Policy) -> Decision {
+        let body = match closed.read_as {
+            ReadAs::Close => json!({"by": "the incident's close", "was": self.state.as_str()}),
+            ReadAs::AnothersAct { known_by } => {
+                self.acted_by = Some(closed.by);
+                json!({"known_by": known_by})
+            }
+        };
         match &self.state {
             VisitState::GoingHome { .. } => {}
             VisitState::Begun { deadline, .. } => self.begin(until, deadline.number + 1, now, policy),
@@ -69,10 +75,14 @@ impl Visit {
     }
 
     /// Ends a visit with its incident.
-    pub fn end_with_incident(self, by: PersonId, now: Time) -> Decision {
+    pub fn end_with_incident(self, Closed { by, read_as }: Closed, now: Time) -> Decision {
+        let (how, known_by) = match read_as {
+            ReadAs::Close => (EndedHow::WithIncident, None),
+            ReadAs::AnothersAct { known_by } => (EndedHow::EndedForWorker, Some(known_by)),
+        };
         match &self.state {
             VisitState::Begun { .. } | VisitState::GoingHome { .. } | VisitState::Planned { .. } => {
-                Self { acted_by: Some(by), ..self }.ended(EndedHow::WithIncident, by, None, now)
+                Self { acted_by: Some(by), ..self }.ended(how, by, known_by, now)
             }
             _ => unchanged(self),
         }
