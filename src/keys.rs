@@ -9,9 +9,10 @@ use base64::{
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use uuid::Uuid;
 
 use crate::domain::{
-    ids::PersonId,
+    ids::{IncidentId, PersonId},
     pin::{DuressWord, Given, PinHash},
 };
 
@@ -57,6 +58,24 @@ impl ServerKey {
     /// The hash of a request body: bodies hold PINs and are not kept.
     pub fn body(&self, body: &[u8]) -> Vec<u8> {
         self.mac(b"body", &[body]).to_vec()
+    }
+
+    /// The end of an address that only this installation can have made: whose page it is, about which incident.
+    pub fn alarm_page(&self, incident: IncidentId, person: PersonId) -> String {
+        let tag: [u8; 16] = self.alarm_page_tag(incident, person);
+        URL_SAFE_NO_PAD.encode([incident.0.into_bytes(), person.0.into_bytes(), tag].concat())
+    }
+
+    /// Whose page that is; nothing, if this installation has not made it.
+    pub fn read_alarm_page(&self, end: &str) -> Option<(IncidentId, PersonId)> {
+        let bytes: [u8; 48] = URL_SAFE_NO_PAD.decode(end).ok()?.try_into().ok()?;
+        let id = |from: usize| Uuid::from_bytes(std::array::from_fn(|at| bytes[from + at]));
+        let (incident, person) = (IncidentId(id(0)), PersonId(id(16)));
+        bool::from(self.alarm_page_tag(incident, person).ct_eq(&bytes[32..])).then_some((incident, person))
+    }
+
+    fn alarm_page_tag(&self, incident: IncidentId, person: PersonId) -> [u8; 16] {
+        first_half(self.mac(b"alarm-page", &[incident.0.as_bytes(), person.0.as_bytes()]))
     }
 
     /// What tells one text from another with the same name, and does not give its words away.

@@ -243,6 +243,7 @@ impl Outbox {
         if claimed.lease_ends < now + delta(provider.timeout().min(self.lease)) {
             return Mark::TooLate;
         }
+        let page = self.page_of(message);
         let outgoing = Outgoing {
             id: message.id,
             channel: message.channel,
@@ -252,6 +253,7 @@ impl Outbox {
                 Channel::Sms => &message.short_text,
                 Channel::Email => &message.body,
             },
+            page: page.as_deref(),
             before: Before::of(claimed.tries),
             now,
         };
@@ -295,6 +297,13 @@ impl Outbox {
             Ok(Handed::Refused { reason, cause: _ }) => Mark::Refused { provider: name, reason },
             Err(_panic) => Mark::Poisoned,
         }
+    }
+
+    /// Where whoever is called by mail can answer.
+    fn page_of(&self, message: &Message) -> Option<String> {
+        let called = message.channel == Channel::Email && message.purpose.calls_to_act();
+        let (incident, person) = message.incident_id.zip(message.recipient_id).filter(|_| called)?;
+        Some(self.house.pages.as_ref()?.of(incident, person))
     }
 
     /// When the first of a channel's providers may be asked again; nothing, if one may be asked now, or there is none.

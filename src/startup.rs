@@ -6,7 +6,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{House, clocks},
+    app::{AlarmPages, House, clocks},
     clock::{Asked, Clock, DatabaseClock, Machine, WallClock},
     config::Config,
     domain::notice::Answering,
@@ -89,6 +89,11 @@ impl App {
         }
         let house = Arc::new(House {
             answering: if config.answering.by_text { Answering::ByText } else { Answering::InHomeward },
+            pages: config
+                .listen
+                .public_url
+                .as_ref()
+                .map(|url| AlarmPages { base: url.trim_end_matches('/').to_owned(), key: key.clone() }),
             operator: config.operator.email.clone(),
         });
         let seeker =

@@ -36,6 +36,23 @@ pub struct Actor {
     pub zone: Tz,
 }
 
+impl Actor {
+    /// Somebody who was found without a token: by their number, or by a page that is theirs. Whoever has no account acts as a
+    /// worker would, where they may at all.
+    pub fn found(caller: people::Caller) -> store::Result<Self> {
+        let zone = Tz::from_str(&caller.zone)
+            .map_err(|_| Error::inconsistent("organisation", "zone", caller.organisation_id))?;
+        Ok(Self {
+            organisation: caller.organisation_id,
+            person: caller.person_id,
+            team: caller.team_id,
+            role: caller.role.unwrap_or(Role::Worker),
+            name: caller.name,
+            zone,
+        })
+    }
+}
+
 /// Why a token does not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadToken {

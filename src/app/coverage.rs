@@ -25,6 +25,8 @@ use crate::{
 
 /// A simulation goes so far.
 pub const FIRST_HOUR: TimeDelta = TimeDelta::minutes(60);
+/// And no further than this: a ladder may call every second.
+const MOST_MOMENTS: usize = 200;
 
 /// About whom somebody asks, by id or by the key of the organisation's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +121,8 @@ impl Known {
     /// What would be said in the first hour.
     pub fn simulate(&self, worker: &Person, question: Question) -> Option<(&Version, Vec<Moment>)> {
         let version = self.ladder(worker, question.risk)?;
-        let moments = simulation::moments(worker, &version.ladder, &self.directory, question, FIRST_HOUR);
+        let mut moments = simulation::moments(worker, &version.ladder, &self.directory, question, FIRST_HOUR);
+        moments.truncate(MOST_MOMENTS);
         Some((version, moments))
     }
 }

@@ -151,18 +151,7 @@ async fn meant(tx: &mut Tx, callers: Vec<people::Caller>, command: &Command) -> 
             (false, Some(_)) => Is::WithAccount,
             (false, None) => Is::Outside,
         };
-        let zone = caller
-            .zone
-            .parse()
-            .map_err(|_| store::Error::inconsistent("organisation", "zone", caller.organisation_id))?;
-        let actor = Actor {
-            organisation: caller.organisation_id,
-            person: caller.person_id,
-            team: caller.team_id,
-            role: caller.role.unwrap_or(Role::Worker),
-            name: caller.name,
-            zone,
-        };
+        let actor = Actor::found(caller)?;
         let code = text::code_of_answer(command);
         let was_called = match &code {
             Some(code) => people::incident_of_code(tx, actor.person, code.as_str()).await?.is_some(),

@@ -3,6 +3,7 @@
 
 mod about;
 pub mod access;
+pub mod alarm_page;
 pub mod chases;
 pub mod clocks;
 mod codes;
@@ -25,15 +26,19 @@ pub mod tick;
 pub mod tokens;
 pub mod visits;
 
-use crate::domain::{
-    contact::Email,
-    incident,
-    notice::Answering,
-    past_visit::BadPast,
-    rights::Denied,
-    start::BadPlan,
-    visit::{self, VisitState},
-    wording::PinAnswer,
+use crate::{
+    domain::{
+        contact::Email,
+        ids::{IncidentId, PersonId},
+        incident,
+        notice::Answering,
+        past_visit::BadPast,
+        rights::Denied,
+        start::BadPlan,
+        visit::{self, VisitState},
+        wording::PinAnswer,
+    },
+    keys::ServerKey,
 };
 
 /// What cannot be worked on is looked at again after so long: meanwhile it holds up nobody.
@@ -47,8 +52,26 @@ pub type Outcome<T> = crate::store::Result<Result<T, Rejected>>;
 pub struct House {
     /// How people can answer a call.
     pub answering: Answering,
+    /// Where people find their page of an alarm; none, if nobody has said under which address we are reached.
+    pub pages: Option<AlarmPages>,
     /// Who mends what only a person can mend.
     pub operator: Option<Email>,
+}
+
+/// The addresses of the pages on which people answer a call that came by mail (row E10).
+#[derive(Debug, Clone)]
+pub struct AlarmPages {
+    /// The address under which we are reached, without a slash at its end.
+    pub base: String,
+    /// What they are made under.
+    pub key: ServerKey,
+}
+
+impl AlarmPages {
+    /// Somebody's page of an alarm.
+    pub fn of(&self, incident: IncidentId, person: PersonId) -> String {
+        format!("{}/alarm/{}", self.base, self.key.alarm_page(incident, person))
+    }
 }
 
 /// Why a person was refused.

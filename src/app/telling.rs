@@ -13,7 +13,9 @@ use crate::{
         ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
         incident::{Holder, Incident, IncidentState, Kind, Opened, Round, Told, Why},
         ladder::Recipient,
-        notice::{Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Purpose, Reader, SosCall},
+        notice::{
+            Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Page, Purpose, Reader, SosCall,
+        },
         people::{Directory, Person},
         visit::{Awaited, Missed, Visit},
         wording::{English, LISTED_IN_ONE_TEXT, Text, Wording},
@@ -61,6 +63,7 @@ impl Telling<'_> {
             reader,
             code,
             answering: self.house.answering,
+            page: Page::None,
             now: self.now,
             zone: self.directory.zone,
         }
@@ -220,7 +223,9 @@ impl Telling<'_> {
                         lists.entry(key).or_default().push(listed);
                         continue;
                     }
-                    let text = English.notice(&notice, &self.facts(reader(person), Some(code.clone())));
+                    let page = if self.house.pages.is_some() { Page::Below } else { Page::None };
+                    let facts = Facts { page, ..self.facts(reader(person), Some(code.clone())) };
+                    let text = English.notice(&notice, &facts);
                     let purpose = match which {
                         Call::First => Purpose::FirstAlarm,
                         Call::Again => Purpose::Alarm,
@@ -524,6 +529,7 @@ async fn tell_addresses(
         reader: Reader::Staff,
         code: None,
         answering: house.answering,
+        page: Page::None,
         now,
         zone: chrono_tz::UTC,
     };

@@ -76,7 +76,7 @@ impl GovukNotify {
 
     /// The template that every message goes by.
     pub fn template(&self) -> Result<Uuid, Complaint> {
-        let message = "must be the id of a template whose text is ((message)), for mail with the subject ((subject)): make it in Notify and copy its id";
+        let message = "must be the id of a template whose text is ((message)), for mail with the subject ((subject)) and ((link)) below the message: make it in Notify and copy its id";
         self.template_id.parse().map_err(|_| Complaint::new("template_id", message))
     }
 

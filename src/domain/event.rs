@@ -189,6 +189,8 @@ pub enum Door {
     Sms,
     /// What a provider says of a message.
     Receipt,
+    /// Somebody's page of an alarm, to which a mail leads.
+    AlarmPage,
 }
 
 /// Something that happened, before it has its place in a chain.

@@ -364,6 +364,15 @@ pub enum Answering {
     InHomeward,
 }
 
+/// Whether a mail that calls somebody leads to a page of their own, where they answer with their code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// Below the words.
+    Below,
+    /// There is none.
+    None,
+}
+
 /// Who reads it (row E10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
@@ -388,6 +397,8 @@ pub struct Facts {
     pub code: Option<String>,
     /// How they can answer.
     pub answering: Answering,
+    /// Whether a mail leads to a page where they can.
+    pub page: Page,
     /// Now.
     pub now: Time,
     /// The zone that times are written in.

@@ -1,5 +1,6 @@
 //! The HTTP door: JSON API, its description, health.
 
+mod alarm_page;
 pub mod api;
 mod auth;
 mod body;
@@ -78,6 +79,7 @@ pub fn router(site: Site) -> Router {
         )
         .route("/inbound/sms/{kind}", post(inbound::text))
         .route("/receipts/{provider}", post(inbound::receipt))
+        .route("/alarm/{page}", get(alarm_page::show).post(alarm_page::answer))
         .route("/problems/{slug}", get(explain))
         .route("/healthz", get(health::alive))
         .route("/healthz/{nonce}", get(health::prove))

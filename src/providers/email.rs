@@ -3,6 +3,8 @@
 //! Connections are kept here and not in lettre's pool: that one takes back a connection whose send was cut short by a
 //! time-out, in the middle of a dialogue, and the next mail would read the answers to the last and count as accepted.
 
+mod html;
+
 use std::{
     fmt,
     sync::{Mutex, PoisonError},
@@ -12,8 +14,8 @@ use std::{
 use lettre::{
     Address, Message,
     message::{
-        Mailbox,
-        header::{ContentType, HeaderName, HeaderValue},
+        Mailbox, MultiPart, MultiPartKind, SinglePart,
+        header::{HeaderName, HeaderValue},
     },
     transport::smtp::{
         Error,
@@ -42,6 +44,11 @@ const KEPT: usize = 16;
 const OUR_FAULT: [&str; 4] = ["530", "534", "535", "538"];
 /// What the enhanced codes (RFC 3463) begin with that tell of the mailbox. Without one 550 may be about anything.
 const NO_MAILBOX: &str = "5.1.";
+
+/// The words, and below them the page.
+fn plain(mail: &Outgoing<'_>) -> String {
+    mail.page.map_or_else(|| mail.body.to_owned(), |page| format!("{}\n\n{page}\n", mail.body))
+}
 
 /// A mail server.
 pub struct Smtp {
@@ -116,8 +123,13 @@ impl Smtp {
             .message_id(Some(format!("<{}@{}>", outgoing.id, self.from.email.domain())))
             .date(SystemTime::from(outgoing.now))
             .raw_header(automatic)
-            .header(ContentType::TEXT_PLAIN)
-            .body(outgoing.body.to_owned())
+            .multipart(
+                MultiPart::builder()
+                    .kind(MultiPartKind::Alternative)
+                    .boundary(outgoing.id.to_string())
+                    .singlepart(SinglePart::plain(plain(outgoing)))
+                    .singlepart(SinglePart::html(html::of(outgoing))),
+            )
             .map_err(|_| refused(Cause::Other, "cannot be written as a mail"))
     }
 

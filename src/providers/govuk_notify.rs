@@ -1,4 +1,4 @@
-//! GOV.UK Notify, for texts and for mail, by one template each: `((message))`, and for mail `((subject))` too.
+//! GOV.UK Notify, for texts and for mail, by one template each: `((message))`, and for mail `((subject))` and `((link))` too.
 //!
 //! Notify sends twice what it is asked for twice. So before a message is handed over again after an answer that did not come,
 //! it is looked up by our name for it.
@@ -86,6 +86,8 @@ struct Mail<'m> {
 struct MailWords<'m> {
     subject: &'m str,
     message: &'m str,
+    /// Apart from the words, which lose their links. Empty where there is none: a placeholder must not be missing.
+    link: &'m str,
 }
 
 #[derive(Deserialize)]
@@ -160,6 +162,7 @@ impl GovukNotify {
             personalisation: MailWords {
                 subject: &message.subject.replace(char::is_control, " "),
                 message: message.body,
+                link: message.page.unwrap_or_default(),
             },
             reference: message.id,
             email_reply_to_id: self.sender,

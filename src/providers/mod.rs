@@ -41,6 +41,8 @@ pub struct Outgoing<'m> {
     pub subject: &'m str,
     /// The text.
     pub body: &'m str,
+    /// The page that a mail leads to.
+    pub page: Option<&'m str>,
     /// What has become of it before this try.
     pub before: Before,
     /// When this try is made.

@@ -46,6 +46,7 @@ fn outgoing(channel: Channel, address: &str) -> Outgoing<'_> {
         address,
         subject: "Réf 1\r\nBcc: x@example.org",
         body: "Ann is overdue – act",
+        page: None,
         before: Before::Nothing,
         now,
     }
@@ -152,7 +153,7 @@ fn mail_server(scripts: Vec<Smtp>, tls: &str, timeout: &str) -> (Arc<Entry>, mps
 }
 
 fn mail() -> Outgoing<'static> {
-    outgoing(Channel::Email, "ann@example.org")
+    Outgoing { page: Some("https://h.example.org/alarm/x"), ..outgoing(Channel::Email, "ann@example.org") }
 }
 
 #[tokio::test]
@@ -164,19 +165,45 @@ async fn a_mail_carries_our_name_for_it_and_connections_are_used_again() {
     let seen = seen.recv().unwrap();
     assert_eq!(seen.matches("EHLO").count(), 1);
     let first = &seen[seen.find("From:").unwrap()..seen.find("NOOP").unwrap()];
-    insta::assert_snapshot!(first.trim_end(), @"
+    insta::assert_snapshot!(first.trim_end(), @r#"
     From: Homeward <alarm@example.org>
     To: ann@example.org
     Subject: =?utf-8?b?UsOpZg==?= 1  Bcc: x@example.org
     Message-ID: <00000000-0000-0000-0000-000000000007@example.org>
     Date: Sat, 21 Nov 2026 09:00:00 +0000
     Auto-Submitted: auto-generated
+    MIME-Version: 1.0
+    Content-Type: multipart/alternative;
+     boundary="00000000-0000-0000-0000-000000000007"
+
+    --00000000-0000-0000-0000-000000000007
     Content-Type: text/plain; charset=utf-8
     Content-Transfer-Encoding: quoted-printable
 
     Ann is overdue =E2=80=93 act
+
+    https://h.example.org/alarm/x
+
+    --00000000-0000-0000-0000-000000000007
+    Content-Type: text/html; charset=utf-8
+    Content-Transfer-Encoding: quoted-printable
+
+    <!doctype html>
+    <html lang=3D"en">
+    <head><meta charset=3D"utf-8"><title>Homeward</title></head>
+    <body style=3D"font-family: Arial, Helvetica, sans-serif; font-size: 16px; =
+    line-height: 1.4; color: #0b0c0c">
+    <p>Ann is overdue =E2=80=93 act</p>
+    <p><a href=3D"https://h.example.org/alarm/x" style=3D"font-weight: bold">Op=
+    en the alarm</a></p>
+    <p>Or copy this address: https://h.example.org/alarm/x</p>
+    </body>
+    </html>
+
+    --00000000-0000-0000-0000-000000000007--
+
     .
-    ");
+    "#);
 }
 
 #[tokio::test]

@@ -38,6 +38,9 @@ const NAME: &str = "SELECT name FROM person WHERE id = $1 AND organisation_id = 
 const CALLERS_ANY_ORG: &str =
     "SELECT p.id AS person_id, p.organisation_id, p.team_id, p.role, p.name, p.has_left, o.zone
      FROM person p JOIN organisation o ON o.id = p.organisation_id WHERE p.phone = $1 ORDER BY p.id";
+const CALLER_ANY_ORG: &str =
+    "SELECT p.id AS person_id, p.organisation_id, p.team_id, p.role, p.name, p.has_left, o.zone
+     FROM person p JOIN organisation o ON o.id = p.organisation_id WHERE p.id = $1";
 const CONTACTS: &str =
     "SELECT c.person_id, c.contact_id FROM emergency_contact c JOIN person p ON p.id = c.person_id
      WHERE p.organisation_id = $1 ORDER BY c.person_id, c.position";
@@ -309,6 +312,11 @@ pub struct Caller {
 /// Everybody whose number it is.
 pub async fn callers_any_org(tx: &mut Tx, phone: &Phone) -> Result<Vec<Caller>> {
     Ok(both!(tx, |c| sqlx::query_as(CALLERS_ANY_ORG).bind(phone).fetch_all(c).await?))
+}
+
+/// Somebody whose page it is.
+pub async fn caller_any_org(tx: &mut Tx, person: PersonId) -> Result<Option<Caller>> {
+    Ok(both!(tx, |c| sqlx::query_as(CALLER_ANY_ORG).bind(person).fetch_optional(c).await?))
 }
 
 /// The code by which a person speaks of an incident, if the ladder has called them about it.

@@ -12,6 +12,7 @@
 
 mod act_table;
 mod alarm;
+mod alarm_page;
 mod commands;
 mod coverage;
 mod deadlines;

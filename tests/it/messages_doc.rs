@@ -11,7 +11,7 @@ use homeward::domain::{
     contact::{Channel, Phone},
     follow_up::FollowUpKind,
     incident::{Kind, Outcome},
-    notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Reader, SosCall},
+    notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Page, Reader, SosCall},
     reply::{Besides, Next, Reply},
     visit::{Alarm, Awaited, KnownBy, Missed, Reminder, Report, Risk},
     wording::{Doing, English, PinAnswer, PinRefused, Wording, sms},
@@ -369,6 +369,7 @@ fn facts(reader: Reader, answering: Answering) -> Facts {
         reader,
         code: Some(s("K7QF")),
         answering,
+        page: Page::None,
         now: now(),
         zone: ZONE,
     }

@@ -16,7 +16,7 @@ use homeward::{
             Police, Review, Rules, Told, WorkerNow,
         },
         ladder::{Ladder, Recipient},
-        notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Reader, SosCall},
+        notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Page, Reader, SosCall},
         people::{Directory, Person, Role, Team},
         policy::Policy,
         start::{Departure, Start, Whose},
@@ -572,6 +572,7 @@ proptest! {
             reader: if outside { Reader::Outside } else { Reader::Staff },
             code: Some("K7QF".into()),
             answering: if by_text { Answering::ByText } else { Answering::InHomeward },
+            page: Page::Below,
             now,
             zone: chrono_tz::Europe::London,
         };

@@ -277,6 +277,7 @@ fn text<'m>(address: &'m str, body: &'m str) -> Outgoing<'m> {
         address,
         subject: "",
         body,
+        page: None,
         before: Before::Nothing,
         now: noon(),
     }

@@ -3,7 +3,7 @@
 use super::{Text, sms};
 use crate::domain::{
     local_time::written,
-    notice::{Again, Answering, Facts, Listed, Overdue, SosCall},
+    notice::{Again, Answering, Facts, Listed, Overdue, Page, SosCall},
     visit::{Awaited, Missed, Risk},
 };
 
@@ -53,6 +53,7 @@ pub(super) fn overdue_staff(overdue: &Overdue, facts: &Facts) -> Text {
         Answering::ByText => format!("Reply ACK {code} to take it, NO {code} if you cannot."),
         Answering::InHomeward => format!("Take it in Homeward: {code}."),
     };
+    let by_mail = answer_by_mail(facts);
     let again = why_again(&overdue.again);
     let worker = facts.worker.as_str();
     let sms = sms::with_names([worker], |[worker]| {
@@ -63,7 +64,7 @@ pub(super) fn overdue_staff(overdue: &Overdue, facts: &Facts) -> Text {
         String::new(),
         format!("1. Ring {worker}{}.", facts.worker_phone.as_ref().map_or_else(String::new, |phone| format!(" on {phone}"))),
         "2. No answer: ring 999 (danger) or 101, and say who, where and since when. The place and what is known of it stand in Homeward with the incident.".into(),
-        format!("3. Take the alarm, so that the others know. {answer}"),
+        format!("3. Take the alarm, so that the others know: {by_mail}"),
         "4. When you have spoken to them or seen them, close it: how it ended, how you know, where they are now.".into(),
         String::new(),
     ];
@@ -118,10 +119,7 @@ pub(super) fn sos_staff(call: &SosCall, facts: &Facts) -> Text {
             }
         }
     });
-    let answer = match facts.answering {
-        Answering::ByText => format!("reply ACK {code}, or NO {code} if you cannot."),
-        Answering::InHomeward => format!("take it in Homeward: {code}."),
-    };
+    let answer = answer_by_mail(facts);
     let mut mail = vec![
         match &call.found_by {
             None => format!("{worker} called for help at {at}."),
@@ -157,10 +155,7 @@ pub(super) fn duress_staff(call: &SosCall, facts: &Facts) -> Text {
             ),
         }
     });
-    let answer = match facts.answering {
-        Answering::ByText => format!("reply ACK {code}, or NO {code} if you cannot."),
-        Answering::InHomeward => format!("take it in Homeward: {code}."),
-    };
+    let answer = answer_by_mail(facts);
     let mut mail = vec![
         format!("{worker} gave the duress sign at {at}: they act under threat, and somebody may hold their phone."),
         String::new(),
@@ -173,6 +168,36 @@ pub(super) fn duress_staff(call: &SosCall, facts: &Facts) -> Text {
     mail.extend(said_again(&call.again, worker));
     mail.push(NO_CENTRE.into());
     Text { sms, subject: what(worker), mail: mail.join("\n") }
+}
+
+/// How somebody who reads a mail takes the alarm, and where they read the place (row E10).
+fn answer_by_mail(facts: &Facts) -> String {
+    let code = facts.code.as_deref().unwrap_or_default();
+    let by_text = match facts.answering {
+        Answering::ByText => {
+            format!(
+                "text ACK {code} from your phone, or NO {code} if you cannot; WHERE {code} tells the place"
+            )
+        }
+        Answering::InHomeward => format!("take it in Homeward: {code}"),
+    };
+    match facts.page {
+        Page::Below => {
+            format!("open the page below and give your code {code}; it tells the place, too. Or {by_text}.")
+        }
+        Page::None => format!("{by_text}."),
+    }
+}
+
+/// The same for an outside contact, who is told no place.
+fn contacts_answer_by_mail(facts: &Facts) -> String {
+    let code = facts.code.as_deref().unwrap_or_default();
+    match facts.page {
+        Page::Below => {
+            format!(" Say on the page below whether you are trying, with your code {code}.")
+        }
+        Page::None => how_to_answer(facts),
+    }
 }
 
 /// Whom an outside contact rings with what they know.
@@ -197,6 +222,7 @@ pub(super) fn sos_outside(call: &SosCall, facts: &Facts) -> Text {
     let sms = sms::with_names([worker], |[worker]| {
         format!("{worker} called for help {at}. In danger: 999. Know where they are? Ring {duty}.{answer}")
     });
+    let answer = contacts_answer_by_mail(facts);
     let mail = format!(
         "{worker} called for help at {at}.\n\nIf you are with them and they are in danger, ring 999. If you know where they are or hear from them, ring {duty}.{answer}\n\n{NO_CENTRE}"
     );
@@ -212,6 +238,7 @@ pub(super) fn overdue_outside(overdue: &Overdue, facts: &Facts) -> Text {
             "{worker} has not been in touch since {missed}. Please try to reach them, then ring {duty}.{answer}"
         )
     });
+    let answer = contacts_answer_by_mail(facts);
     let mail = format!(
         "{worker} was expected to be in touch by {missed} and has not been.\n\nPlease try to reach them, then ring {duty} and say what you found.{answer}\n\n{NO_CENTRE}"
     );

@@ -3,6 +3,7 @@
 mod english;
 mod english_calls;
 mod english_replies;
+pub mod html;
 pub mod sms;
 
 use std::fmt;

@@ -26,7 +26,7 @@ use crate::{
     http::{
         Site,
         body::{Body, parse},
-        problem::Problem,
+        problem::{Kind as Because, Problem},
     },
 };
 
@@ -135,10 +135,11 @@ pub(super) async fn show(
     };
     let whom = whom(query.team, query.worker, &actor)?;
     let known = cases::known_to(&mut site.db.read().await?, &actor, &whom).await??;
-    let workers: Vec<_> = known
-        .workers()
-        .map(|worker| workers_coverage(&known, worker, &known.coverage(worker, at), at))
-        .collect();
+    let of_all = move || {
+        let of = |worker| workers_coverage(&known, worker, &known.coverage(worker, at), at);
+        known.workers().map(of).collect::<Vec<_>>()
+    };
+    let workers = beside(of_all).await?;
     let count = |worker: &WorkersCoverageView| {
         worker.gaps.len() + worker.ladders.iter().map(|covered| covered.gaps.len()).sum::<usize>()
     };
@@ -263,8 +264,14 @@ pub(super) async fn simulate(
     let whom = whom(team, worker, &actor)?;
     let question = Question { kind: kind.unwrap_or(Kind::Overdue), risk, at };
     let known = cases::known_to(&mut site.db.read().await?, &actor, &whom).await??;
-    let workers = known.workers().map(|worker| simulated(&known, worker, question)).collect();
+    let of_all = move || known.workers().map(|worker| simulated(&known, worker, question)).collect();
+    let workers = beside(of_all).await?;
     Ok(Reply::ok(&SimulationView { missed: at, kind: question.kind, risk, workers }).into_response())
+}
+
+/// A question about many people may take a while: alarms do not wait for it.
+async fn beside<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(question).await.map_err(|_| Problem::of(Because::Fault))
 }
 
 fn simulated(known: &Known, worker: &Person, question: Question) -> SimulatedView {

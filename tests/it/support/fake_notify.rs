@@ -224,7 +224,7 @@ fn read(kind: &str, body: &[u8]) -> Result<Accepted, String> {
     let mut text = |name: &str| body.remove(name).and_then(|value| value.as_str().map(str::to_owned));
     let (address, template, names) = match kind {
         "sms" => ("phone_number", TEXT_TEMPLATE, &["message"][..]),
-        _ => ("email_address", MAIL_TEMPLATE, &["subject", "message"][..]),
+        _ => ("email_address", MAIL_TEMPLATE, &["subject", "message", "link"][..]),
     };
     if text("template_id").as_deref() != Some(template) {
         return Err("another template".into());

@@ -1,0 +1,143 @@
+//! Somebody's own page of an alarm. Plain: it has to work in any browser, on any phone, and needs nothing else.
+
+use std::sync::Arc;
+
+use axum::{
+    Form,
+    extract::{Path, State, rejection::FormRejection},
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use serde::Deserialize;
+
+use super::Site;
+use crate::{
+    app::alarm_page::{self as cases, Answered, Deed, Reader, Shown},
+    domain::wording::html::escaped,
+    store::{Lane, Tx},
+};
+
+/// Nothing from elsewhere, no script, and its form goes nowhere else.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const STYLE: &str = "body{font:19px/1.4 Arial,Helvetica,sans-serif;color:#0b0c0c;max-width:34em;margin:1.5em auto;padding:0 1em}\
+input{font:inherit;width:6em;padding:.3em;border:2px solid #0b0c0c;text-transform:uppercase}\
+button{display:block;font:inherit;font-weight:bold;width:100%;margin:.8em 0;padding:.6em;border:2px solid #0b0c0c;background:#f3f2f1;color:#0b0c0c}\
+button.first{background:#00703c;border-color:#00703c;color:#fff}\
+:focus{outline:3px solid #fd0;outline-offset:0}\
+.said{border:4px solid #1d70b8;padding:.8em 1em;font-weight:bold}";
+
+/// What its form sends.
+#[derive(Deserialize)]
+pub(super) struct Said {
+    code: String,
+    what: String,
+}
+
+/// Shows it, and does nothing.
+pub(super) async fn show(State(site): State<Site>, Path(end): Path<String>) -> Response {
+    let Some(whose) = site.key.read_alarm_page(&end) else { return nothing_here() };
+    let found = site.db.look(async move |tx: &mut Tx| cases::show(tx, whose).await).await;
+    match found {
+        Ok(Some(shown)) => page(StatusCode::OK, &shown, None),
+        Ok(None) => nothing_here(),
+        Err(error) => not_now(&error),
+    }
+}
+
+/// Does what is said on it, with the code.
+pub(super) async fn answer(
+    State(site): State<Site>,
+    Path(end): Path<String>,
+    said: Result<Form<Said>, FormRejection>,
+) -> Response {
+    let Some(whose) = site.key.read_alarm_page(&end) else { return nothing_here() };
+    let (house, key, now) = (Arc::clone(&site.house), site.key.clone(), site.clock.now());
+    let read = said.ok().and_then(|Form(said)| Some((said.code, deed(&said.what)?)));
+    let case = async move |tx: &mut Tx| {
+        let answered = match &read {
+            Some((code, deed)) => cases::answer(tx, &house, &key, whose, (code, *deed), now).await?,
+            None => Some(Answered::WrongCode),
+        };
+        Ok(cases::show(tx, whose).await?.zip(answered))
+    };
+    match site.db.write_in(Lane::Urgent, case).await {
+        Ok(Some((shown, Answered::Said(words)))) => page(StatusCode::OK, &shown, Some(&words)),
+        Ok(Some((shown, Answered::WrongCode))) => page(
+            StatusCode::FORBIDDEN,
+            &shown,
+            Some("Nothing was done: that is not the code in the message that led you here. Type it again."),
+        ),
+        Ok(None) => nothing_here(),
+        Err(error) => not_now(&error),
+    }
+}
+
+fn deed(what: &str) -> Option<Deed> {
+    match what {
+        "take" => Some(Deed::Take),
+        "cannot" => Some(Deed::Cannot),
+        "where" => Some(Deed::Where),
+        "not-safe" => Some(Deed::NotSafe),
+        _ => None,
+    }
+}
+
+fn page(status: StatusCode, Shown { worker, open, reader }: &Shown, said: Option<&str>) -> Response {
+    let worker = escaped(worker);
+    let said = said
+        .map_or_else(String::new, |said| format!("<p class=\"said\" role=\"alert\">{}</p>", escaped(said)));
+    let rest = if *open {
+        let buttons: &[(&str, &str)] = match reader {
+            Reader::Staff => &[
+                ("take", "I take this alarm"),
+                ("where", "Show the place and the last contact"),
+                ("cannot", "I cannot take it"),
+                ("not-safe", "They are NOT safe"),
+            ],
+            Reader::Outside => &[
+                ("take", "I am trying to reach them"),
+                ("cannot", "I cannot"),
+                ("not-safe", "They are NOT safe"),
+            ],
+        };
+        let button = |(at, (what, words)): (usize, &(&str, &str))| {
+            let class = if at == 0 { " class=\"first\"" } else { "" };
+            format!("<button{class} name=\"what\" value=\"{what}\">{words}</button>")
+        };
+        let buttons: String = buttons.iter().enumerate().map(button).collect();
+        format!(
+            "<form method=\"post\"><p><label for=\"code\">Your code, from the message</label><br>\
+             <input id=\"code\" name=\"code\" required maxlength=\"8\" autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\"></p>{buttons}</form>\
+             <p>In danger now: ring 999. Homeward is no alarm receiving centre.</p>"
+        )
+    } else {
+        "<p>This alarm is over. There is nothing for you to do.</p>".to_owned()
+    };
+    html(status, &format!("<h1>Alarm about {worker}</h1>{said}{rest}"))
+}
+
+fn nothing_here() -> Response {
+    html(
+        StatusCode::NOT_FOUND,
+        "<h1>Nothing here</h1><p>This address leads to no alarm of yours. Copy all of it from the message, or answer by text. \
+         In danger now: ring 999.</p>",
+    )
+}
+
+fn not_now(error: &crate::store::Error) -> Response {
+    tracing::error!(%error, "an alarm's page could not be had");
+    html(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "<h1>That did not work</h1><p>It is not known whether it was done. Try again in a few seconds, or answer by text. \
+         In danger now: ring 999.</p>",
+    )
+}
+
+fn html(status: StatusCode, body: &str) -> Response {
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
+         <title>Homeward: alarm</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
+    );
+    (status, [(header::CONTENT_SECURITY_POLICY, POLICY)], Html(page)).into_response()
+}
