@@ -1,6 +1,6 @@
 //! From what was decided to the messages that say it: who reads it, where, in which words, under which code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     House,
@@ -43,8 +43,27 @@ pub(super) struct Subject {
     pub(super) incident: Option<IncidentId>,
 }
 
-/// First calls to staff that one tick has for the same person after an outage: they go as lists (row E12).
+/// First calls to staff that one tick has for the same person: they go as lists (rows D5, E12).
 pub(super) type Lists = BTreeMap<(OrganisationId, PersonId), Vec<Listed>>;
+
+/// From so many first calls in one tick on, somebody is called by lists: networks block a number that sends many texts at once.
+const TOGETHER_FROM: usize = 4;
+
+/// Whose first calls of one tick go as lists.
+#[derive(Debug, Default)]
+pub(super) struct Crowd(BTreeSet<PersonId>);
+
+impl Crowd {
+    /// After an outage everybody's; else theirs who are called about many.
+    pub(super) fn of(codes: &Codes, opened: Opened) -> Self {
+        let mut calls: BTreeMap<PersonId, usize> = BTreeMap::new();
+        for ((_, person), drawn) in codes {
+            *calls.entry(*person).or_default() += usize::from(drawn.which == Call::First);
+        }
+        let from = if opened == Opened::AfterOutage { 1 } else { TOGETHER_FROM };
+        Self(calls.into_iter().filter(|(_, calls)| *calls >= from).map(|(person, _)| person).collect())
+    }
+}
 
 impl Telling<'_> {
     fn facts(&self, reader: Reader, code: Option<String>) -> Facts {
@@ -164,16 +183,16 @@ impl Telling<'_> {
         round: &Round,
     ) -> store::Result<()> {
         let codes = codes::draw(tx, called_by(incident, round), self.now).await?;
-        self.call_by(tx, (incident, visit, round), &codes, None).await
+        self.call_by(tx, (incident, visit, round), &codes, (&Crowd::default(), &mut Lists::new())).await
     }
 
-    /// The same, with codes that were drawn before. First calls to staff after an outage go into `lists`.
+    /// The same, with codes that were drawn before. First calls to staff who are a crowd go into lists.
     pub(super) async fn call_by(
         &self,
         tx: &mut Tx,
         (incident, visit, round): (&Incident, Option<&Visit>, &Round),
         codes: &Codes,
-        mut lists: Option<&mut Lists>,
+        (crowd, lists): (&Crowd, &mut Lists),
     ) -> store::Result<()> {
         let name = |id| self.directory.name_of(id).to_owned();
         let again = match round.why {
@@ -212,10 +231,7 @@ impl Telling<'_> {
                 Recipient::Person(id) => {
                     let Some(person) = self.directory.person(*id) else { continue };
                     let Some(Drawn { code, which }) = codes.get(&(incident.id, *id)) else { continue };
-                    let listed = *which == Call::First
-                        && incident.opened == Opened::AfterOutage
-                        && !person.is_outside();
-                    if let (true, Some(lists)) = (listed, lists.as_deref_mut()) {
+                    if *which == Call::First && crowd.0.contains(id) && !person.is_outside() {
                         let worker = self.directory.name_of(self.worker).into();
                         let key = (incident.organisation, *id);
                         let missed = missed(incident);
@@ -443,7 +459,7 @@ pub(super) async fn send_lists(
     tx: &mut Tx,
     house: &House,
     directories: &BTreeMap<OrganisationId, &Directory>,
-    lists: Lists,
+    (lists, opened): (Lists, Opened),
     now: Time,
 ) -> store::Result<()> {
     for ((organisation, person), workers) in lists {
@@ -454,8 +470,8 @@ pub(super) async fn send_lists(
         let texts = workers.chunks(LISTED_IN_ONE_TEXT).map(|part| (Channel::Sms, part));
         for (channel, workers) in texts.chain([(Channel::Email, workers.as_slice())]) {
             let names: Vec<_> = workers.iter().map(|listed| listed.incident.to_string()).collect();
-            let occasion = Occasion::new(format!("outage/{}/to/{}", names.join("/"), person.id));
-            let text = English.notice(&Notice::OverdueList { workers: workers.to_vec() }, &facts);
+            let occasion = Occasion::new(format!("list/{}/to/{}", names.join("/"), person.id));
+            let text = English.notice(&Notice::OverdueList { workers: workers.to_vec(), opened }, &facts);
             let list = message(person, channel, text, Subject::default(), &occasion, Purpose::FirstAlarm);
             let Some(list) = list else { continue };
             messages::queue(tx, organisation, std::slice::from_ref(&list), now).await?;

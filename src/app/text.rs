@@ -18,7 +18,7 @@ use crate::{
         command::{CarrierWord, Code, Command, Going, Longer, Until, Why, masked},
         event::{EventKind, NewEvent},
         ids::{IncidentId, OrganisationId, PersonId, VisitId},
-        incident::{Incident, Kind},
+        incident::{Incident, IncidentState, Kind},
         local_time::Meant,
         notice::Notice,
         people::Directory,
@@ -28,7 +28,7 @@ use crate::{
         visit::{Details, ExtendTo, Said, Visit, VisitState},
     },
     keys::ServerKey,
-    store::{self, Trace, Tx, incidents as incident_rows, people, pins, visits},
+    store::{self, Trace, Tx, incidents as incident_rows, messages, people, pins, visits},
 };
 
 /// Who sends it.
@@ -375,9 +375,44 @@ impl Text<'_> {
         Ok(running.iter().filter_map(Visit::watched_till).min())
     }
 
+    /// Takes all that one list named and that nobody has: never a call for help, and nothing that it did not name (row D5).
+    async fn take_all(&self, tx: &mut Tx, code: &Code) -> store::Result<Reply> {
+        let (actor, trace) = (self.actor, self.trace);
+        let calls = people::open_calls_of(tx, actor.person).await?;
+        let Some(call) = calls.iter().find(|call| call.code == code.as_str()) else {
+            return Ok(Reply::WhichList);
+        };
+        let named = messages::listed_with(tx, actor.organisation, actor.person, call.incident).await?;
+        let (mut workers, mut until, mut not_taken) = (Vec::new(), None, 0);
+        for id in named {
+            let Some(open) = calls.iter().find(|call| call.incident == id) else { continue };
+            let found = incident_rows::find(tx, actor.organisation, id).await?;
+            let is_free = |incident: &Incident| incident.kind == Kind::Overdue && incident.calls();
+            if !found.as_ref().is_some_and(is_free) {
+                // Already theirs, or somebody else's, or more than a list says by now.
+                not_taken += usize::from(found.is_some_and(|found| found.owner() != Some(actor.person)));
+                continue;
+            }
+            match incidents::act(tx, self.house, actor, id, Deed::Acknowledge, trace).await? {
+                Ok(incident) => {
+                    workers.push(open.worker.clone());
+                    until = until.into_iter().chain([waits_until(&incident)]).min();
+                }
+                Err(_refused) => not_taken += 1,
+            }
+        }
+        Ok(match until {
+            Some(until) => Reply::TakenAll { workers, until, not_taken },
+            None => Reply::WhichList,
+        })
+    }
+
     /// What somebody answers who was called; `None`: it is not such an answer.
     async fn of_responder(&self, tx: &mut Tx, command: &Command) -> store::Result<Option<Reply>> {
         let (actor, trace) = (self.actor, self.trace);
+        if let Command::AckAll { code: Some(code) } = command {
+            return self.take_all(tx, code).await.map(Some);
+        }
         let about = match codes(command) {
             None => return Ok(None),
             Some((word, code)) => match find(tx, actor.person, word, code.as_ref()).await? {
@@ -519,7 +554,7 @@ async fn find(
         return Ok(Found::Reply(Reply::Who { open }));
     }
     if word == "ACK ALL" {
-        return Ok(Found::Reply(Reply::EachCode));
+        return Ok(Found::Reply(Reply::WhichList));
     }
     if let Some(call) = code.and_then(|code| calls.iter().find(|call| call.code == code.as_str())) {
         return Ok(Found::Open(call.incident));
@@ -532,13 +567,18 @@ async fn find(
     Ok(Found::Reply(if over { Reply::AlarmOver { open } } else { Reply::WhichAlarm { word, open } }))
 }
 
+/// Until when somebody has an alarm, or when it ended.
+fn waits_until(incident: &Incident) -> Time {
+    match &incident.state {
+        IncidentState::Open { holder, .. } => holder.waits_until(),
+        IncidentState::Closed { closing, .. } => closing.at,
+    }
+}
+
 fn answered(directory: &Directory, incident: &Incident, person: PersonId, deed: &Deed) -> Reply {
     let worker = directory.name_of(incident.subject).to_owned();
     let phone = directory.person(incident.subject).and_then(|subject| subject.phone.clone());
-    let until = match &incident.state {
-        crate::domain::incident::IncidentState::Open { holder, .. } => holder.waits_until(),
-        crate::domain::incident::IncidentState::Closed { closing, .. } => closing.at,
-    };
+    let until = waits_until(incident);
     match (deed, incident.owner()) {
         (Deed::Acknowledge, Some(owner)) if owner == person => {
             Reply::Taken { worker, phone, kind: incident.kind, until }

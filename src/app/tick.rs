@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     House, MOVED_ASIDE, codes, incidents,
-    telling::{Lists, Telling, called_by, send_lists, tell_of_stuck_deadline},
+    telling::{Crowd, Lists, Telling, called_by, send_lists, tell_of_stuck_deadline},
 };
 use crate::{
     clock::Time,
@@ -90,7 +90,7 @@ pub async fn tick(
         }
         let lists = round.lists;
         let directories = known.iter().map(|(id, known)| (*id, &*known.directory)).collect();
-        send_lists(tx, house, &directories, lists, now).await?;
+        send_lists(tx, house, &directories, (lists, opened), now).await?;
     }
     let due = incident_rows::due_any_org(tx, now, limit).await?;
     ticked.more |= is_full(due.len(), limit);
@@ -299,11 +299,11 @@ impl VisitRound<'_> {
     async fn call(&mut self, tx: &mut Tx, to_call: &[ToCall<'_>], lists: &mut Lists) -> store::Result<()> {
         let called = to_call.iter().flat_map(|to_call| called_by(&to_call.incident, &to_call.round));
         let codes = codes::draw(tx, called, self.trace.now).await?;
+        let crowd = Crowd::of(&codes, self.opened);
         for ToCall { incident, visit, round } in to_call {
             let known = know(tx, self.known, visit.organisation).await?;
-            let lists = (self.opened == Opened::AfterOutage).then_some(&mut *lists);
             let telling = telling(self.house, known, visit, self.trace);
-            telling.call_by(tx, (incident, Some(visit), round), &codes, lists).await?;
+            telling.call_by(tx, (incident, Some(visit), round), &codes, (&crowd, lists)).await?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     contact::Channel,
     follow_up::FollowUpKind,
-    incident::Outcome,
+    incident::{Opened, Outcome},
     visit::{Awaited, KnownBy, Missed, Reminder, Report, Risk},
 };
 use crate::clock::Time;
@@ -107,10 +107,13 @@ pub enum Notice {
     Overdue(Overdue),
     /// A call to act: somebody called for help.
     Sos(SosCall),
-    /// A call to act about several workers at once, after an outage of the service (row E12).
+    /// A call to act about several workers at once (row D5), after an outage of the service (row E12) or because many fell due
+    /// together.
     OverdueList {
         /// Who was due out when.
         workers: Vec<Listed>,
+        /// How that was found.
+        opened: Opened,
     },
     /// Somebody has it.
     Taken {

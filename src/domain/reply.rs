@@ -85,8 +85,17 @@ pub enum Reply {
         /// Who was told.
         manager: Option<String>,
     },
-    /// To ACK ALL: not there yet.
-    EachCode,
+    /// To ACK ALL without a code, or with one of no list.
+    WhichList,
+    /// To ACK ALL: they have those that nobody had.
+    TakenAll {
+        /// About whom.
+        workers: Vec<String>,
+        /// Until when they have the first of them.
+        until: Time,
+        /// So many more were named that somebody else has, or that are a call for help by now: each by its own code.
+        not_taken: usize,
+    },
     /// To a word that networks act on.
     Carrier {
         /// Watched till then, if they are.

@@ -54,6 +54,11 @@ const DROP_LISTS: &str = "DELETE FROM outbox WHERE message_id IN (SELECT m.id FR
        WHERE l.incident_id = $1 AND m.organisation_id = $2 AND m.state = 'taken_back')";
 const LISTED: &str = "SELECT l.incident_id FROM listed_call l JOIN message m ON m.id = l.message_id
      WHERE l.message_id = $1 AND m.organisation_id = $2 ORDER BY l.incident_id";
+const LISTED_WITH: &str = "SELECT incident_id FROM listed_call WHERE message_id = (
+       SELECT m.id FROM listed_call l JOIN message m ON m.id = l.message_id
+       WHERE l.incident_id = $1 AND m.organisation_id = $2 AND m.recipient_id = $3
+       ORDER BY CASE m.channel WHEN 'sms' THEN 0 ELSE 1 END, m.created_at DESC LIMIT 1)
+     ORDER BY incident_id";
 const LIST_TOO: &str = "INSERT INTO listed_call (incident_id, message_id)
      SELECT incident_id, $2 FROM listed_call WHERE message_id = $1 ON CONFLICT DO NOTHING";
 const TAKE_BACK_REMINDERS: &str = "UPDATE message SET state = 'taken_back', finished_at = $3
@@ -356,6 +361,22 @@ pub async fn keep_listed(tx: &mut Tx, list: &NewMessage, incidents: &[IncidentId
 /// The incidents that a list names; none, if it is no list.
 pub async fn listed(tx: &mut Tx, organisation: OrganisationId, list: MessageId) -> Result<Vec<IncidentId>> {
     Ok(both!(tx, |c| sqlx::query_scalar(LISTED).bind(list).bind(organisation).fetch_all(c).await?))
+}
+
+/// The incidents that the list named which told somebody of this one: by text, where there was one, since it names the fewest.
+pub async fn listed_with(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    person: PersonId,
+    incident: IncidentId,
+) -> Result<Vec<IncidentId>> {
+    flush(tx).await?;
+    Ok(both!(tx, |c| sqlx::query_scalar(LISTED_WITH)
+        .bind(incident)
+        .bind(organisation)
+        .bind(person)
+        .fetch_all(c)
+        .await?))
 }
 
 /// Another message says what a list said; nothing, if it was no list.

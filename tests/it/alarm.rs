@@ -3,12 +3,21 @@
 use std::fmt::Write;
 
 use homeward::domain::contact::Channel;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{
     app::{TestApp, WESTSHIRE},
     on_both,
 };
+
+/// Westshire with five more workers of Sam's.
+fn five_workers() -> String {
+    let mut organisation = WESTSHIRE.to_owned();
+    for n in 1..=5 {
+        write!(organisation, "\n[[person]]\nkey = \"w{n}\"\nname = \"Worker Number {n}\"\nteam = \"north\"\nrole = \"worker\"\nphone = \"07700 90020{n}\"\nmanager = \"sam\"\nemergency_contacts = [\"jo\"]\n").unwrap();
+    }
+    organisation
+}
 
 on_both! {
     async fn a_visit_that_does_not_end_raises_people_until_one_closes_it(db: TestDb) {
@@ -297,11 +306,7 @@ on_both! {
     }
 
     async fn after_an_outage_a_manager_gets_one_list(db: TestDb) {
-        let mut organisation = WESTSHIRE.to_owned();
-        for n in 1..=5 {
-            write!(organisation, "\n[[person]]\nkey = \"w{n}\"\nname = \"Worker Number {n}\"\nteam = \"north\"\nrole = \"worker\"\nphone = \"07700 90020{n}\"\nmanager = \"sam\"\nemergency_contacts = [\"jo\"]\n").unwrap();
-        }
-        let app = TestApp::with(&db, &organisation, |_| {}).await;
+        let app = TestApp::with(&db, &five_workers(), |_| {}).await;
         for n in 1..=5 {
             app.person(&format!("w{n}")).post("/visits", json!({"minutes": 30})).await.is_ok();
         }
@@ -316,6 +321,45 @@ on_both! {
         for n in 1..=5 {
             assert!(mails[0].text.contains(&format!("Worker Number {n}, due out 12:30, code ")), "{}", mails[0].text);
         }
+        app.finish().await;
+    }
+
+    async fn many_due_together_are_called_by_lists_and_one_code_takes_all_that_a_list_names(db: TestDb) {
+        let app = TestApp::with(&db, &five_workers(), |config| config.answering.by_text = true).await;
+        for n in 1..=5 {
+            app.person(&format!("w{n}")).post("/visits", json!({"minutes": 30})).await.is_ok();
+        }
+        app.pass(40).await;
+        assert_eq!(app.open_incidents().await, 5);
+        let texts = app.texts("sam").await;
+        assert_eq!(texts.len(), 2, "five alarms, two texts: {texts:?}");
+        assert!(texts.iter().all(|text| text.starts_with("OVERDUE: Worker Number") && text.contains("ACK ALL") && text.len() <= 160), "{texts:?}");
+        assert_eq!(app.texts("jo").await.len(), 5, "outside contacts read of their own worker alone");
+        // The text that names three; one of them calls for help meanwhile, and is no part of any list then.
+        let three = texts.iter().find(|text| text.matches("Worker").count() == 3).unwrap();
+        let code = three.rsplit_once("ACK ALL ").unwrap().1.trim_end_matches('.');
+        let named: Vec<usize> = (1..=5).filter(|n| three.contains(&format!("Worker Number {n}"))).collect();
+        let last = named[2];
+        app.person(&format!("w{last}")).post("/sos", json!({})).await;
+        app.work().await;
+        let say = async |text: String| {
+            let reply = app.person("sam").post("/text", json!({ "text": text })).await;
+            reply.is_ok().body["reply"].as_str().unwrap().to_owned()
+        };
+        assert!(say("ACK ALL".into()).await.starts_with("NOTHING taken"));
+        assert!(say("ACK ALL ZZZZ".into()).await.starts_with("NOTHING taken"));
+        let said = say(format!("ACK ALL {code}")).await;
+        assert!(said.starts_with("You have 2 alarms until") && said.contains("NOT taken: 1"), "{said}");
+        let open = app.person("una").get("/incidents?state=open").await.body["incidents"].as_array().unwrap().clone();
+        for incident in &open {
+            let headline = incident["headline"].as_str().unwrap();
+            let number = (1..=5).find(|n| headline.contains(&format!("Worker Number {n}"))).unwrap();
+            let taken = incident["owner"] != Value::Null;
+            assert_eq!(taken, named[..2].contains(&number), "{number}: {incident}");
+        }
+        // Said again it takes nothing more.
+        assert!(say(format!("ACK ALL {code}")).await.starts_with("NOTHING taken"));
+        app.work().await;
         app.finish().await;
     }
 

@@ -10,7 +10,7 @@ use homeward::domain::{
     command::words::{CARRIER_WORDS, LISTED, Needs},
     contact::{Channel, Phone},
     follow_up::FollowUpKind,
-    incident::{Kind, Outcome},
+    incident::{Kind, Opened, Outcome},
     notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Page, Reader, SosCall},
     reply::{Besides, Next, Reply},
     visit::{Alarm, Awaited, KnownBy, Missed, Reminder, Report, Risk},
@@ -96,14 +96,14 @@ fn acted(known_by: KnownBy, till: Option<DateTime<Utc>>) -> Notice {
     Notice::ActedForYou { by: s("Sam Cole"), known_by: Some(known_by), till }
 }
 
-fn listed(names: &[&str]) -> Notice {
+fn listed(names: &[&str], opened: Opened) -> Notice {
     let one = |name: &&str| Listed {
         incident: Uuid::nil(),
         worker: s(name),
         missed: missed(Awaited::Departure),
         code: s("K7QF"),
     };
-    Notice::OverdueList { workers: names.iter().map(one).collect() }
+    Notice::OverdueList { workers: names.iter().map(one).collect(), opened }
 }
 
 fn closed(outcome: Outcome) -> Notice {
@@ -186,8 +186,10 @@ catalogue! { notices of Notice {
         sos(None, Again::No), sos(None, lapsed()), sos(None, Again::Unconfirmed), sos(None, police_unanswered()),
         sos(Some("Jo Lee"), Again::No),
     ];
-    OverdueList, "several did not end while the service was down", "staff whom the ladder calls",
-        [listed(&["Ann Lee", "Ben Okoro"]), listed(&["Ann Lee", "Ben Okoro", "Cas Moss"])];
+    OverdueList, "many fell due together, or while the service was down", "staff whom the ladder calls", [
+        listed(&["Ann Lee", "Ben Okoro", "Cas Moss"], Opened::InTime),
+        listed(&["Ann Lee"], Opened::AfterOutage), listed(&["Ann Lee", "Ben Okoro", "Cas Moss"], Opened::AfterOutage),
+    ];
     Taken, "somebody has taken it", "everybody else who was called", [Notice::Taken { owner: s("Sam Cole") }];
     Passed, "somebody took it over, or it was handed over", "everybody else who was called",
         [Notice::Passed { owner: s("Dee Park"), from: s("Sam Cole") }];
@@ -314,7 +316,11 @@ catalogue! { replies of Reply {
         Reply::NotThereYet { word: "CONCERN", manager: Some(s("Sam Cole")) },
         Reply::NotThereYet { word: "TEST", manager: None },
     ];
-    EachCode, "ACK ALL", "staff who were called", [Reply::EachCode];
+    WhichList, "ACK ALL without a code, or with one of no list", "staff who were called", [Reply::WhichList];
+    TakenAll, "ACK ALL and a code of a list", "staff who were called", [
+        Reply::TakenAll { workers: vec![s("Ann Lee"), s("Ben Okoro"), s("Cat Moss")], until: at("15:15"), not_taken: 0 },
+        Reply::TakenAll { workers: vec![s("Ann Lee")], until: at("15:15"), not_taken: 2 },
+    ];
     Carrier, "STOP and its like", "the worker",
         [Reply::Carrier { till: Some(at("15:00")) }, Reply::Carrier { till: None }];
     NotUnderstood, "what cannot be read", "the worker", [

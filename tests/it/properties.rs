@@ -624,7 +624,7 @@ proptest! {
             Notice::UnreadableText,
             Notice::TextForManager { word: "CONCERN" },
             Notice::CarrierWord { word: other.clone() },
-            Notice::OverdueList { workers: vec![listed(&worker), listed(&other), listed(&worker)] },
+            Notice::OverdueList { workers: vec![listed(&worker), listed(&other), listed(&worker)], opened: if outside { Opened::InTime } else { Opened::AfterOutage } },
             Notice::Taken { owner: other.clone() },
             Notice::OwnerWarned { until: at },
             Notice::WorkerReports(Report::Safe),

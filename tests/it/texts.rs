@@ -145,7 +145,7 @@ on_both! {
         let dees = app.the_incident_as("dee").await["code"].as_str().unwrap().to_owned();
         assert!(app.text("dee", &format!("ACK {dees}")).await.starts_with("You have the alarm about Ann Lee until 12:25. Ring 999 if nobody has"));
         assert_eq!(app.text("sam", &format!("ACK {code}")).await, "Dee Park has the alarm about Ann Lee. Nothing for you to do unless Dee Park asks.");
-        assert_eq!(app.text("sam", &format!("ACK ALL {code}")).await, "NOT taken: ACK ALL does not work yet. Reply ACK and the code, for each alarm.");
+        assert_eq!(app.text("sam", &format!("ACK ALL {code}")).await, "NOTHING taken. Reply ACK ALL and a code of the text that names them, or ACK and the code of each.");
         let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
         app.person("dee").post(&format!("/incidents/{id}/close"), json!({"outcome": "injured", "known_by": "seen", "worker_now": "hospital", "note": "n"})).await.is_ok();
         app.pass(60 * 24).await;

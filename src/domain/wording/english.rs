@@ -86,7 +86,7 @@ impl Wording for English {
                 // They are not called about it; if they were, they would be told no more than this.
                 Reader::Outside => stand_down(facts),
             },
-            Notice::OverdueList { workers } => calls::overdue_list(workers, facts),
+            Notice::OverdueList { workers, opened } => calls::overdue_list(workers, *opened, facts),
             Notice::Taken { owner } => both(
                 &format!("{owner} has the alarm about {worker}"),
                 sms::with_names([owner, worker], |[owner, worker]| {

@@ -2,6 +2,7 @@
 
 use super::{Text, sms};
 use crate::domain::{
+    incident::Opened,
     local_time::written,
     notice::{Again, Answering, Facts, Listed, Overdue, Page, SosCall},
     visit::{Awaited, Missed, Risk},
@@ -248,8 +249,13 @@ pub(super) fn overdue_outside(overdue: &Overdue, facts: &Facts) -> Text {
 /// So many workers of a list are named in one text.
 pub const LISTED_IN_ONE_TEXT: usize = 3;
 
-pub(super) fn overdue_list(workers: &[Listed], facts: &Facts) -> Text {
+pub(super) fn overdue_list(workers: &[Listed], opened: Opened, facts: &Facts) -> Text {
     let when = |listed: &Listed| written(listed.missed.at, facts.now, facts.zone);
+    let why = match opened {
+        Opened::InTime => "OVERDUE",
+        Opened::AfterOutage => "OVERDUE (was down)",
+    };
+    let answer = take_with_code(workers, facts.answering);
     let named = |length: usize| {
         let lines: Vec<_> = workers
             .iter()
@@ -258,19 +264,21 @@ pub(super) fn overdue_list(workers: &[Listed], facts: &Facts) -> Text {
                 format!("{} {} {}", name.trim_end(), when(listed), listed.code)
             })
             .collect();
-        sms::plain(&format!(
-            "OVERDUE (was down): {}. Ring each. {}",
-            lines.join(", "),
-            take_with_code(facts.answering)
-        ))
+        sms::plain(&format!("{why}: {}. Ring each. {answer}", lines.join(", ")))
     };
-    let sms =
-        (4..=18).rev().map(named).find(|text| sms::fits(text)).unwrap_or_else(|| {
-            format!("OVERDUE (was down): {} people. Ring each: see Homeward.", workers.len())
-        });
+    let sms = (4..=18)
+        .rev()
+        .map(named)
+        .find(|text| sms::fits(text))
+        .unwrap_or_else(|| format!("{why}: {} people. Ring each: see Homeward.", workers.len()));
     let mut mail = vec![
-        "Homeward was down and has only now seen that these people did not come out of their visits:"
-            .to_owned(),
+        match opened {
+            Opened::InTime => "Homeward has had no word of these people:",
+            Opened::AfterOutage => {
+                "Homeward was down and has only now seen that these people did not come out of their visits:"
+            }
+        }
+        .to_owned(),
         String::new(),
     ];
     mail.extend(workers.iter().map(|listed| {
@@ -279,20 +287,24 @@ pub(super) fn overdue_list(workers: &[Listed], facts: &Facts) -> Text {
     mail.extend([
         String::new(),
         "Ring each of them. No answer: ring 999 (danger) or 101.".into(),
-        take_with_code(facts.answering).into(),
+        answer,
         NO_CENTRE.into(),
     ]);
-    Text {
-        sms,
-        subject: format!("OVERDUE: {} people, Homeward was down", workers.len()),
-        mail: mail.join("\n"),
-    }
+    let subject = match opened {
+        Opened::InTime => format!("OVERDUE: {} people", workers.len()),
+        Opened::AfterOutage => format!("OVERDUE: {} people, Homeward was down", workers.len()),
+    };
+    Text { sms, subject, mail: mail.join("\n") }
 }
 
-fn take_with_code(answering: Answering) -> &'static str {
-    match answering {
-        Answering::ByText => "Reply ACK and its code.",
-        Answering::InHomeward => "Take each in Homeward.",
+/// Each has a code; any of them, after ACK ALL, is the code for all that the same message names.
+fn take_with_code(workers: &[Listed], answering: Answering) -> String {
+    match (answering, workers) {
+        (Answering::InHomeward, _) => "Take each in Homeward.".into(),
+        (Answering::ByText, [first, _, ..]) => {
+            format!("Reply ACK and its code; for all: ACK ALL {}.", first.code)
+        }
+        (Answering::ByText, _) => "Reply ACK and its code.".into(),
     }
 }
 

@@ -87,7 +87,6 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
                 format!("NOT done: {word} does not work yet. What you wrote is kept and {manager} is told.")
             });
         }
-        Reply::EachCode => "NOT taken: ACK ALL does not work yet. Reply ACK and the code, for each alarm.".into(),
         Reply::Carrier { till: Some(till) } => {
             format!("You are still watched, till {}. Your manager is told. To end reply OUT and your PIN.", time(*till))
         }
@@ -117,6 +116,24 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
     let time = |at: Time| written(at, now, zone);
     let dial = |phone: &Option<Phone>| phone.as_ref().map(Phone::dialled);
     match reply {
+        Reply::WhichList => {
+            "NOTHING taken. Reply ACK ALL and a code of the text that names them, or ACK and the code of each.".into()
+        }
+        Reply::TakenAll { workers, until, not_taken } => {
+            let rest = match not_taken {
+                0 => String::new(),
+                count => format!(" NOT taken: {count}, reply WHO."),
+            };
+            let named = |length: usize| {
+                let names = workers.iter().map(|name| sms::plain(name).chars().take(length).collect::<String>());
+                let names: Vec<_> = names.collect();
+                format!("You have {} alarms until {}: {}. Ring each.{rest}", workers.len(), time(*until), names.join(", "))
+            };
+            let fits = (4..=18).rev().map(named).find(|text| sms::fits(text));
+            fits.unwrap_or_else(|| {
+                format!("You have {} alarms until {}. Ring each: reply WHO for the names.{rest}", workers.len(), time(*until))
+            })
+        }
         Reply::Taken { worker, phone, kind, until } => sms::with_names([worker.as_str()], |[worker]| {
             let ring = dial(phone).map_or_else(String::new, |phone| format!(" on {phone}"));
             let first = match kind {
