@@ -10,7 +10,7 @@ use crate::{
         command::Code,
         ids::{IncidentId, PersonId},
     },
-    store::{self, Tx, people},
+    store::{self, Tx, drills, people},
 };
 
 /// A code is not used again for so long.
@@ -79,6 +79,18 @@ async fn draw_again(
             return Ok(Drawn { code, which: Call::First });
         }
         drawn = code()?;
+    }
+    Err(store::Error::Retry)
+}
+
+/// A code for somebody whom a drill calls: none that they have for an alarm, where that would be meant.
+pub(super) async fn draw_for_a_drill(tx: &mut Tx, person: PersonId) -> store::Result<String> {
+    for _ in 0..20 {
+        let drawn = code()?;
+        let drill = drills::running_of_code_any_org(tx, person, &drawn).await?;
+        if drill.is_none() && people::incident_of_code(tx, person, &drawn).await?.is_none() {
+            return Ok(drawn);
+        }
     }
     Err(store::Error::Retry)
 }

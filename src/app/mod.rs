@@ -7,6 +7,7 @@ pub mod clocks;
 mod codes;
 pub mod coverage;
 pub mod delivery;
+pub mod drills;
 pub mod end_of_day;
 pub mod follow_ups;
 pub mod inbound;
@@ -95,6 +96,9 @@ pub enum Rejected {
     /// A team that is none.
     #[error("“{0}” is no team of this organisation")]
     NoSuchTeam(String),
+    /// A drill that cannot be started.
+    #[error("no drill was started: {0}")]
+    DrillNotNow(&'static str),
     /// A ladder that cannot be put in force: the numbers of its steps, and why.
     #[error("this ladder is not put in force: {0}")]
     Ladder(String),

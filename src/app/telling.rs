@@ -125,6 +125,30 @@ impl Telling<'_> {
         messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
     }
 
+    /// Says something of a drill to somebody, by these channels or else by the quickest: behind everything that is real.
+    pub(super) async fn rehearse(
+        &self,
+        tx: &mut Tx,
+        notice: &Notice,
+        (person, by, code): (PersonId, Option<&[Channel]>, Option<String>),
+        occasion: &str,
+    ) -> store::Result<()> {
+        let Some(to) = self.directory.person(person).filter(|person| !person.left) else { return Ok(()) };
+        let occasion = Occasion::new(format!("{occasion}/to/{person}"));
+        let nothing = Subject::default();
+        let text = English.notice(notice, &self.facts(reader(to), code.clone()));
+        let messages: Vec<_> = match by {
+            Some(channels) => channels
+                .iter()
+                .filter_map(|by| message(to, *by, text.clone(), nothing, &occasion, Purpose::Drill))
+                .collect(),
+            None => {
+                self.by_quickest(notice, to, nothing, &occasion, Purpose::Drill, code).into_iter().collect()
+            }
+        };
+        messages::queue(tx, self.directory.organisation, &messages, self.now).await
+    }
+
     /// Tells whoever answers for the worker, for what is no incident.
     pub(super) async fn tell_managers(
         &self,

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     House, Rejected,
     access::Actor,
-    end_of_day,
+    drills as drill_cases, end_of_day,
     incidents::{self, Deed, OutsideAnswer},
     sos::{Cry, Proof, call_for_help},
     telling::Telling,
@@ -17,7 +17,7 @@ use crate::{
     domain::{
         command::{CarrierWord, Code, Command, Going, Longer, Until, Why, masked},
         event::{EventKind, NewEvent},
-        ids::{IncidentId, OrganisationId, PersonId, VisitId},
+        ids::{DrillId, IncidentId, OrganisationId, PersonId, VisitId},
         incident::Incident,
         local_time::Meant,
         notice::Notice,
@@ -28,7 +28,7 @@ use crate::{
         visit::{Details, ExtendTo, Said, Visit, VisitState},
     },
     keys::ServerKey,
-    store::{self, Trace, Tx, incidents as incident_rows, people, pins, visits},
+    store::{self, Trace, Tx, drills, incidents as incident_rows, people, pins, visits},
 };
 
 /// Who sends it.
@@ -382,6 +382,10 @@ impl Text<'_> {
             None => return Ok(None),
             Some((word, code)) => match find(tx, actor.person, word, code.as_ref()).await? {
                 Found::Open(id) => id,
+                Found::Drill(drill) if matches!(command, Command::Ack { .. }) => {
+                    return drill_answered(tx, self.house, drill, actor.person, trace).await.map(Some);
+                }
+                Found::Drill(_) => return Ok(Some(Reply::WhichAlarm { word, open: vec![] })),
                 // A call for help with a code that is nobody's is one all the same.
                 Found::Reply(_) if matches!(command, Command::NotSafe { .. }) => return Ok(None),
                 // "No one is in": a worker on a visit says something, and nobody has called them.
@@ -499,6 +503,7 @@ pub(super) fn code_of_answer(command: &Command) -> Option<Code> {
 
 enum Found {
     Open(IncidentId),
+    Drill((DrillId, OrganisationId)),
     Reply(Reply),
 }
 
@@ -520,12 +525,34 @@ async fn find(
     if let Some(call) = code.and_then(|code| calls.iter().find(|call| call.code == code.as_str())) {
         return Ok(Found::Open(call.incident));
     }
+    // A real alarm always comes first.
+    if let Some(code) = code
+        && let Some(drill) = drills::running_of_code_any_org(tx, person, code.as_str()).await?
+    {
+        return Ok(Found::Drill(drill));
+    }
     let over = match code {
         Some(code) => people::incident_of_code(tx, person, code.as_str()).await?.is_some(),
         None => false,
     };
     let open = calls.into_iter().map(|call| (call.worker, call.code)).collect();
     Ok(Found::Reply(if over { Reply::AlarmOver { open } } else { Reply::WhichAlarm { word, open } }))
+}
+
+async fn drill_answered(
+    tx: &mut Tx,
+    house: &House,
+    (drill, organisation): (DrillId, OrganisationId),
+    person: PersonId,
+    trace: Trace,
+) -> store::Result<Reply> {
+    Ok(match drill_cases::answer(tx, house, (organisation, person), drill, trace).await? {
+        Ok(drill) => {
+            let directory = people::directory(tx, organisation).await?;
+            Reply::DrillAnswered { worker: directory.name_of(drill.subject).into() }
+        }
+        Err(rejected) => Reply::NotNow(rejected.to_string()),
+    })
 }
 
 fn answered(directory: &Directory, incident: &Incident, person: PersonId, deed: &Deed) -> Reply {
@@ -584,6 +611,10 @@ async fn outside(
     let about = match (codes(&command), one_open.as_slice()) {
         (Some((word, code)), _) => match find(tx, person, word, code.as_ref()).await? {
             Found::Open(id) => id,
+            Found::Drill(drill) if matches!(command, Command::Ack { .. }) => {
+                return drill_answered(tx, house, drill, person, trace).await;
+            }
+            Found::Drill(_) => return Ok(Reply::WhichAlarm { word, open: vec![] }),
             Found::Reply(reply) => return Ok(reply),
         },
         (None, [only]) if matches!(command, Command::Sos { .. }) => only.incident,

@@ -160,6 +160,14 @@ kinds! {
     TokenRefused = "token.refused"
     /// The organisation's file was applied.
     OrganisationApplied = "organisation.applied"
+    /// A drill was started, or set for later.
+    DrillStarted = "drill.started"
+    /// One round of its ladder.
+    DrillRaised = "drill.raised"
+    /// Somebody whom it called answered.
+    DrillAnswered = "drill.answered"
+    /// It was ended, by a person or by a real alarm.
+    DrillEnded = "drill.ended"
     /// A ladder was put in force.
     LadderSet = "ladder.set"
     /// A token was issued.

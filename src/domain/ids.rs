@@ -53,6 +53,8 @@ ids! {
     MessageId
     /// Something to be done after an incident.
     FollowUpId
+    /// A drill.
+    DrillId
     /// An API token (not the token itself).
     TokenId
 }

@@ -14,6 +14,7 @@ pub mod past_visit;
 pub mod incident;
 pub mod follow_up;
 pub mod ladder;
+pub mod drill;
 pub mod simulation;
 pub mod coverage;
 pub mod notice;

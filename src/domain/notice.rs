@@ -29,6 +29,8 @@ pub enum Purpose {
     Reply,
     /// To the worker: the deadline comes, or has come.
     Reminder,
+    /// Of a drill: behind everything that is real.
+    Drill,
 }
 
 impl Purpose {
@@ -107,6 +109,13 @@ pub enum Notice {
     Overdue(Overdue),
     /// A call to act: somebody called for help.
     Sos(SosCall),
+    /// A call that is rehearsed: nothing has happened.
+    Drill,
+    /// A drill is over.
+    DrillOver {
+        /// Who answered it; nobody: it was ended.
+        answered_by: Option<String>,
+    },
     /// A call to act about several workers at once, after an outage of the service (row E12).
     OverdueList {
         /// Who was due out when.

@@ -8,6 +8,11 @@ use crate::clock::Time;
 pub enum Reply {
     /// To a number that is nobody's.
     UnknownNumber,
+    /// To ACK: it was a drill.
+    DrillAnswered {
+        /// About whom.
+        worker: String,
+    },
     /// To IN: watched.
     Watching {
         /// Until when.

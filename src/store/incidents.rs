@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::{FromRow, types::Json};
 
 use super::{
-    Error, Result, Sql, Trace, Tx, both,
+    Error, Result, Sql, Trace, Tx, both, drills,
     events::{self, About, ChainOf},
     id_list::IdList,
     later::later,
@@ -357,6 +357,8 @@ fn companions(incident: &Incident) -> Option<Json<&[PersonId]>> {
 /// Keeps a new incident with its first events.
 pub async fn insert(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>, trace: Trace) -> Result<()> {
     let about = about(incident);
+    // A drill never goes beside a real alarm.
+    drills::end_by_alarm(tx, incident.organisation, incident.subject, trace.now).await?;
     events::append(tx, &mut incident.chain, about, trace, events)?;
     incident.version = 1;
     let columns = Columns::of(incident);

@@ -11,6 +11,7 @@
 
 mod error;
 pub mod chases;
+pub mod drills;
 pub mod end_of_day;
 pub mod events;
 pub mod follow_ups;

@@ -17,18 +17,18 @@ const HEAD_START: TimeDelta = TimeDelta::seconds(1);
 
 // What is less urgent is left while something more urgent of the same channel is due, is due again at once, or has just been
 // claimed by anybody. Only while that has never failed: a provider that only asks for patience, not one that is broken. Which
-// rank that leaves (4 is the last) is asked once and not for each row: 10,000 rows that wait must not cost a claim its time.
+// rank that leaves (5 is the last) is asked once and not for each row: 10,000 rows that wait must not cost a claim its time.
 const CLAIM_ANY_ORG: Sql = Sql::pair(
     "UPDATE outbox SET due_at = $3, epoch = epoch + 1, tries = tries + 1
      WHERE message_id IN (SELECT message_id FROM outbox WHERE channel = $1 AND due_at <= $2
-         AND rank <= (SELECT coalesce(min(u.rank), 4) FROM outbox u WHERE u.channel = $1
+         AND rank <= (SELECT coalesce(min(u.rank), 5) FROM outbox u WHERE u.channel = $1
                         AND ((u.tries = 0 AND u.due_at <= $5) OR (u.tries = 1 AND u.due_at > $6 AND u.due_at <= $3)))
          ORDER BY rank, due_at LIMIT $4)
        AND due_at <= $2 RETURNING message_id, rank, epoch, tries, first_due_at, patience",
     // The guard stands in the outer WHERE too: without it several workers claim the same rows. Picked once, for ever: in an
     // IN (…) the inner SELECT may run for each row anew, and each time it skips what it locked and takes as many again.
     "WITH picked AS MATERIALIZED (SELECT message_id FROM outbox WHERE channel = $1 AND due_at <= $2
-         AND rank <= (SELECT coalesce(min(u.rank), 4) FROM outbox u WHERE u.channel = $1
+         AND rank <= (SELECT coalesce(min(u.rank), 5) FROM outbox u WHERE u.channel = $1
                         AND ((u.tries = 0 AND u.due_at <= $5) OR (u.tries = 1 AND u.due_at > $6 AND u.due_at <= $3)))
          ORDER BY rank, due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
      UPDATE outbox o SET due_at = $3, epoch = epoch + 1, tries = tries + 1 FROM picked
@@ -42,6 +42,7 @@ const NEXT_DUE_ANY_ORG: &str = "SELECT min(first.due_at) FROM (
        UNION ALL SELECT min(due_at) FROM outbox WHERE channel = $1 AND rank = 2
        UNION ALL SELECT min(due_at) FROM outbox WHERE channel = $1 AND rank = 3
        UNION ALL SELECT min(due_at) FROM outbox WHERE channel = $1 AND rank = 4
+       UNION ALL SELECT min(due_at) FROM outbox WHERE channel = $1 AND rank = 5
      ) AS first";
 const DONE_ANY_ORG: &str = "DELETE FROM outbox WHERE message_id = $1 AND epoch = $2";
 const AGAIN_ANY_ORG: &str = "UPDATE outbox SET due_at = $3, tries = $4 WHERE message_id = $1 AND epoch = $2";

@@ -14,6 +14,7 @@ mod act_table;
 mod alarm;
 mod commands;
 mod coverage;
+mod drills;
 mod deadlines;
 mod duress;
 mod faults;

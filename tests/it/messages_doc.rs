@@ -186,6 +186,9 @@ catalogue! { notices of Notice {
         sos(None, Again::No), sos(None, lapsed()), sos(None, Again::Unconfirmed), sos(None, police_unanswered()),
         sos(Some("Jo Lee"), Again::No),
     ];
+    Drill, "a drill: nothing has happened", "whoever the ladder calls", [Notice::Drill];
+    DrillOver, "somebody answered a drill, or it was ended", "everybody else whom it called",
+        [Notice::DrillOver { answered_by: Some(s("Sam Cole")) }, Notice::DrillOver { answered_by: None }];
     OverdueList, "several did not end while the service was down", "staff whom the ladder calls",
         [listed(&["Ann Lee", "Ben Okoro"]), listed(&["Ann Lee", "Ben Okoro", "Cas Moss"])];
     Taken, "somebody has taken it", "everybody else who was called", [Notice::Taken { owner: s("Sam Cole") }];
@@ -314,6 +317,7 @@ catalogue! { replies of Reply {
         Reply::NotThereYet { word: "CONCERN", manager: Some(s("Sam Cole")) },
         Reply::NotThereYet { word: "TEST", manager: None },
     ];
+    DrillAnswered, "ACK with the code of a drill", "whoever it called", [Reply::DrillAnswered { worker: s("Ann Lee") }];
     EachCode, "ACK ALL", "staff who were called", [Reply::EachCode];
     Carrier, "STOP and its like", "the worker",
         [Reply::Carrier { till: Some(at("15:00")) }, Reply::Carrier { till: None }];

@@ -631,6 +631,9 @@ proptest! {
             Notice::NoPin { till: at },
             Notice::AboveCap { minutes: 100_000, till: at },
             Notice::UnreadableStart,
+            Notice::Drill,
+            Notice::DrillOver { answered_by: Some(worker.clone()) },
+            Notice::DrillOver { answered_by: None },
             Notice::StuckDeadline,
             Notice::Undeliverable { message: Uuid::nil() },
         ];

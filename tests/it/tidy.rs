@@ -181,6 +181,7 @@ fn every_function_of_the_store_knows_its_organisation_or_says_that_it_does_not()
                 "OrganisationId",
                 "&FollowUp",
                 "&Chase",
+                "&Drill",
                 "&Visit",
                 "&mut Visit",
                 "&Incident",

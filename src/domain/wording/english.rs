@@ -73,6 +73,26 @@ impl Wording for English {
                 });
                 both("Somebody acted for you", text)
             }
+            Notice::Drill => {
+                let code = facts.code.as_deref().unwrap_or_default();
+                let answer = match facts.answering {
+                    Answering::ByText => format!("Practise: reply ACK {code}."),
+                    Answering::InHomeward => format!("Practise: take it in Homeward: {code}."),
+                };
+                let text = sms::with_names([worker], |[worker]| {
+                    format!("DRILL: an alarm about {worker} would reach you like this. Nothing has happened. {answer}")
+                });
+                both("DRILL: nothing has happened", text)
+            }
+            Notice::DrillOver { answered_by: Some(who) } => {
+                let text = sms::with_names([who.as_str()], |[who]| {
+                    format!("DRILL OVER: {who} answered it. Nothing to do. Thank you.")
+                });
+                both("DRILL OVER", text)
+            }
+            Notice::DrillOver { answered_by: None } => {
+                both("DRILL OVER", "DRILL OVER. Nothing to do. Thank you.".into())
+            }
             Notice::Overdue(overdue) => match facts.reader {
                 Reader::Staff => calls::overdue_staff(overdue, facts),
                 Reader::Outside => calls::overdue_outside(overdue, facts),

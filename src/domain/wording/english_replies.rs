@@ -15,6 +15,7 @@ use crate::{
     },
 };
 
+#[expect(clippy::too_many_lines, reason = "the catalogue: one arm for each reply")]
 pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
     let time = |at: Time| written(at, now, zone);
     let still = |till: &Option<Time>| {
@@ -87,6 +88,9 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
                 format!("NOT done: {word} does not work yet. What you wrote is kept and {manager} is told.")
             });
         }
+        Reply::DrillAnswered { worker } => sms::with_names([worker.as_str()], |[worker]| {
+            format!("DRILL answered: {worker}. Thank you. Nothing else to do.")
+        }),
         Reply::EachCode => "NOT taken: ACK ALL does not work yet. Reply ACK and the code, for each alarm.".into(),
         Reply::Carrier { till: Some(till) } => {
             format!("You are still watched, till {}. Your manager is told. To end reply OUT and your PIN.", time(*till))

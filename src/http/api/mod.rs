@@ -1,6 +1,7 @@
 //! The JSON API under `/api/v1`.
 
 mod coverage;
+mod drills;
 mod end_of_day;
 mod events;
 mod follow_ups;
@@ -103,6 +104,10 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(coverage::show))
         .routes(routes!(coverage::simulate))
         .routes(routes!(ladders::list, ladders::set))
+        .routes(routes!(drills::start))
+        .routes(routes!(drills::show))
+        .routes(routes!(drills::acknowledge))
+        .routes(routes!(drills::end))
         .routes(routes!(events::list));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", api)
 }
