@@ -11,7 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{self, House, chases, clocks, drills, end_of_day, sos, tick},
+    app::{self, House, chases, clocks, drills, end_of_day, rehearsals, sos, tick},
     clock::{Change, Clock, Time},
     domain::{event::Door, policy::delta},
     kill_points::kill_point,
@@ -134,6 +134,12 @@ impl Timer {
                 tracing::error!(%error, "drills were not worked on; tried again with the next round");
             }
         }
+        match self.end_rehearsals(now).await {
+            Ok(done) => worked += done,
+            Err(error) => {
+                tracing::error!(%error, "rehearsals were not ended; tried again with the next round");
+            }
+        }
         match self.ask_for_what_is_missing(now).await {
             Ok(asked) => worked += asked,
             Err(error) => {
@@ -191,12 +197,28 @@ impl Timer {
 
     /// After everything that is real, and a use case of its own: a drill holds up no alarm.
     async fn run_drills(&self, now: Time) -> store::Result<usize> {
-        if self.db.look(drills::next_due).await?.is_none_or(|due| now < due) {
-            return Ok(0);
+        let Some(due) = self.db.look(drills::next_due).await? else { return Ok(0) };
+        let in_the_way = self.db.look(drills::in_the_way).await?;
+        let stepped = in_the_way.len();
+        for (id, organisation) in in_the_way {
+            let aside = async move |tx: &mut store::Tx| drills::step_aside(tx, (organisation, id), now).await;
+            self.db.write_in(Lane::Usual, aside).await?;
+        }
+        if now < due {
+            return Ok(stepped);
         }
         let house = Arc::clone(&self.house);
         let case = async move |tx: &mut store::Tx| drills::rounds(tx, &house, DRILLS_AT_ONCE, now).await;
-        self.db.write_in(Lane::Timer, case).await
+        self.db.write_in(Lane::Usual, case).await
+    }
+
+    async fn end_rehearsals(&self, now: Time) -> store::Result<usize> {
+        if self.db.look(rehearsals::next_over).await?.is_none_or(|over| now < over) {
+            return Ok(0);
+        }
+        let house = Arc::clone(&self.house);
+        let case = async move |tx: &mut store::Tx| rehearsals::end(tx, &house, now).await;
+        self.db.write_in(Lane::Usual, case).await
     }
 
     async fn ask_for_what_is_missing(&self, now: Time) -> store::Result<usize> {

@@ -1,95 +1,209 @@
-//! Drills: a manager starts one, the timer runs its ladder, whoever is called answers (row E9). A real alarm always wins: its opening
-//! ends a drill about the same person, what a drill says goes behind everything else, and its rounds are a use case of their own
-//! after all others.
+//! Drills: a manager or a schedule starts one, the timer runs its ladder, whoever is called answers (row E9). A real alarm always
+//! wins: what a drill says goes behind everything else, its rounds are a use case of their own after all others, and it steps aside
+//! for an alarm that goes up in its team. Nothing on the way of an alarm knows of drills.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    House, MOVED_ASIDE, Outcome, Rejected, access::Actor, allowed, codes, ladders::may_arrange,
+    House, MOVED_ASIDE, Outcome, Rejected,
+    access::Actor,
+    allowed, codes,
+    coverage::Whom,
+    ladders::may_arrange,
     telling::Telling,
 };
 use crate::{
     clock::Time,
     domain::{
-        drill::{Drill, DrillState},
-        event::{Door, EventKind, NewEvent, stamp},
-        ids::{DrillId, OrganisationId, PersonId},
+        drill::{Drill, DrillAnswer, DrillState, Over},
+        event::{Door, EventKind, NewEvent},
+        ids::{DrillId, DrillScheduleId, OrganisationId, PersonId, TeamId},
         incident::{Rules, Rung},
         ladder::Call,
         notice::Notice,
-        people::Directory,
+        people::{Directory, Person, Role},
         policy::delta,
-        rights::Arrange,
+        rights::{self, Act, Arrange},
         visit::Risk,
     },
     store::{
         self, Error, Trace, Tx,
-        drills::{self, Called},
+        drills::{self, Called, Delivery},
         events::log_for_organisation,
-        incidents, ladders, people,
+        incidents::{self, Filter},
+        ladders, people,
     },
 };
 
-/// A drill may be set so far ahead.
-const FURTHEST: TimeDelta = TimeDelta::days(92);
+/// So many open alarms are looked at before a drill is started by hand.
+const LOOKED_AT: i64 = 1000;
+/// So many drills are listed.
+const LISTED: i64 = 50;
+/// No drill begins by itself so long after an alarm went up in its team.
+const CALM: TimeDelta = TimeDelta::hours(4);
 
-/// Starts one, or sets one for later.
-pub async fn start(
-    tx: &mut Tx,
-    actor: &Actor,
-    (worker, when): (&str, Option<Time>),
-    trace: Trace,
-) -> Outcome<Drill> {
+/// A drill with what it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The drill.
+    pub drill: Drill,
+    /// Whom it called, in that order. For somebody who does not look after the team: themselves.
+    pub calls: Vec<Called>,
+    /// What became of its messages to them.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// Starts one about a worker, or about the worker of a team whose turn it is.
+pub async fn start(tx: &mut Tx, actor: &Actor, whom: &Whom, trace: Trace) -> Outcome<Drill> {
     let directory = people::directory(tx, actor.organisation).await?;
-    let Some(worker) = directory.named(worker).filter(|person| !person.is_outside()) else {
-        return Ok(Err(Rejected::NobodyToDoIt(worker.to_owned())));
+    let (team, worker) = match whom {
+        Whom::Worker(named) => {
+            let found = directory.named(named).filter(|person| !person.is_outside());
+            let Some(worker) = found else { return Ok(Err(Rejected::NobodyToDrill(named.clone()))) };
+            (worker.team, Some(worker.id))
+        }
+        Whom::Team(named) => match directory.team_named(named) {
+            Some(team) => (team.id, None),
+            None => return Ok(Err(Rejected::NoSuchTeam(named.clone()))),
+        },
     };
-    allowed!(may_arrange(tx, actor, Arrange::Change, Some(worker.team), &directory).await?);
-    if worker.id == actor.person {
+    allowed!(may_arrange(tx, actor, Arrange::Change, Some(team), &directory).await?);
+    if worker == Some(actor.person) {
         return Ok(Err(Rejected::Subject));
     }
-    let starts_at = when.unwrap_or(trace.now);
-    if starts_at < trace.now || starts_at > trace.now + FURTHEST {
-        return Ok(Err(Rejected::DrillNotNow("it can start now, or up to 92 days ahead")));
-    }
-    if !incidents::open_about(tx, actor.organisation, worker.id).await?.is_empty() {
-        return Ok(Err(Rejected::DrillNotNow("a real alarm about this person is open")));
-    }
-    let current = ladders::current(tx, actor.organisation).await?;
-    let version = ladders::in_force(&current, &directory, worker.team, Risk::Normal)
-        .ok_or_else(|| Error::inconsistent("ladder", "team_id", actor.organisation))?;
-    let first_wait = version.ladder.steps.first().map(|step| delta(step.after)).unwrap_or_default();
-    let drill = Drill {
-        id: DrillId::new(trace.now),
-        organisation: actor.organisation,
-        team: worker.team,
-        subject: worker.id,
-        ladder: version.id,
-        started_by: actor.person,
-        starts_at,
-        rung: Rung::default(),
-        state: DrillState::Running { due: starts_at + first_wait },
+    let turn = whose_turn(tx, &directory, team, Some(actor.person)).await?;
+    let Some(worker) = worker.or(turn) else {
+        return Ok(Err(Rejected::DrillNotNow("this team has no worker whom it could be about")));
     };
-    if !drills::add(tx, actor.organisation, &drill).await? {
-        return Ok(Err(Rejected::DrillNotNow("a drill about this person is running or set: end it first")));
+    if sees_an_open_alarm(tx, actor, team).await? {
+        return Ok(Err(Rejected::DrillNotNow("a real alarm is open in this team")));
     }
-    let body = json!({"drill": drill.id, "ladder": drill.ladder, "starts_at": stamp(starts_at)});
-    log(tx, &drill, EventKind::DrillStarted, body, trace).await?;
+    let drill = begun(tx, &directory, (team, worker), (actor.person, None), trace.now).await?;
+    if !drills::add(tx, actor.organisation, &drill).await? {
+        return Ok(Err(Rejected::DrillNotNow("a drill of this team is running: end it first")));
+    }
+    log_start(tx, &drill, trace).await?;
     Ok(Ok(drill))
 }
 
-/// A drill that somebody may see, with whom it called. Its subject sees nothing of it.
-pub async fn show(tx: &mut Tx, actor: &Actor, id: DrillId) -> Outcome<(Drill, Vec<Called>)> {
+/// Begins the drill of a schedule's moment; false: none was begun.
+pub(super) async fn start_by_schedule(
+    tx: &mut Tx,
+    (organisation, team): (OrganisationId, TeamId),
+    (set_by, schedule, moment): (PersonId, DrillScheduleId, Time),
+    trace: Trace,
+) -> store::Result<bool> {
+    if drills::opened_openly(tx, organisation, team, (trace.now, CALM)).await? > 0 {
+        return Ok(false);
+    }
+    let directory = people::directory(tx, organisation).await?;
+    let Some(worker) = whose_turn(tx, &directory, team, None).await? else { return Ok(false) };
+    let by = (set_by, Some((schedule, moment)));
+    let drill = begun(tx, &directory, (team, worker), by, trace.now).await?;
+    let added = drills::add(tx, organisation, &drill).await?;
+    if added {
+        log_start(tx, &drill, trace).await?;
+    }
+    Ok(added)
+}
+
+async fn begun(
+    tx: &mut Tx,
+    directory: &Directory,
+    (team, subject): (TeamId, PersonId),
+    (started_by, scheduled): (PersonId, Option<(DrillScheduleId, Time)>),
+    now: Time,
+) -> store::Result<Drill> {
+    let organisation = directory.organisation;
+    let current = ladders::current(tx, organisation).await?;
+    let version = ladders::in_force(&current, directory, team, Risk::Normal)
+        .ok_or_else(|| Error::inconsistent("ladder", "team_id", organisation))?;
+    let first_wait = version.ladder.steps.first().map(|step| delta(step.after)).unwrap_or_default();
+    Ok(Drill {
+        id: DrillId::new(now),
+        organisation,
+        team,
+        subject,
+        ladder: version.id,
+        started_by,
+        scheduled,
+        starts_at: now,
+        rung: Rung::default(),
+        state: DrillState::Running { due: now + first_wait },
+    })
+}
+
+/// The worker of a team about whom no drill was, or the longest ago: so each one's ladder is drilled in turn.
+async fn whose_turn(
+    tx: &mut Tx,
+    directory: &Directory,
+    team: TeamId,
+    not: Option<PersonId>,
+) -> store::Result<Option<PersonId>> {
+    let last = drills::last_about(tx, directory.organisation, team).await?;
+    let last_of = |worker: &Person| last.iter().find(|(who, _)| *who == worker.id).map(|(_, at)| *at);
+    let visits = |worker: &&Person| {
+        worker.team == team && worker.role == Some(Role::Worker) && !worker.left && Some(worker.id) != not
+    };
+    let workers = directory.people.values().filter(visits);
+    Ok(workers.min_by_key(|worker| (last_of(worker), worker.name.clone(), worker.id)).map(|worker| worker.id))
+}
+
+/// Whether the board of whoever asks shows an open alarm of this team: by the board's own rule, so that a refusal says nothing that the
+/// board does not (row V8).
+async fn sees_an_open_alarm(tx: &mut Tx, actor: &Actor, team: TeamId) -> store::Result<bool> {
+    let open = Filter { state: Some("open"), ..Filter::default() };
+    let all = incidents::list(tx, actor.organisation, open, LOOKED_AT).await?;
+    for incident in all.iter().filter(|incident| incident.team == team) {
+        let relation = actor.relation_to_incident(tx, incident).await?;
+        if rights::may(actor.role, Act::SeeIncident, relation).is_ok() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A drill that somebody may see. Its subject sees nothing of it.
+pub async fn show(tx: &mut Tx, actor: &Actor, id: DrillId) -> Outcome<Report> {
     let Some(drill) = drills::find(tx, actor.organisation, id).await? else {
         return Ok(Err(Rejected::NotFound));
     };
-    let calls = drills::calls(tx, &drill).await?;
     let directory = people::directory(tx, actor.organisation).await?;
-    let may = may_arrange(tx, actor, Arrange::See, Some(drill.team), &directory).await?.is_ok();
-    let called = calls.iter().any(|call| call.person == actor.person);
-    let sees = drill.subject != actor.person && (may || called);
-    Ok(if sees { Ok((drill, calls)) } else { Err(Rejected::NotFound) })
+    let report = report(tx, actor, drill, &directory).await?;
+    Ok(report.ok_or(Rejected::NotFound))
+}
+
+/// The newest drills of the teams that somebody looks after, the newest first.
+pub async fn list(tx: &mut Tx, actor: &Actor) -> Outcome<Vec<Report>> {
+    allowed!(rights::may_arrange(actor.role, Arrange::See, true));
+    let directory = people::directory(tx, actor.organisation).await?;
+    let mut reports = Vec::new();
+    for drill in drills::list(tx, actor.organisation, LISTED).await? {
+        reports.extend(report(tx, actor, drill, &directory).await?);
+    }
+    Ok(Ok(reports))
+}
+
+async fn report(
+    tx: &mut Tx,
+    actor: &Actor,
+    drill: Drill,
+    directory: &Directory,
+) -> store::Result<Option<Report>> {
+    if drill.subject == actor.person {
+        return Ok(None);
+    }
+    let mut calls = drills::calls(tx, &drill).await?;
+    let mut deliveries = drills::deliveries(tx, &drill).await?;
+    if may_arrange(tx, actor, Arrange::See, Some(drill.team), directory).await?.is_err() {
+        calls.retain(|call| call.person == actor.person);
+        deliveries.retain(|delivery| delivery.person == actor.person);
+        if calls.is_empty() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Report { drill, calls, deliveries }))
 }
 
 /// The drill that somebody names: by id, or by their own code for it.
@@ -97,36 +211,62 @@ pub async fn named(tx: &mut Tx, actor: &Actor, name: &str) -> store::Result<Opti
     if let Ok(id) = name.parse() {
         return Ok(Some(DrillId(id)));
     }
-    let found = drills::running_of_code_any_org(tx, actor.person, &name.to_uppercase()).await?;
+    let found = drills::of_code_any_org(tx, actor.person, &name.to_uppercase()).await?;
     Ok(found.filter(|(_, organisation)| *organisation == actor.organisation).map(|(id, _)| id))
 }
 
-/// Somebody who was called answers: that ends the calls. Answered again it changes nothing.
+/// What came of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// It is kept.
+    Kept(Drill),
+    /// That drill was over.
+    TooLate(Drill),
+}
+
+/// Somebody whom it called answers. The first answer stands; answered again it changes nothing.
 pub async fn answer(
     tx: &mut Tx,
-    house: &House,
     (organisation, person): (OrganisationId, PersonId),
     id: DrillId,
+    said: DrillAnswer,
     trace: Trace,
-) -> Outcome<Drill> {
-    let Some(mut drill) = drills::load(tx, organisation, id).await? else {
+) -> Outcome<Answered> {
+    let Some(drill) = drills::load(tx, organisation, id).await? else {
         return Ok(Err(Rejected::NotFound));
     };
     let calls = drills::calls(tx, &drill).await?;
-    if !calls.iter().any(|call| call.person == person) {
+    let Some(call) = calls.iter().find(|call| call.person == person) else {
         return Ok(Err(Rejected::NotFound));
+    };
+    if call.answer.is_some() {
+        return Ok(Ok(Answered::Kept(drill)));
     }
-    if drill.is_running() {
-        drill.state = DrillState::Taken { by: person, at: trace.now };
-        let seconds = (trace.now - drill.starts_at).num_seconds();
-        finish(tx, house, &drill, &calls, trace).await?;
-        let body = json!({"drill": drill.id, "by": person, "after_seconds": seconds});
-        log(tx, &drill, EventKind::DrillAnswered, body, trace).await?;
+    if !drill.is_running() {
+        return Ok(Ok(Answered::TooLate(drill)));
     }
-    Ok(Ok(drill))
+    drills::answer(tx, &drill, (person, said), trace.now).await?;
+    let seconds = (trace.now - call.called_at).num_seconds();
+    let body = json!({"drill": drill.id, "by": person, "answer": said, "after_seconds": seconds});
+    log(tx, &drill, EventKind::DrillAnswered, body, trace).await?;
+    let mut answered = who_answered(&calls);
+    answered.push(person);
+    let directory = people::directory(tx, organisation).await?;
+    let ladder = ladders::by_id(tx, organisation, drill.ladder).await?.ladder;
+    let policy = directory.policy(drill.team);
+    let rules = Rules { ladder: &ladder, directory: &directory, policy: &policy };
+    let drill = drill.after_an_answer(rules, &answered, trace.now);
+    if !drill.is_running() {
+        over(tx, &drill, trace).await?;
+    }
+    Ok(Ok(Answered::Kept(drill)))
 }
 
-/// A manager ends one that nobody has answered. Ended again it changes nothing.
+fn who_answered(calls: &[Called]) -> Vec<PersonId> {
+    calls.iter().filter(|call| call.answer.is_some()).map(|call| call.person).collect()
+}
+
+/// A manager ends one. Ended again it changes nothing.
 pub async fn end(tx: &mut Tx, house: &House, actor: &Actor, id: DrillId, trace: Trace) -> Outcome<Drill> {
     let Some(mut drill) = drills::load(tx, actor.organisation, id).await? else {
         return Ok(Err(Rejected::NotFound));
@@ -137,41 +277,61 @@ pub async fn end(tx: &mut Tx, house: &House, actor: &Actor, id: DrillId, trace: 
     let directory = people::directory(tx, actor.organisation).await?;
     allowed!(may_arrange(tx, actor, Arrange::Change, Some(drill.team), &directory).await?);
     if drill.is_running() {
-        drill.state = DrillState::Ended { by: Some(actor.person), at: trace.now };
-        let calls = drills::calls(tx, &drill).await?;
-        finish(tx, house, &drill, &calls, trace).await?;
-        log(tx, &drill, EventKind::DrillEnded, json!({"drill": drill.id}), trace).await?;
+        drill.state = DrillState::Over { how: Over::ByHand(actor.person), at: trace.now };
+        over(tx, &drill, trace).await?;
+        tell_that_it_is_over(tx, house, &drill, trace).await?;
     }
     Ok(Ok(drill))
 }
 
-/// Takes back what waits, and tells everybody else whom it called that it is over.
-async fn finish(
-    tx: &mut Tx,
-    house: &House,
-    drill: &Drill,
-    calls: &[Called],
-    trace: Trace,
-) -> store::Result<()> {
+/// Keeps that it is over, and takes back what waits.
+async fn over(tx: &mut Tx, drill: &Drill, trace: Trace) -> store::Result<()> {
     drills::save(tx, drill.organisation, drill).await?;
     drills::take_back(tx, drill, trace.now).await?;
+    let how = match drill.state {
+        DrillState::Running { .. } => return Ok(()),
+        DrillState::Over { how: Over::AllAnswered, .. } => "all_answered",
+        DrillState::Over { how: Over::LadderDone, .. } => "ladder_done",
+        DrillState::Over { how: Over::ByHand(_), .. } => "by_hand",
+        DrillState::Over { how: Over::SteppedAside, .. } => "stepped_aside",
+    };
+    log(tx, drill, EventKind::DrillEnded, json!({"drill": drill.id, "how": how}), trace).await
+}
+
+/// Whoever has not answered need not any more. Not where it steps aside: people have a real alarm to see to.
+async fn tell_that_it_is_over(tx: &mut Tx, house: &House, drill: &Drill, trace: Trace) -> store::Result<()> {
     let directory = people::directory(tx, drill.organisation).await?;
     let telling = Telling { house, directory: &directory, worker: drill.subject, now: trace.now };
-    let by = match drill.state {
-        DrillState::Taken { by, .. } => Some(by),
-        _ => None,
-    };
-    let notice = Notice::DrillOver { answered_by: by.map(|by| directory.name_of(by).to_owned()) };
-    for call in calls.iter().filter(|call| Some(call.person) != by && trace.actor != Some(call.person)) {
+    let calls = drills::calls(tx, drill).await?;
+    for call in calls.iter().filter(|call| call.answer.is_none() && trace.actor != Some(call.person)) {
         let occasion = format!("drill/{}/over", drill.id);
-        telling.rehearse(tx, &notice, (call.person, None, None), &occasion).await?;
+        telling.rehearse(tx, &Notice::DrillOver, (call.person, None, None), &occasion).await?;
     }
     Ok(())
 }
 
-/// When the next round is due.
+/// When the next round is due; nothing: no drill is running.
 pub async fn next_due(tx: &mut Tx) -> store::Result<Option<Time>> {
     drills::next_due_any_org(tx).await
+}
+
+/// Those that are in the way of a real alarm.
+pub async fn in_the_way(tx: &mut Tx) -> store::Result<Vec<(DrillId, OrganisationId)>> {
+    drills::in_the_way_any_org(tx).await
+}
+
+/// Ends one of them, without a word.
+pub async fn step_aside(
+    tx: &mut Tx,
+    (organisation, id): (OrganisationId, DrillId),
+    now: Time,
+) -> store::Result<()> {
+    let Some(mut drill) = drills::load(tx, organisation, id).await? else { return Ok(()) };
+    if !drill.is_running() {
+        return Ok(());
+    }
+    drill.state = DrillState::Over { how: Over::SteppedAside, at: now };
+    over(tx, &drill, Trace::machine(Door::Timer, now)).await
 }
 
 /// Runs the rounds that are due; how many. Whatever goes wrong with one holds up none of the others.
@@ -197,22 +357,17 @@ async fn round(
     (organisation, id): (OrganisationId, DrillId),
     trace: Trace,
 ) -> store::Result<()> {
-    let Some(mut drill) = drills::load(tx, organisation, id).await? else { return Ok(()) };
-    // Opened while this was being started: that ended nothing yet.
-    if drill.is_running() && !incidents::open_about(tx, organisation, drill.subject).await?.is_empty() {
-        drill.state = DrillState::Ended { by: None, at: trace.now };
-    }
-    if !drill.is_running() {
-        drills::save(tx, organisation, &drill).await?;
-        drills::take_back(tx, &drill, trace.now).await?;
-        let body = json!({"drill": drill.id, "by": "a real alarm"});
-        return log(tx, &drill, EventKind::DrillEnded, body, trace).await;
-    }
+    let Some(drill) = drills::load(tx, organisation, id).await? else { return Ok(()) };
     let directory = people::directory(tx, organisation).await?;
     let ladder = ladders::by_id(tx, organisation, drill.ladder).await?.ladder;
     let policy = directory.policy(drill.team);
     let rules = Rules { ladder: &ladder, directory: &directory, policy: &policy };
-    let (drill, round) = drill.due(rules, trace.now);
+    let answered = who_answered(&drills::calls(tx, &drill).await?);
+    let (drill, round) = drill.due(rules, &answered, trace.now);
+    if !drill.is_running() {
+        over(tx, &drill, trace).await?;
+        return tell_that_it_is_over(tx, house, &drill, trace).await;
+    }
     drills::save(tx, organisation, &drill).await?;
     let Some(round) = round else { return Ok(()) };
     let called = call(tx, house, &directory, &drill, (round.rung, &round.calls), trace).await?;
@@ -239,20 +394,23 @@ async fn call(
     let mut called = Vec::new();
     for call in calls {
         let Some(person) = call.to.person() else { continue };
-        let code = if let Some(before) = before.iter().find(|before| before.person == person) {
-            before.code.clone()
-        } else {
-            let code = codes::draw_for_a_drill(tx, person).await?;
-            let first = Called { person, code: code.clone(), called_at: trace.now };
-            drills::call(tx, drill, &first).await?;
-            code
+        let code = match before.iter().find(|before| before.person == person) {
+            Some(before) => before.code.clone(),
+            None => codes::keep_for_a_drill(tx, drill, person, trace.now).await?,
         };
         let occasion = format!("drill/{}/step/{}/round/{}", drill.id, rung.step, rung.round);
         let to = (person, Some(call.by.as_slice()), Some(code));
-        telling.rehearse(tx, &Notice::Drill, to, &occasion).await?;
+        let occasion = telling.rehearse(tx, &Notice::Drill, to, &occasion).await?;
+        drills::say(tx, drill, person, occasion).await?;
         called.push(person);
     }
     Ok(called)
+}
+
+async fn log_start(tx: &mut Tx, drill: &Drill, trace: Trace) -> store::Result<()> {
+    let schedule = drill.scheduled.map(|(id, _)| id);
+    let body = json!({"drill": drill.id, "ladder": drill.ladder, "schedule": schedule});
+    log(tx, drill, EventKind::DrillStarted, body, trace).await
 }
 
 async fn log(

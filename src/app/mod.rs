@@ -7,6 +7,7 @@ pub mod clocks;
 mod codes;
 pub mod coverage;
 pub mod delivery;
+pub mod drill_schedules;
 pub mod drills;
 pub mod end_of_day;
 pub mod follow_ups;
@@ -18,6 +19,7 @@ pub mod past_visits;
 pub mod pins;
 pub mod readiness;
 pub mod receipts;
+pub mod rehearsals;
 pub mod sos;
 pub mod text;
 mod telling;
@@ -27,6 +29,7 @@ pub mod visits;
 
 use crate::domain::{
     contact::Email,
+    drill::BadSchedule,
     incident,
     notice::Answering,
     past_visit::BadPast,
@@ -96,6 +99,12 @@ pub enum Rejected {
     /// A team that is none.
     #[error("“{0}” is no team of this organisation")]
     NoSuchTeam(String),
+    /// Somebody about whom no drill can be.
+    #[error("“{0}” is nobody with an account in this organisation")]
+    NobodyToDrill(String),
+    /// A schedule that cannot be kept.
+    #[error("{0}")]
+    DrillSchedule(#[from] BadSchedule),
     /// A drill that cannot be started.
     #[error("no drill was started: {0}")]
     DrillNotNow(&'static str),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::{
     House,
     codes::{self, Call, Codes, Drawn},
@@ -125,16 +127,19 @@ impl Telling<'_> {
         messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
     }
 
-    /// Says something of a drill to somebody, by these channels or else by the quickest: behind everything that is real.
+    /// Says something of a drill to somebody, by these channels or else by the quickest: behind everything that is real. Gives what
+    /// its messages are known by.
     pub(super) async fn rehearse(
         &self,
         tx: &mut Tx,
         notice: &Notice,
         (person, by, code): (PersonId, Option<&[Channel]>, Option<String>),
         occasion: &str,
-    ) -> store::Result<()> {
-        let Some(to) = self.directory.person(person).filter(|person| !person.left) else { return Ok(()) };
+    ) -> store::Result<Uuid> {
         let occasion = Occasion::new(format!("{occasion}/to/{person}"));
+        let Some(to) = self.directory.person(person).filter(|person| !person.left) else {
+            return Ok(occasion.id());
+        };
         let nothing = Subject::default();
         let text = English.notice(notice, &self.facts(reader(to), code.clone()));
         let messages: Vec<_> = match by {
@@ -146,7 +151,8 @@ impl Telling<'_> {
                 self.by_quickest(notice, to, nothing, &occasion, Purpose::Drill, code).into_iter().collect()
             }
         };
-        messages::queue(tx, self.directory.organisation, &messages, self.now).await
+        messages::queue(tx, self.directory.organisation, &messages, self.now).await?;
+        Ok(occasion.id())
     }
 
     /// Tells whoever answers for the worker, for what is no incident.

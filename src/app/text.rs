@@ -6,8 +6,10 @@ use serde_json::json;
 use super::{
     House, Rejected,
     access::Actor,
-    drills as drill_cases, end_of_day,
+    drills::{self as drill_cases, Answered},
+    end_of_day,
     incidents::{self, Deed, OutsideAnswer},
+    rehearsals::{self, WithPin},
     sos::{Cry, Proof, call_for_help},
     telling::Telling,
     visits::{self as visit_cases, Came, Done, ForWhom, OfAll, act_on_running, heed},
@@ -15,7 +17,8 @@ use super::{
 use crate::{
     clock::Time,
     domain::{
-        command::{CarrierWord, Code, Command, Going, Longer, Until, Why, masked},
+        command::{CarrierWord, Code, Command, Going, Longer, Rehearsed, Until, Why, masked},
+        drill::DrillAnswer,
         event::{EventKind, NewEvent},
         ids::{DrillId, IncidentId, OrganisationId, PersonId, VisitId},
         incident::Incident,
@@ -23,7 +26,7 @@ use crate::{
         notice::Notice,
         people::Directory,
         pin::{Given, Pin},
-        reply::{Besides, Next, Reply},
+        reply::{Besides, Next, Rehearsal, Reply},
         start::{Departure, Start},
         visit::{Details, ExtendTo, Said, Visit, VisitState},
     },
@@ -89,6 +92,11 @@ pub async fn take(
         }
         Sender::Outside { organisation, person } => {
             let contact = (*organisation, *person);
+            if matches!(command, Command::NotUnderstood(_))
+                && let Some(drill) = drill_by_code_alone(tx, *person, &received.text).await?
+            {
+                return drill_answered(tx, drill, *person, &command, trace).await.map(Answer::from);
+            }
             outside(tx, house, contact, command, trace).await.map(Answer::from)
         }
     }
@@ -118,7 +126,7 @@ impl Text<'_> {
             // Whoever says NOT SAFE under a code that is nobody's calls for help no less.
             Command::Sos { words } | Command::NotSafe { words, .. } => self.calls_for_help(tx, words).await?,
             Command::Status => self.status(tx).await?,
-            Command::Test { .. } => self.for_manager(tx, "TEST").await?,
+            Command::Test { what } => Reply::Test(self.rehearses(tx, &what).await?),
             Command::Concern { .. } => self.for_manager(tx, "CONCERN").await?,
             Command::CarrierWord(word) => self.carrier_word(tx, word).await?,
             Command::NotUnderstood(why) => self.not_understood(tx, why).await?,
@@ -240,6 +248,15 @@ impl Text<'_> {
         };
         let visit = all.first().map(|done| done.visit.id);
         Ok(Answer { reply: Reply::WatchedOn { till, alarm, other, next }, visit })
+    }
+
+    async fn rehearses(&self, tx: &mut Tx, what: &Rehearsed) -> store::Result<Rehearsal> {
+        let given = match what {
+            Rehearsed::Out { pin, words } => self.given(pin.clone(), words),
+            _ => None,
+        };
+        let (till, with) = (self.till(tx).await?, WithPin { house: self.house, given });
+        rehearsals::text(tx, self.actor, what, with, till, self.trace).await
     }
 
     async fn stays(&self, tx: &mut Tx, by: Longer, given: Option<Given>) -> store::Result<Answer> {
@@ -378,14 +395,18 @@ impl Text<'_> {
     /// What somebody answers who was called; `None`: it is not such an answer.
     async fn of_responder(&self, tx: &mut Tx, command: &Command) -> store::Result<Option<Reply>> {
         let (actor, trace) = (self.actor, self.trace);
+        if matches!(command, Command::NotUnderstood(_))
+            && let Some(drill) = drill_by_code_alone(tx, actor.person, &self.received.text).await?
+        {
+            return drill_answered(tx, drill, actor.person, command, trace).await.map(Some);
+        }
         let about = match codes(command) {
             None => return Ok(None),
             Some((word, code)) => match find(tx, actor.person, word, code.as_ref()).await? {
                 Found::Open(id) => id,
-                Found::Drill(drill) if matches!(command, Command::Ack { .. }) => {
-                    return drill_answered(tx, self.house, drill, actor.person, trace).await.map(Some);
+                Found::Drill(drill) => {
+                    return drill_answered(tx, drill, actor.person, command, trace).await.map(Some);
                 }
-                Found::Drill(_) => return Ok(Some(Reply::WhichAlarm { word, open: vec![] })),
                 // A call for help with a code that is nobody's is one all the same.
                 Found::Reply(_) if matches!(command, Command::NotSafe { .. }) => return Ok(None),
                 // "No one is in": a worker on a visit says something, and nobody has called them.
@@ -527,7 +548,7 @@ async fn find(
     }
     // A real alarm always comes first.
     if let Some(code) = code
-        && let Some(drill) = drills::running_of_code_any_org(tx, person, code.as_str()).await?
+        && let Some(drill) = drills::of_code_any_org(tx, person, code.as_str()).await?
     {
         return Ok(Found::Drill(drill));
     }
@@ -539,20 +560,36 @@ async fn find(
     Ok(Found::Reply(if over { Reply::AlarmOver { open } } else { Reply::WhichAlarm { word, open } }))
 }
 
+/// What is said with the code of a drill is about that drill, whatever it is.
 async fn drill_answered(
     tx: &mut Tx,
-    house: &House,
     (drill, organisation): (DrillId, OrganisationId),
     person: PersonId,
+    command: &Command,
     trace: Trace,
 ) -> store::Result<Reply> {
-    Ok(match drill_cases::answer(tx, house, (organisation, person), drill, trace).await? {
-        Ok(drill) => {
-            let directory = people::directory(tx, organisation).await?;
-            Reply::DrillAnswered { worker: directory.name_of(drill.subject).into() }
-        }
+    let said = match command {
+        Command::Ack { .. } | Command::NotUnderstood(_) => DrillAnswer::Taken,
+        Command::Cannot { .. } => DrillAnswer::Cannot,
+        _ => return Ok(Reply::DrillOnly),
+    };
+    Ok(match drill_cases::answer(tx, (organisation, person), drill, said, trace).await? {
+        Ok(Answered::Kept(_)) => Reply::DrillAnswered { said },
+        Ok(Answered::TooLate(_)) => Reply::DrillWasOver,
         Err(rejected) => Reply::NotNow(rejected.to_string()),
     })
+}
+
+/// A drill whose code is all that a text says.
+async fn drill_by_code_alone(
+    tx: &mut Tx,
+    person: PersonId,
+    text: &str,
+) -> store::Result<Option<(DrillId, OrganisationId)>> {
+    match Code::parse(text.trim_end_matches(['.', '!'])).filter(Code::is_of_a_drill) {
+        Some(code) => drills::of_code_any_org(tx, person, code.as_str()).await,
+        None => Ok(None),
+    }
 }
 
 fn answered(directory: &Directory, incident: &Incident, person: PersonId, deed: &Deed) -> Reply {
@@ -611,10 +648,7 @@ async fn outside(
     let about = match (codes(&command), one_open.as_slice()) {
         (Some((word, code)), _) => match find(tx, person, word, code.as_ref()).await? {
             Found::Open(id) => id,
-            Found::Drill(drill) if matches!(command, Command::Ack { .. }) => {
-                return drill_answered(tx, house, drill, person, trace).await;
-            }
-            Found::Drill(_) => return Ok(Reply::WhichAlarm { word, open: vec![] }),
+            Found::Drill(drill) => return drill_answered(tx, drill, person, &command, trace).await,
             Found::Reply(reply) => return Ok(reply),
         },
         (None, [only]) if matches!(command, Command::Sos { .. }) => only.incident,

@@ -15,6 +15,7 @@ pub mod incident;
 pub mod follow_up;
 pub mod ladder;
 pub mod drill;
+pub mod rehearsal;
 pub mod simulation;
 pub mod coverage;
 pub mod notice;

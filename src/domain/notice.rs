@@ -112,10 +112,9 @@ pub enum Notice {
     /// A call that is rehearsed: nothing has happened.
     Drill,
     /// A drill is over.
-    DrillOver {
-        /// Who answered it; nobody: it was ended.
-        answered_by: Option<String>,
-    },
+    DrillOver,
+    /// To the worker: their rehearsal is over.
+    RehearsalOver,
     /// A call to act about several workers at once, after an outage of the service (row E12).
     OverdueList {
         /// Who was due out when.

@@ -29,6 +29,7 @@ pub mod people;
 pub mod pins;
 mod postgres;
 pub mod receipts;
+pub mod rehearsals;
 mod sqlite;
 pub mod tokens;
 pub mod visits;

@@ -40,13 +40,14 @@ fn arrows() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("app", &["domain", "store"][..]),
         ("timer", &["app", "store", "domain"][..]),
         ("outbox", &["app", "store", "providers", "domain"][..]),
+        ("scheduler", &["app", "store"][..]),
         ("inbox", &["app", "store", "providers", "domain"][..]),
         ("http", &["app", "store", "domain", "inbox"][..]),
         ("outward", &["app", "store", "domain", "providers"][..]),
         ("demo", &["app", "store", "domain", "http", "providers", "startup"][..]),
         (
             "startup",
-            &["app", "store", "domain", "http", "timer", "outbox", "inbox", "outward", "providers"][..],
+            &["app", "store", "domain", "http", "timer", "outbox", "inbox", "scheduler", "outward", "providers"][..],
         ),
         (
             "cli",

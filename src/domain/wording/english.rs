@@ -84,15 +84,11 @@ impl Wording for English {
                 });
                 both("DRILL: nothing has happened", text)
             }
-            Notice::DrillOver { answered_by: Some(who) } => {
-                let text = sms::with_names([who.as_str()], |[who]| {
-                    format!("DRILL OVER: {who} answered it. Nothing to do. Thank you.")
-                });
-                both("DRILL OVER", text)
-            }
-            Notice::DrillOver { answered_by: None } => {
-                both("DRILL OVER", "DRILL OVER. Nothing to do. Thank you.".into())
-            }
+            Notice::DrillOver => both("DRILL OVER", "DRILL OVER. Nothing to do. Thank you.".into()),
+            Notice::RehearsalOver => both(
+                "TEST is over",
+                "TEST is over. You are NOT being watched by it. Delete its texts: PINs stand in them. For a visit reply IN 60.".into(),
+            ),
             Notice::Overdue(overdue) => match facts.reader {
                 Reader::Staff => calls::overdue_staff(overdue, facts),
                 Reader::Outside => calls::overdue_outside(overdue, facts),

@@ -11,22 +11,59 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Act, Reply, incident_acts::NothingToSay, views::PersonView};
+use super::{Act, Reply, incident_acts::NothingToSay, ladders::TeamView, views::PersonView};
 use crate::{
-    app::{Rejected, access::Actor, drills as cases},
+    app::{
+        Rejected,
+        access::Actor,
+        coverage::Whom,
+        drills::{self as cases, Report},
+    },
     domain::{
-        drill::{Drill, DrillState},
+        drill::{DrillAnswer, DrillState, Over},
         ids::DrillId,
-        local_time,
         people::Directory,
+        receipt::Standing,
     },
     http::{
         Site,
         body::{Body, parse},
         problem::{Kind, Problem},
     },
-    store::{self, Tx, drills::Called, people},
+    store::{
+        self, Tx,
+        drills::{Called, Delivery},
+        messages::MessageState,
+        people,
+    },
 };
+
+/// One message of a drill.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct DrillDeliveryView {
+    /// By what: sms, email.
+    by: &'static str,
+    /// pending, accepted by a provider, refused, or taken back.
+    state: MessageState,
+    /// What its provider said afterwards: `on_its_way`, delivered, failed; none: nothing.
+    receipt: Option<Standing>,
+    /// Since when there is one.
+    at: DateTime<Utc>,
+    /// When its state, or its receipt, was last changed.
+    last_at: Option<DateTime<Utc>>,
+}
+
+impl From<&Delivery> for DrillDeliveryView {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            by: delivery.channel.as_str(),
+            state: delivery.state,
+            receipt: delivery.receipt,
+            at: delivery.created_at,
+            last_at: delivery.receipt_at.or(delivery.finished_at),
+        }
+    }
+}
 
 /// Somebody whom a drill called.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -35,6 +72,14 @@ pub(super) struct DrillCallView {
     person: PersonView,
     /// When first.
     called_at: DateTime<Utc>,
+    /// What they answered: taken, cannot; none: nothing.
+    answer: Option<DrillAnswer>,
+    /// When.
+    answered_at: Option<DateTime<Utc>>,
+    /// So long after they were called first.
+    answered_after_seconds: Option<i64>,
+    /// By what it was sent to them, and what became of that.
+    deliveries: Vec<DrillDeliveryView>,
 }
 
 /// A drill, and what came of it.
@@ -42,73 +87,92 @@ pub(super) struct DrillCallView {
 pub(super) struct DrillView {
     /// Its id.
     id: Uuid,
+    /// Of which team.
+    team: Option<TeamView>,
     /// About whom.
     worker: PersonView,
-    /// running (or set for later), answered or ended.
-    #[schema(pattern = "^(running|answered|ended)$")]
+    /// running, `all_answered`, `ladder_done`, `ended_by_hand`, or `stepped_aside` for a real alarm.
+    #[schema(pattern = "^(running|all_answered|ladder_done|ended_by_hand|stepped_aside)$")]
     state: &'static str,
-    /// Who started it.
+    /// Who started it, or set the schedule that did.
     started_by: PersonView,
-    /// When it starts.
+    /// The schedule that started it; none: it was started by hand.
+    schedule: Option<Uuid>,
+    /// When it started.
     starts_at: DateTime<Utc>,
-    /// Who answered.
-    answered_by: Option<PersonView>,
-    /// So long after it started.
-    answered_after_seconds: Option<i64>,
-    /// So long after they were called first.
-    answered_after_call_seconds: Option<i64>,
-    /// When it was answered or ended.
+    /// When it was over.
     finished_at: Option<DateTime<Utc>>,
-    /// Who ended it.
+    /// Who ended it by hand.
     ended_by: Option<PersonView>,
-    /// Whether a real alarm ended it.
-    ended_by_alarm: bool,
+    /// So many were called; of a drill of a team that you do not look after, you.
+    called: usize,
+    /// So many of them answered.
+    answered: usize,
     /// Whom it called, in that order.
     calls: Vec<DrillCallView>,
 }
 
 impl DrillView {
-    fn new(directory: &Directory, drill: &Drill, calls: &[Called]) -> Self {
+    fn new(directory: &Directory, report: &Report) -> Self {
+        let Report { drill, calls, deliveries } = report;
         let person = |id| PersonView::of(directory, id);
-        let (state, answered, finished_at, ended_by) = match drill.state {
-            DrillState::Running { .. } => ("running", None, None, None),
-            DrillState::Taken { by, at } => ("answered", Some((by, at)), Some(at), None),
-            DrillState::Ended { by, at } => ("ended", None, Some(at), by),
+        let (state, finished_at, ended_by) = match drill.state {
+            DrillState::Running { .. } => ("running", None, None),
+            DrillState::Over { how, at } => match how {
+                Over::AllAnswered => ("all_answered", Some(at), None),
+                Over::LadderDone => ("ladder_done", Some(at), None),
+                Over::ByHand(by) => ("ended_by_hand", Some(at), Some(by)),
+                Over::SteppedAside => ("stepped_aside", Some(at), None),
+            },
         };
-        let call_of = |by| calls.iter().find(|call| call.person == by).map(|call| call.called_at);
+        let call = |call: &Called| DrillCallView {
+            person: person(call.person),
+            called_at: call.called_at,
+            answer: call.answer,
+            answered_at: call.answered_at,
+            answered_after_seconds: call.answered_at.map(|at| (at - call.called_at).num_seconds()),
+            deliveries: deliveries
+                .iter()
+                .filter(|delivery| delivery.person == call.person)
+                .map(DrillDeliveryView::from)
+                .collect(),
+        };
         Self {
             id: drill.id.0,
+            team: TeamView::of(directory, drill.team),
             worker: person(drill.subject),
             state,
             started_by: person(drill.started_by),
+            schedule: drill.scheduled.map(|(id, _)| id.0),
             starts_at: drill.starts_at,
-            answered_by: answered.map(|(by, _)| person(by)),
-            answered_after_seconds: answered.map(|(_, at)| (at - drill.starts_at).num_seconds()),
-            answered_after_call_seconds: answered
-                .and_then(|(by, at)| Some((at - call_of(by)?).num_seconds())),
             finished_at,
             ended_by: ended_by.map(person),
-            ended_by_alarm: matches!(drill.state, DrillState::Ended { by: None, .. }),
-            calls: calls
-                .iter()
-                .map(|call| DrillCallView { person: person(call.person), called_at: call.called_at })
-                .collect(),
+            called: calls.len(),
+            answered: calls.iter().filter(|call| call.answer.is_some()).count(),
+            calls: calls.iter().map(call).collect(),
         }
     }
+}
+
+/// Drills.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct DrillList {
+    /// The newest first.
+    drills: Vec<DrillView>,
 }
 
 /// What is to be rehearsed.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DrillBody {
-    /// About whom: an id, or the key of the organisation's file.
-    worker: String,
-    /// When: as 2026-12-25T21:40 in the organisation's zone, or with an offset; now if not said.
-    when: Option<String>,
+    /// Of which team, by id or key: about its worker whose turn it is.
+    team: Option<String>,
+    /// Or about whom, by id or key.
+    worker: Option<String>,
 }
 
-/// Starts a drill: the worker's ladder is run as if they had missed a deadline, each text marked DRILL. It goes on until somebody who
-/// was called answers or you end it; a real alarm about the worker ends it at once.
+/// Starts a drill: the team's ladder is run as if a worker of it had missed a deadline, each text and mail marked DRILL. It is over once
+/// everybody whom the ladder calls has answered, or its last step has had its time. A real alarm always wins over it.
 #[utoipa::path(post, path = "/drills", request_body = DrillBody, responses((status = 201, body = DrillView),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn start(
@@ -118,18 +182,17 @@ pub(super) async fn start(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let body = body?;
-    let DrillBody { worker, when } = parse(&body)?;
-    let when = match when {
-        None => None,
-        Some(said) => Some(local_time::read(&said, actor.zone).ok_or_else(|| {
-            Problem::field("when", "say it as 2026-12-25T21:40, or with an offset such as Z")
-        })?),
+    let whom = match parse(&body)? {
+        DrillBody { team: Some(team), worker: None } => Whom::Team(team),
+        DrillBody { team: None, worker: Some(worker) } => Whom::Worker(worker),
+        _ => return Err(Problem::field("team", "say either `team` or `worker`")),
     };
     let case = async move |tx: &mut _, actor: &Actor, trace| {
-        Ok(match cases::start(tx, actor, (&worker, when), trace).await? {
+        Ok(match cases::start(tx, actor, &whom, trace).await? {
             Ok(drill) => {
                 let directory = people::directory(tx, actor.organisation).await?;
-                Reply::new(StatusCode::CREATED, &DrillView::new(&directory, &drill, &[]))
+                let report = Report { drill, calls: Vec::new(), deliveries: Vec::new() };
+                Reply::new(StatusCode::CREATED, &DrillView::new(&directory, &report))
             }
             Err(rejected) => rejected.into(),
         })
@@ -137,7 +200,18 @@ pub(super) async fn start(
     Ok(Act::new(site, actor, "POST /drills", &headers, body).run(case).await)
 }
 
-/// Shows a drill: who was called, who answered in how long.
+/// Lists the newest drills of the teams that you look after, and those that called you.
+#[utoipa::path(get, path = "/drills", responses((status = 200, body = DrillList),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(State(site): State<Site>, actor: Actor) -> Result<Response, Problem> {
+    let mut tx = site.db.read().await?;
+    let reports = cases::list(&mut tx, &actor).await??;
+    let directory = people::directory(&mut tx, actor.organisation).await?;
+    let drills = reports.iter().map(|report| DrillView::new(&directory, report)).collect();
+    Ok(Reply::ok(&DrillList { drills }).into_response())
+}
+
+/// Shows a drill's report: who was called by what, who answered in how long, who did not.
 #[utoipa::path(get, path = "/drills/{id}", params(("id" = Uuid, Path)), responses((status = 200, body = DrillView),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn show(
@@ -153,15 +227,15 @@ pub(super) async fn show(
 
 async fn shown(tx: &mut Tx, actor: &Actor, id: DrillId) -> store::Result<Reply> {
     Ok(match cases::show(tx, actor, id).await? {
-        Ok((drill, calls)) => {
+        Ok(report) => {
             let directory = people::directory(tx, actor.organisation).await?;
-            Reply::ok(&DrillView::new(&directory, &drill, &calls))
+            Reply::ok(&DrillView::new(&directory, &report))
         }
         Err(rejected) => rejected.into(),
     })
 }
 
-/// Answers a drill, as you would take an alarm. Answering again changes nothing.
+/// Answers a drill, as you would take an alarm. Answering again changes nothing; it takes no real alarm.
 #[utoipa::path(post, path = "/drills/{id}/acknowledge", params(("id" = String, Path)), request_body = NothingToSay,
     responses((status = 200, body = DrillView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn acknowledge(
@@ -173,12 +247,11 @@ pub(super) async fn acknowledge(
 ) -> Result<Response, Problem> {
     let body = body?;
     let NothingToSay {} = parse(&body)?;
-    let house = Arc::clone(&site.house);
     let route = format!("POST /drills/{id}/acknowledge");
     let case = async move |tx: &mut _, actor: &Actor, trace| {
         let Some(id) = cases::named(tx, actor, &id).await? else { return Ok(Rejected::NotFound.into()) };
         let who = (actor.organisation, actor.person);
-        match cases::answer(tx, &house, who, id, trace).await? {
+        match cases::answer(tx, who, id, DrillAnswer::Taken, trace).await? {
             Ok(_) => shown(tx, actor, id).await,
             Err(rejected) => Ok(rejected.into()),
         }
@@ -186,7 +259,7 @@ pub(super) async fn acknowledge(
     Ok(Act::new(site, actor, route, &headers, body).run(case).await)
 }
 
-/// Ends a drill that nobody has answered. Whoever was called is told.
+/// Ends a drill. Whoever was called and has not answered is told. Ended again it changes nothing.
 #[utoipa::path(post, path = "/drills/{id}/end", params(("id" = Uuid, Path)), request_body = NothingToSay,
     responses((status = 200, body = DrillView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn end(
