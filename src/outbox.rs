@@ -131,7 +131,9 @@ impl Outbox {
                 let mut drills = Vec::new();
                 if now >= drills_at {
                     drills_at = now + DRILLS_EVERY;
-                    drills.extend(drilling.iter().filter(|(_, free)| free.available_permits() > 0).map(|(by, _)| *by));
+                    drills.extend(
+                        drilling.iter().filter(|(_, free)| free.available_permits() > 0).map(|(by, _)| *by),
+                    );
                 }
                 match self.claim_for(now, room.clone(), drills).await {
                     Ok(claimed) => {

@@ -6,12 +6,8 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    House, MOVED_ASIDE, Outcome, Rejected,
-    access::Actor,
-    allowed, codes,
-    coverage::Whom,
-    ladders::may_arrange,
-    telling::Telling,
+    House, MOVED_ASIDE, Outcome, Rejected, access::Actor, allowed, codes, coverage::Whom,
+    ladders::may_arrange, telling::Telling,
 };
 use crate::{
     clock::Time,

@@ -22,8 +22,8 @@ use crate::{
     },
     keys::ServerKey,
     store::{
-        self, Trace, Tx, drills, events::log_for_organisation, inbound, inbound::InboundText, messages, people,
-        visits,
+        self, Trace, Tx, drills, events::log_for_organisation, inbound, inbound::InboundText, messages,
+        people, visits,
     },
 };
 

@@ -3,13 +3,7 @@
 
 use serde_json::json;
 
-use super::{
-    House, Outcome,
-    access::Actor,
-    allowed,
-    ladders::may_arrange,
-    telling::Telling,
-};
+use super::{House, Outcome, access::Actor, allowed, ladders::may_arrange, telling::Telling};
 use crate::{
     clock::Time,
     domain::{

@@ -141,7 +141,9 @@ impl From<Rejected> for Problem {
             Rejected::Past(_) => Self::field("left_at", detail),
             Rejected::CannotHaveIt(_) => Self::field("to", detail),
             Rejected::NobodyToDoIt(_) => Self::field("owner", detail),
-            Rejected::UnknownWorker(_) | Rejected::NobodyToRecordFor(_) | Rejected::NobodyToDrill(_) => Self::field("worker", detail),
+            Rejected::UnknownWorker(_) | Rejected::NobodyToRecordFor(_) | Rejected::NobodyToDrill(_) => {
+                Self::field("worker", detail)
+            }
             Rejected::DrillSchedule(_) => Self::field("cron", detail),
             Rejected::DrillNotNow(_) => Self::new(Kind::DrillNotNow, detail),
             Rejected::NoSuchTeam(_) => Self::field("team", detail),

@@ -41,13 +41,15 @@ const SAVE: &str =
 const PUT_ASIDE_ANY_ORG: &str = "UPDATE drill SET due_at = $2 WHERE id = $1 AND state = 'running'";
 const LAST_ABOUT: &str = "SELECT subject_id, max(starts_at) FROM drill WHERE organisation_id = $1 AND team_id = $2 GROUP BY subject_id";
 const CALL: &str = "INSERT INTO drill_call (drill_id, person_id, code, called_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-const CALLS: &str =
-    "SELECT person_id, code, called_at, answer, answered_at FROM drill_call WHERE drill_id = $1 ORDER BY called_at, person_id";
+const CALLS: &str = "SELECT person_id, code, called_at, answer, answered_at FROM drill_call WHERE drill_id = $1 ORDER BY called_at, person_id";
 const ANSWER: &str = "UPDATE drill_call SET answer = $3, answered_at = $4 WHERE drill_id = $1 AND person_id = $2 AND answer IS NULL";
-const OF_CODE_ANY_ORG: &str = "SELECT d.id, d.organisation_id FROM drill_call c JOIN drill d ON d.id = c.drill_id
+const OF_CODE_ANY_ORG: &str =
+    "SELECT d.id, d.organisation_id FROM drill_call c JOIN drill d ON d.id = c.drill_id
      WHERE c.person_id = $1 AND c.code = $2";
-const SAY: &str = "INSERT INTO drill_said (drill_id, person_id, occasion) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-const DELIVERIES: &str = "SELECT s.person_id, m.channel, m.state, m.receipt, m.created_at, m.finished_at, m.receipt_at
+const SAY: &str =
+    "INSERT INTO drill_said (drill_id, person_id, occasion) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const DELIVERIES: &str =
+    "SELECT s.person_id, m.channel, m.state, m.receipt, m.created_at, m.finished_at, m.receipt_at
      FROM drill_said s JOIN message m ON m.organisation_id = $2 AND m.occasion = s.occasion
      WHERE s.drill_id = $1 ORDER BY m.created_at, m.channel";
 const TAKE_OUT: &str = "DELETE FROM outbox WHERE message_id IN (SELECT m.id FROM drill_said s
@@ -55,9 +57,12 @@ const TAKE_OUT: &str = "DELETE FROM outbox WHERE message_id IN (SELECT m.id FROM
 const TAKE_BACK: &str = "UPDATE message SET state = 'taken_back', finished_at = $3 WHERE state = 'pending'
        AND organisation_id = $2 AND occasion IN (SELECT occasion FROM drill_said WHERE drill_id = $1)";
 
-const IN_FORCE: &str = "SELECT * FROM drill_schedule WHERE organisation_id = $1 AND removed_at IS NULL ORDER BY set_at, id";
-const LAST_VERSION: &str = "SELECT max(version) FROM drill_schedule WHERE organisation_id = $1 AND team_id = $2";
-const ADD_SCHEDULE: &str = "INSERT INTO drill_schedule (id, organisation_id, team_id, version, cron, set_by, set_at, due_at)
+const IN_FORCE: &str =
+    "SELECT * FROM drill_schedule WHERE organisation_id = $1 AND removed_at IS NULL ORDER BY set_at, id";
+const LAST_VERSION: &str =
+    "SELECT max(version) FROM drill_schedule WHERE organisation_id = $1 AND team_id = $2";
+const ADD_SCHEDULE: &str =
+    "INSERT INTO drill_schedule (id, organisation_id, team_id, version, cron, set_by, set_at, due_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 const REMOVE: &str = "UPDATE drill_schedule SET removed_by = $3, removed_at = $4, due_at = NULL
      WHERE id = $1 AND organisation_id = $2 AND removed_at IS NULL";
@@ -65,7 +70,8 @@ const SCHEDULES_DUE_ANY_ORG: Sql = Sql::pair(
     "SELECT * FROM drill_schedule WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
     "SELECT * FROM drill_schedule WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
 );
-const SET_SCHEDULE_DUE_ANY_ORG: &str = "UPDATE drill_schedule SET due_at = $2 WHERE id = $1 AND removed_at IS NULL";
+const SET_SCHEDULE_DUE_ANY_ORG: &str =
+    "UPDATE drill_schedule SET due_at = $2 WHERE id = $1 AND removed_at IS NULL";
 
 #[derive(FromRow)]
 struct Row {
@@ -324,11 +330,7 @@ pub async fn say(tx: &mut Tx, drill: &Drill, person: PersonId, occasion: uuid::U
 /// What became of its messages.
 pub async fn deliveries(tx: &mut Tx, drill: &Drill) -> Result<Vec<Delivery>> {
     messages::flush(tx).await?;
-    Ok(both!(tx, |c| sqlx::query_as(DELIVERIES)
-        .bind(drill.id)
-        .bind(drill.organisation)
-        .fetch_all(c)
-        .await?))
+    Ok(both!(tx, |c| sqlx::query_as(DELIVERIES).bind(drill.id).bind(drill.organisation).fetch_all(c).await?))
 }
 
 /// What of it still waits to be sent is not sent any more.
@@ -348,11 +350,7 @@ pub async fn schedules(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<
 }
 
 /// The number of a team's last version; 0: there was none.
-pub async fn last_schedule_version(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    team: TeamId,
-) -> Result<i32> {
+pub async fn last_schedule_version(tx: &mut Tx, organisation: OrganisationId, team: TeamId) -> Result<i32> {
     let last: Option<i32> =
         both!(tx, |c| sqlx::query_scalar(LAST_VERSION).bind(organisation).bind(team).fetch_one(c).await?);
     Ok(last.unwrap_or_default())
@@ -382,10 +380,7 @@ pub async fn remove_schedule(
 /// Those whose moment has come, locked.
 pub async fn schedules_due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<ScheduleVersion>> {
     let text = tx.text(SCHEDULES_DUE_ANY_ORG);
-    Ok(both!(tx, |c| readable!(
-        sqlx::query(text).bind(now).bind(limit).fetch_all(c).await?,
-        ScheduleVersion
-    )))
+    Ok(both!(tx, |c| readable!(sqlx::query(text).bind(now).bind(limit).fetch_all(c).await?, ScheduleVersion)))
 }
 
 /// Keeps when its next moment is.

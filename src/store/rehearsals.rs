@@ -53,11 +53,7 @@ impl From<Row> for Rehearsal {
 }
 
 /// A worker's, locked till the end of the use case.
-pub async fn load(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    person: PersonId,
-) -> Result<Option<Rehearsal>> {
+pub async fn load(tx: &mut Tx, organisation: OrganisationId, person: PersonId) -> Result<Option<Rehearsal>> {
     let text = tx.text(LOAD);
     let row: Option<Row> =
         both!(tx, |c| sqlx::query_as(text).bind(person).bind(organisation).fetch_optional(c).await?);

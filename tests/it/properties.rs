@@ -632,8 +632,8 @@ proptest! {
             Notice::AboveCap { minutes: 100_000, till: at },
             Notice::UnreadableStart,
             Notice::Drill,
-            Notice::DrillOver { answered_by: Some(worker.clone()) },
-            Notice::DrillOver { answered_by: None },
+            Notice::DrillOver,
+            Notice::RehearsalOver,
             Notice::StuckDeadline,
             Notice::Undeliverable { message: Uuid::nil() },
         ];

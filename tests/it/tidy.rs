@@ -47,7 +47,18 @@ fn arrows() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("demo", &["app", "store", "domain", "http", "providers", "startup"][..]),
         (
             "startup",
-            &["app", "store", "domain", "http", "timer", "outbox", "inbox", "scheduler", "outward", "providers"][..],
+            &[
+                "app",
+                "store",
+                "domain",
+                "http",
+                "timer",
+                "outbox",
+                "inbox",
+                "scheduler",
+                "outward",
+                "providers",
+            ][..],
         ),
         (
             "cli",

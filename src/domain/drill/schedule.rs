@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn what_cannot_be_kept_is_said() {
         let kept = |text: &str| Schedule::to_keep(text, at("2026-01-14T12:00:00Z"), LONDON).err();
-        for text in ["", "every day", "1 2 3", "61 10 * * *", "0 0 10 * * *", "0 10 * * * 2027", "a b c d e"] {
+        for text in ["", "every day", "1 2 3", "61 10 * * *", "0 0 10 * * *", "0 10 * * * 2027", "a b c d e"]
+        {
             assert_eq!(kept(text), Some(BadSchedule::Unreadable(text.into())), "{text}");
         }
         assert!(matches!(kept(&"1".repeat(1000)), Some(BadSchedule::Unreadable(_))));

@@ -52,9 +52,7 @@ pub fn pin(command: &Command) -> Option<String> {
         Command::Out { pin, .. }
         | Command::Test { what: Rehearsed::Out { pin, .. } }
         | Command::Fine { pin, .. }
-        | Command::More { pin, .. } => {
-            pin.as_ref().map(|pin| pin.as_str().to_owned())
-        }
+        | Command::More { pin, .. } => pin.as_ref().map(|pin| pin.as_str().to_owned()),
         _ => None,
     }
 }
