@@ -202,14 +202,14 @@ impl Timer {
         let stepped = in_the_way.len();
         for (id, organisation) in in_the_way {
             let aside = async move |tx: &mut store::Tx| drills::step_aside(tx, (organisation, id), now).await;
-            self.db.write_in(Lane::Usual, aside).await?;
+            self.db.write_in(Lane::Timer, aside).await?;
         }
         if now < due {
             return Ok(stepped);
         }
         let house = Arc::clone(&self.house);
         let case = async move |tx: &mut store::Tx| drills::rounds(tx, &house, DRILLS_AT_ONCE, now).await;
-        self.db.write_in(Lane::Usual, case).await
+        self.db.write_in(Lane::Timer, case).await
     }
 
     async fn end_rehearsals(&self, now: Time) -> store::Result<usize> {
@@ -218,7 +218,7 @@ impl Timer {
         }
         let house = Arc::clone(&self.house);
         let case = async move |tx: &mut store::Tx| rehearsals::end(tx, &house, now).await;
-        self.db.write_in(Lane::Usual, case).await
+        self.db.write_in(Lane::Timer, case).await
     }
 
     async fn ask_for_what_is_missing(&self, now: Time) -> store::Result<usize> {
