@@ -30,6 +30,7 @@ pub mod store;
 pub mod app;
 pub mod timer;
 pub mod outbox;
+pub mod scheduler;
 pub mod providers;
 pub mod http;
 pub mod demo;

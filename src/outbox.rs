@@ -53,6 +53,11 @@ const MARK_TRIES: u32 = 5;
 /// That a channel's providers put off calls is told once in so long.
 const TOLD_AGAIN: TimeDelta = TimeDelta::hours(1);
 
+/// So many messages of drills are under way at the same time, by each channel, in places of their own.
+const DRILLS_AT_ONCE: usize = 1;
+/// And no more often is one claimed: a provider's rate is for what is real.
+const DRILLS_EVERY: TimeDelta = TimeDelta::seconds(1);
+
 /// What the outbox works with.
 #[derive(Debug)]
 pub struct Outbox {
@@ -93,7 +98,10 @@ impl Outbox {
     pub async fn deliver_due(&self, now: Time) -> store::Result<usize> {
         let mut tries = 0;
         loop {
-            let claimed = self.claim(now, self.at_once).await?;
+            let mut claimed = self.claim(now, self.at_once).await?;
+            if claimed.is_empty() {
+                claimed = self.claim_for(now, Vec::new(), Channel::ALL.into()).await?;
+            }
             if claimed.is_empty() {
                 return Ok(tries);
             }
@@ -110,21 +118,37 @@ impl Outbox {
         let mut sending: JoinSet<Sent> = JoinSet::new();
         let mut marking: JoinSet<()> = JoinSet::new();
         let mut places = Channel::ALL.map(|channel| Places::new(channel, self.at_once));
+        let drilling = Channel::ALL.map(|channel| (channel, Arc::new(Semaphore::new(DRILLS_AT_ONCE))));
         let mut wake_at = self.clock.now();
+        let mut drills_at = wake_at;
         loop {
             let rung = bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
             let room: Vec<(Channel, usize)> = places.iter().filter_map(Places::to_fill).collect();
             if !room.is_empty() {
-                match self.claim_for(self.clock.now(), room.clone()).await {
+                let now = self.clock.now();
+                let mut drills = Vec::new();
+                if now >= drills_at {
+                    drills_at = now + DRILLS_EVERY;
+                    drills.extend(
+                        drilling.iter().filter(|(_, free)| free.available_permits() > 0).map(|(by, _)| *by),
+                    );
+                }
+                match self.claim_for(now, room.clone(), drills).await {
                     Ok(claimed) => {
                         for places in &mut places {
                             places.looked(&room, &claimed);
                         }
                         for claimed in claimed {
                             let this = Arc::clone(&self);
-                            let place = places.iter().find_map(|places| places.take(&claimed));
+                            let message = &claimed.message;
+                            let place = if message.purpose == Purpose::Drill {
+                                let its = drilling.iter().find(|(channel, _)| *channel == message.channel);
+                                its.and_then(|(_, free)| Arc::clone(free).try_acquire_owned().ok())
+                            } else {
+                                places.iter().find_map(|places| places.take(&claimed))
+                            };
                             sending.spawn(async move {
                                 let sent = this.send(claimed).await;
                                 drop(place);
@@ -185,15 +209,27 @@ impl Outbox {
     /// The first of the three parts of a delivery: up to `room` messages of each channel that are due become ours until the
     /// lease ends.
     pub async fn claim(&self, now: Time, room: usize) -> store::Result<Vec<Claimed>> {
-        self.claim_for(now, Channel::ALL.map(|channel| (channel, room)).into()).await
+        self.claim_for(now, Channel::ALL.map(|channel| (channel, room)).into(), Vec::new()).await
     }
 
-    async fn claim_for(&self, now: Time, room: Vec<(Channel, usize)>) -> store::Result<Vec<Claimed>> {
+    /// Of the channels in `drills` one message of a drill too, where nothing real was claimed: it has places of its own.
+    async fn claim_for(
+        &self,
+        now: Time,
+        room: Vec<(Channel, usize)>,
+        drills: Vec<Channel>,
+    ) -> store::Result<Vec<Claimed>> {
         let lease_ends = now + delta(self.lease);
         let case = async move |tx: &mut Tx| {
             let mut claimed = Vec::new();
             for (channel, room) in &room {
                 claimed.extend(outbox::claim_any_org(tx, *channel, now, lease_ends, *room).await?);
+            }
+            for channel in &drills {
+                if claimed.iter().all(|claimed| claimed.message.channel != *channel) {
+                    let one = outbox::claim_of_drills_any_org(tx, *channel, now, lease_ends, DRILLS_AT_ONCE);
+                    claimed.extend(one.await?);
+                }
             }
             Ok(claimed)
         };
@@ -226,9 +262,9 @@ impl Outbox {
         let broken = well.is_some()
             && whose_turn.is_some_and(|provider| {
                 let name = provider.name();
-                let is_first = message.purpose == Purpose::FirstAlarm;
+                let never_tries = matches!(message.purpose, Purpose::FirstAlarm | Purpose::Drill);
                 !self.breakers.is_well(name)
-                    && (is_first && self.breakers.has_failed_often(name)
+                    && (never_tries && self.breakers.has_failed_often(name)
                         || !self.breakers.may_try_again(name, now))
             });
         let instead = well.filter(|_| broken);
@@ -259,7 +295,10 @@ impl Outbox {
         };
         let name = provider.name().to_owned();
         let handed = AssertUnwindSafe(provider.send(&outgoing)).catch_unwind().await;
+        let is_drill = message.purpose == Purpose::Drill;
         match &handed {
+            // What a provider says to a drill counts for nothing that is real.
+            _ if is_drill => {}
             Ok(Handed::TryAgain { .. }) => self.breakers.failed(&name, self.clock.now()),
             Ok(_) => self.breakers.works(&name),
             // The message is to blame.
@@ -282,6 +321,9 @@ impl Outbox {
                     // The try that would have been the last of the first turn may have left no mark.
                     all_failed: usize::try_from(claimed.tries).is_ok_and(|tries| tries >= providers.len()),
                 }
+            }
+            Ok(Handed::Slow { wait }) if is_drill => {
+                self.put_off(claimed, name, self.clock.now() + delta(wait))
             }
             Ok(Handed::Slow { wait }) => {
                 let until = self.clock.now() + delta(wait);
@@ -323,6 +365,7 @@ impl Outbox {
         let mut told_of = self.told_of.lock().unwrap_or_else(PoisonError::into_inner);
         let operator = match told_of.get(&channel) {
             Some(told) if now - *told < TOLD_AGAIN => Operator::Knows,
+            _ if claimed.message.purpose == Purpose::Drill => Operator::Knows,
             _ if begins => {
                 told_of.insert(channel, now);
                 Operator::Told
@@ -480,6 +523,8 @@ impl Sent {
             Mark::Poisoned => ("none", "poisoned"),
             Mark::TooLate => ("none", "too_late"),
         };
+        // Not counted with what is real.
+        let outcome = if message.purpose == Purpose::Drill { "drill" } else { outcome };
         metrics.message(message.channel.as_str(), provider, outcome);
         if outcome == "accepted" && message.purpose == Purpose::FirstAlarm {
             metrics.first_alarm((now - self.claimed.first_due_at).as_seconds_f64());

@@ -16,6 +16,7 @@ use crate::{
     outbox::Outbox,
     outward::{NoTls, heartbeat::Heartbeat, reach::Seeker},
     providers::Providers,
+    scheduler::Scheduler,
     shutdown::{Ended, Shutdown},
     store::{self, Db, installation},
     systemd,
@@ -67,6 +68,8 @@ pub struct App {
     pub timer: Arc<Timer>,
     /// The outbox.
     pub outbox: Arc<Outbox>,
+    /// What begins at certain moments.
+    pub scheduler: Arc<Scheduler>,
     heartbeat: Option<Heartbeat>,
     seeker: Option<Seeker>,
 }
@@ -133,8 +136,9 @@ impl App {
             config.outbox.lease,
             config.outbox.at_once,
         ));
+        let scheduler = Arc::new(Scheduler::new(db.clone(), Arc::clone(&clock)));
         let site = Site { db, clock, house, key, vitals, inbox, unknown_caller: SeldomSaid::default() };
-        Ok(Self { site, timer, outbox, heartbeat, seeker })
+        Ok(Self { site, timer, outbox, scheduler, heartbeat, seeker })
     }
 
     /// Everything that this service serves.
@@ -159,6 +163,8 @@ impl App {
         shutdown.role("outbox", async move { outbox.run(stop).await });
         let (inbox, stop) = (Arc::clone(&self.site.inbox), shutdown.token());
         shutdown.role("inbox", async move { inbox.run(stop).await });
+        let (scheduler, stop) = (Arc::clone(&self.scheduler), shutdown.token());
+        shutdown.role("scheduler", async move { scheduler.run(stop).await });
         if let Some(heartbeat) = self.heartbeat {
             shutdown.role("heartbeat", heartbeat.run(shutdown.token()));
         }

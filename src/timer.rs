@@ -11,7 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{self, House, chases, clocks, end_of_day, sos, tick},
+    app::{self, House, chases, clocks, drills, end_of_day, rehearsals, sos, tick},
     clock::{Change, Clock, Time},
     domain::{event::Door, policy::delta},
     kill_points::kill_point,
@@ -24,6 +24,8 @@ use crate::{
 const AT_ONCE: i64 = 100;
 /// Of so many people who are asked for what is missing, which is not urgent: the deadlines are looked at between.
 const ASKED_AT_ONCE: i64 = 100;
+/// So many drills in one transaction.
+const DRILLS_AT_ONCE: i64 = 20;
 /// What is due and could not be had at once, because somebody acts on it, is looked at again after this.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// A round is marked at least so often, and at least four times in what counts as an outage.
@@ -126,6 +128,18 @@ impl Timer {
                 tracing::error!(%error, "the end of the day was not asked about; tried again with the next round");
             }
         }
+        match self.run_drills(now).await {
+            Ok(done) => worked += done,
+            Err(error) => {
+                tracing::error!(%error, "drills were not worked on; tried again with the next round");
+            }
+        }
+        match self.end_rehearsals(now).await {
+            Ok(done) => worked += done,
+            Err(error) => {
+                tracing::error!(%error, "rehearsals were not ended; tried again with the next round");
+            }
+        }
         match self.ask_for_what_is_missing(now).await {
             Ok(asked) => worked += asked,
             Err(error) => {
@@ -178,6 +192,32 @@ impl Timer {
         }
         let house = Arc::clone(&self.house);
         let case = async move |tx: &mut store::Tx| end_of_day::ask(tx, &house, ASKED_AT_ONCE, now).await;
+        self.db.write_in(Lane::Timer, case).await
+    }
+
+    /// After everything that is real, and a use case of its own: a drill holds up no alarm.
+    async fn run_drills(&self, now: Time) -> store::Result<usize> {
+        let Some(due) = self.db.look(drills::next_due).await? else { return Ok(0) };
+        let in_the_way = self.db.look(drills::in_the_way).await?;
+        let stepped = in_the_way.len();
+        for (id, organisation) in in_the_way {
+            let aside = async move |tx: &mut store::Tx| drills::step_aside(tx, (organisation, id), now).await;
+            self.db.write_in(Lane::Timer, aside).await?;
+        }
+        if now < due {
+            return Ok(stepped);
+        }
+        let house = Arc::clone(&self.house);
+        let case = async move |tx: &mut store::Tx| drills::rounds(tx, &house, DRILLS_AT_ONCE, now).await;
+        self.db.write_in(Lane::Timer, case).await
+    }
+
+    async fn end_rehearsals(&self, now: Time) -> store::Result<usize> {
+        if self.db.look(rehearsals::next_over).await?.is_none_or(|over| now < over) {
+            return Ok(0);
+        }
+        let house = Arc::clone(&self.house);
+        let case = async move |tx: &mut store::Tx| rehearsals::end(tx, &house, now).await;
         self.db.write_in(Lane::Timer, case).await
     }
 

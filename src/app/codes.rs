@@ -8,9 +8,14 @@ use crate::{
     clock::Time,
     domain::{
         command::Code,
+        drill::Drill,
         ids::{IncidentId, PersonId},
     },
-    store::{self, Tx, people},
+    store::{
+        self, Tx,
+        drills::{self, Called},
+        people,
+    },
 };
 
 /// A code is not used again for so long.
@@ -83,8 +88,33 @@ async fn draw_again(
     Err(store::Error::Retry)
 }
 
-/// Any code; whether it is free is for the caller to see to.
+/// A code for somebody whom a drill calls: none that an alarm could have, and none of an earlier drill.
+pub(super) async fn keep_for_a_drill(
+    tx: &mut Tx,
+    drill: &Drill,
+    person: PersonId,
+    now: Time,
+) -> store::Result<String> {
+    for _ in 0..20 {
+        let code = draw_among(Code::is_of_a_drill)?.to_string();
+        // An alarm may have one from before drills had letters of their own.
+        if people::incident_of_code(tx, person, &code).await?.is_some() {
+            continue;
+        }
+        let called = Called { person, code: code.clone(), called_at: now, answer: None, answered_at: None };
+        if drills::call(tx, drill, &called).await? {
+            return Ok(code);
+        }
+    }
+    Err(store::Error::Retry)
+}
+
+/// Any code of an alarm; whether it is free is for the caller to see to.
 pub(super) fn code() -> store::Result<String> {
+    Ok(draw_among(|code| !code.is_of_a_drill())?.to_string())
+}
+
+fn draw_among(wanted: impl Fn(&Code) -> bool) -> store::Result<Code> {
     loop {
         let mut code = String::with_capacity(4);
         while code.len() < 4 {
@@ -97,8 +127,8 @@ pub(super) fn code() -> store::Result<String> {
             }
         }
         // A word or a PIN is no code.
-        if let Some(code) = Code::parse(&code) {
-            return Ok(code.to_string());
+        if let Some(code) = Code::parse(&code).filter(&wanted) {
+            return Ok(code);
         }
     }
 }

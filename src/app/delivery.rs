@@ -16,6 +16,7 @@ use crate::{
         contact::Channel,
         event::{EventKind, NewEvent},
         ids::MessageId,
+        notice::Purpose,
         people::Directory,
     },
     store::{
@@ -147,10 +148,18 @@ pub async fn failed(
 ) -> store::Result<()> {
     let message = &claimed.message;
     let mut about = About::lock(tx, message).await?;
+    if tries > TRIES_TOLD && message.purpose == Purpose::Drill {
+        // Nobody is waiting for it.
+        if outbox::done_any_org(tx, message.id, claimed.epoch).await? {
+            let taken = (provider, None);
+            outbox::finish_any_org(tx, message.id, MessageState::Refused, taken, trace.now).await?;
+        }
+        return Ok(());
+    }
     if !outbox::again_any_org(tx, message.id, claimed.epoch, again, tries).await? {
         return Ok(());
     }
-    if tries == TRIES_TOLD && !is_to_operator(message) {
+    if tries == TRIES_TOLD && operator_mends(message) {
         tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
     }
     // The first try that failed; a provider that asked to wait was no try.
@@ -235,7 +244,7 @@ pub async fn refused(
     about.log(tx, NewEvent::new(EventKind::MessageRefused, trace.now, body), trace).await?;
     let directory = people::directory(tx, message.organisation_id).await?;
     next_channel(tx, message, &directory, trace.now).await?;
-    if !is_to_operator(message) {
+    if operator_mends(message) {
         tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
     }
     bring_next_step_forward(tx, house, message, &directory, trace).await
@@ -253,10 +262,15 @@ pub async fn poisoned(tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trac
     about.log(tx, NewEvent::new(EventKind::MessagePoisoned, trace.now, body), trace).await?;
     let directory = people::directory(tx, message.organisation_id).await?;
     next_channel(tx, message, &directory, trace.now).await?;
-    if !is_to_operator(message) {
+    if operator_mends(message) {
         tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
     }
     Ok(())
+}
+
+/// What becomes of a drill stands in its report.
+fn operator_mends(message: &Message) -> bool {
+    message.purpose != Purpose::Drill && !is_to_operator(message)
 }
 
 /// A mail about nobody and nothing goes to the operator; its own failure is not told to the operator again.

@@ -22,8 +22,8 @@ use crate::{
     },
     keys::ServerKey,
     store::{
-        self, Trace, Tx, events::log_for_organisation, inbound, inbound::InboundText, messages, people,
-        visits,
+        self, Trace, Tx, drills, events::log_for_organisation, inbound, inbound::InboundText, messages,
+        people, visits,
     },
 };
 
@@ -154,6 +154,9 @@ async fn meant(tx: &mut Tx, callers: Vec<people::Caller>, command: &Command) -> 
         let actor = Actor::found(caller)?;
         let code = text::code_of_answer(command);
         let was_called = match &code {
+            Some(code) if code.is_of_a_drill() => {
+                drills::of_code_any_org(tx, actor.person, code.as_str()).await?.is_some()
+            }
             Some(code) => people::incident_of_code(tx, actor.person, code.as_str()).await?.is_some(),
             None => false,
         };

@@ -9,6 +9,8 @@ pub mod clocks;
 mod codes;
 pub mod coverage;
 pub mod delivery;
+pub mod drill_schedules;
+pub mod drills;
 pub mod end_of_day;
 pub mod follow_ups;
 pub mod inbound;
@@ -19,6 +21,7 @@ pub mod past_visits;
 pub mod pins;
 pub mod readiness;
 pub mod receipts;
+pub mod rehearsals;
 pub mod sos;
 pub mod text;
 mod telling;
@@ -29,6 +32,7 @@ pub mod visits;
 use crate::{
     domain::{
         contact::Email,
+        drill::BadSchedule,
         ids::{IncidentId, PersonId},
         incident,
         notice::Answering,
@@ -119,6 +123,15 @@ pub enum Rejected {
     /// A team that is none.
     #[error("“{0}” is no team of this organisation")]
     NoSuchTeam(String),
+    /// Somebody about whom no drill can be.
+    #[error("“{0}” is nobody with an account in this organisation")]
+    NobodyToDrill(String),
+    /// A schedule that cannot be kept.
+    #[error("{0}")]
+    DrillSchedule(#[from] BadSchedule),
+    /// A drill that cannot be started.
+    #[error("no drill was started: {0}")]
+    DrillNotNow(&'static str),
     /// A ladder that cannot be put in force: the numbers of its steps, and why.
     #[error("this ladder is not put in force: {0}")]
     Ladder(String),

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         event::{Door, EventKind, NewEvent},
         ids::{MessageId, OrganisationId},
-        notice::Notice,
+        notice::{Notice, Purpose},
         receipt::Standing,
         retry::Cause,
     },
@@ -91,6 +91,10 @@ pub async fn take(
         json!({"message": id, "channel": message.channel, "to": message.recipient_id, "reason": reason});
     about.log(tx, NewEvent::new(kind, at.unwrap_or(now).min(now), body), trace).await?;
     let Said::Failed { cause, .. } = said else { return Ok(()) };
+    if message.purpose == Purpose::Drill {
+        // That somebody's number or address does not work is no drill; all else stands in its report.
+        return cannot_be_reached(tx, house, &message, *cause, trace).await;
+    }
     tell_operator(tx, house, organisation, id, now).await?;
     cannot_be_reached(tx, house, &message, *cause, trace).await?;
     // Nobody is called about what somebody has taken meanwhile, or under words that do not hold any more.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use uuid::Uuid;
+
 use super::{
     House,
     codes::{self, Call, Codes, Drawn},
@@ -145,6 +147,34 @@ impl Telling<'_> {
         let occasion = Occasion::new(format!("{occasion}/to/{person}"));
         let message = self.by_quickest(&notice, to, Subject::default(), &occasion, Purpose::FirstAlarm, None);
         messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
+    }
+
+    /// Says something of a drill to somebody, by these channels or else by the quickest: behind everything that is real. Gives what
+    /// its messages are known by.
+    pub(super) async fn rehearse(
+        &self,
+        tx: &mut Tx,
+        notice: &Notice,
+        (person, by, code): (PersonId, Option<&[Channel]>, Option<String>),
+        occasion: &str,
+    ) -> store::Result<Uuid> {
+        let occasion = Occasion::new(format!("{occasion}/to/{person}"));
+        let Some(to) = self.directory.person(person).filter(|person| !person.left) else {
+            return Ok(occasion.id());
+        };
+        let nothing = Subject::default();
+        let text = English.notice(notice, &self.facts(reader(to), code.clone()));
+        let messages: Vec<_> = match by {
+            Some(channels) => channels
+                .iter()
+                .filter_map(|by| message(to, *by, text.clone(), nothing, &occasion, Purpose::Drill))
+                .collect(),
+            None => {
+                self.by_quickest(notice, to, nothing, &occasion, Purpose::Drill, code).into_iter().collect()
+            }
+        };
+        messages::queue(tx, self.directory.organisation, &messages, self.now).await?;
+        Ok(occasion.id())
     }
 
     /// Tells whoever answers for the worker, for what is no incident.

@@ -6,8 +6,10 @@ use serde_json::json;
 use super::{
     House, Rejected,
     access::Actor,
+    drills::{self as drill_cases, Answered},
     end_of_day,
     incidents::{self, Deed, OutsideAnswer},
+    rehearsals::{self, WithPin},
     sos::{Cry, Proof, call_for_help},
     telling::Telling,
     visits::{self as visit_cases, Came, Done, ForWhom, OfAll, act_on_running, heed},
@@ -15,20 +17,21 @@ use super::{
 use crate::{
     clock::Time,
     domain::{
-        command::{CarrierWord, Code, Command, Going, Longer, Until, Why, masked},
+        command::{CarrierWord, Code, Command, Going, Longer, Rehearsed, Until, Why, masked},
+        drill::DrillAnswer,
         event::{EventKind, NewEvent},
-        ids::{IncidentId, OrganisationId, PersonId, VisitId},
+        ids::{DrillId, IncidentId, OrganisationId, PersonId, VisitId},
         incident::{Incident, IncidentState, Kind},
         local_time::Meant,
         notice::Notice,
         people::Directory,
         pin::{Given, Pin},
-        reply::{Besides, Next, Reply},
+        reply::{Besides, Next, Rehearsal, Reply},
         start::{Departure, Start},
         visit::{Details, ExtendTo, Said, Visit, VisitState},
     },
     keys::ServerKey,
-    store::{self, Trace, Tx, incidents as incident_rows, messages, people, pins, visits},
+    store::{self, Trace, Tx, drills, incidents as incident_rows, messages, people, pins, visits},
 };
 
 /// Who sends it.
@@ -89,6 +92,11 @@ pub async fn take(
         }
         Sender::Outside { organisation, person } => {
             let contact = (*organisation, *person);
+            if matches!(command, Command::NotUnderstood(_))
+                && let Some(drill) = drill_by_code_alone(tx, *person, &received.text).await?
+            {
+                return drill_answered(tx, drill, *person, &command, trace).await.map(Answer::from);
+            }
             outside(tx, house, contact, command, trace).await.map(Answer::from)
         }
     }
@@ -118,7 +126,7 @@ impl Text<'_> {
             // Whoever says NOT SAFE under a code that is nobody's calls for help no less.
             Command::Sos { words } | Command::NotSafe { words, .. } => self.calls_for_help(tx, words).await?,
             Command::Status => self.status(tx).await?,
-            Command::Test { .. } => self.for_manager(tx, "TEST").await?,
+            Command::Test { what } => Reply::Test(self.rehearses(tx, &what).await?),
             Command::Concern { .. } => self.for_manager(tx, "CONCERN").await?,
             Command::CarrierWord(word) => self.carrier_word(tx, word).await?,
             Command::NotUnderstood(why) => self.not_understood(tx, why).await?,
@@ -240,6 +248,15 @@ impl Text<'_> {
         };
         let visit = all.first().map(|done| done.visit.id);
         Ok(Answer { reply: Reply::WatchedOn { till, alarm, other, next }, visit })
+    }
+
+    async fn rehearses(&self, tx: &mut Tx, what: &Rehearsed) -> store::Result<Rehearsal> {
+        let given = match what {
+            Rehearsed::Out { pin, words } => self.given(pin.clone(), words),
+            _ => None,
+        };
+        let (till, with) = (self.till(tx).await?, WithPin { house: self.house, given });
+        rehearsals::text(tx, self.actor, what, with, till, self.trace).await
     }
 
     async fn stays(&self, tx: &mut Tx, by: Longer, given: Option<Given>) -> store::Result<Answer> {
@@ -413,10 +430,18 @@ impl Text<'_> {
         if let Command::AckAll { code: Some(code) } = command {
             return self.take_all(tx, code).await.map(Some);
         }
+        if matches!(command, Command::NotUnderstood(_))
+            && let Some(drill) = drill_by_code_alone(tx, actor.person, &self.received.text).await?
+        {
+            return drill_answered(tx, drill, actor.person, command, trace).await.map(Some);
+        }
         let about = match codes(command) {
             None => return Ok(None),
             Some((word, code)) => match find(tx, actor.person, word, code.as_ref()).await? {
                 Found::Open(id) => id,
+                Found::Drill(drill) => {
+                    return drill_answered(tx, drill, actor.person, command, trace).await.map(Some);
+                }
                 // A call for help with a code that is nobody's is one all the same.
                 Found::Reply(_) if matches!(command, Command::NotSafe { .. }) => return Ok(None),
                 // "No one is in": a worker on a visit says something, and nobody has called them.
@@ -538,6 +563,7 @@ pub(super) fn code_of_answer(command: &Command) -> Option<Code> {
 
 enum Found {
     Open(IncidentId),
+    Drill((DrillId, OrganisationId)),
     Reply(Reply),
 }
 
@@ -559,6 +585,12 @@ async fn find(
     if let Some(call) = code.and_then(|code| calls.iter().find(|call| call.code == code.as_str())) {
         return Ok(Found::Open(call.incident));
     }
+    // A real alarm always comes first.
+    if let Some(code) = code
+        && let Some(drill) = drills::of_code_any_org(tx, person, code.as_str()).await?
+    {
+        return Ok(Found::Drill(drill));
+    }
     let over = match code {
         Some(code) => people::incident_of_code(tx, person, code.as_str()).await?.is_some(),
         None => false,
@@ -572,6 +604,38 @@ fn waits_until(incident: &Incident) -> Time {
     match &incident.state {
         IncidentState::Open { holder, .. } => holder.waits_until(),
         IncidentState::Closed { closing, .. } => closing.at,
+    }
+}
+
+/// What is said with the code of a drill is about that drill, whatever it is.
+async fn drill_answered(
+    tx: &mut Tx,
+    (drill, organisation): (DrillId, OrganisationId),
+    person: PersonId,
+    command: &Command,
+    trace: Trace,
+) -> store::Result<Reply> {
+    let said = match command {
+        Command::Ack { .. } | Command::NotUnderstood(_) => DrillAnswer::Taken,
+        Command::Cannot { .. } => DrillAnswer::Cannot,
+        _ => return Ok(Reply::DrillOnly),
+    };
+    Ok(match drill_cases::answer(tx, (organisation, person), drill, said, trace).await? {
+        Ok(Answered::Kept(_)) => Reply::DrillAnswered { said },
+        Ok(Answered::TooLate(_)) => Reply::DrillWasOver,
+        Err(rejected) => Reply::NotNow(rejected.to_string()),
+    })
+}
+
+/// A drill whose code is all that a text says.
+async fn drill_by_code_alone(
+    tx: &mut Tx,
+    person: PersonId,
+    text: &str,
+) -> store::Result<Option<(DrillId, OrganisationId)>> {
+    match Code::parse(text.trim_end_matches(['.', '!'])).filter(Code::is_of_a_drill) {
+        Some(code) => drills::of_code_any_org(tx, person, code.as_str()).await,
+        None => Ok(None),
     }
 }
 
@@ -653,6 +717,7 @@ async fn outside(
     let about = match (codes(&command), one_open.as_slice()) {
         (Some((word, code)), _) => match find(tx, person, word, code.as_ref()).await? {
             Found::Open(id) => id,
+            Found::Drill(drill) => return drill_answered(tx, drill, person, &command, trace).await,
             Found::Reply(reply) => return Ok(reply),
         },
         (None, [only]) if matches!(command, Command::Sos { .. }) => only.incident,

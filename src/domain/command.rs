@@ -67,8 +67,8 @@ pub enum Command {
     Status,
     /// A private rehearsal.
     Test {
-        /// What is rehearsed, if that was said: `TEST SOS`.
-        words: String,
+        /// What is rehearsed.
+        what: Rehearsed,
     },
     /// Something to be discussed with the manager.
     Concern {
@@ -125,6 +125,26 @@ pub enum Command {
     CarrierWord(CarrierWord),
     /// None of these.
     NotUnderstood(Why),
+}
+
+/// What somebody rehearses. Only texts that begin with TEST do, and of a call for help only the two words `TEST SOS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rehearsed {
+    /// `TEST` alone.
+    Begin,
+    /// `TEST IN 60`.
+    In,
+    /// `TEST OUT 4821`.
+    Out {
+        /// As for [`Command::Out`].
+        pin: Option<Pin>,
+        /// As for [`Command::Out`].
+        words: String,
+    },
+    /// `TEST SOS`.
+    Sos,
+    /// Something else.
+    Other,
 }
 
 /// What somebody said who goes in.
@@ -312,7 +332,7 @@ impl Parser<'_> {
             Word::In => calls::stand_after_in(rest),
             Word::Out | Word::Fine | Word::More => calls::stand_after_a_word(rest),
             Word::Concern => calls::stand_after_concern(rest),
-            Word::Test => rest.len() > LONGEST_REHEARSAL && calls::stand_in(rest),
+            Word::Test => !is_a_rehearsed_call(rest) && calls::stand_in(rest),
             Word::Ack | Word::No | Word::Where | Word::Hold | Word::Safe => {
                 staff::code(rest).is_none() && calls::stand_in(rest)
             }
@@ -334,7 +354,7 @@ impl Parser<'_> {
                 Command::Fine { pin, words }
             }
             Word::More => pins::more(self.original, self.after_the_word(rest), &runs(rest)),
-            Word::Test => Command::Test { words: self.rest_of(rest) },
+            Word::Test => Command::Test { what: self.rehearsed(rest) },
             Word::Concern => Command::Concern { words: self.rest_of(rest) },
             Word::Status => Command::Status,
             Word::Who => Command::Who,
@@ -343,6 +363,25 @@ impl Parser<'_> {
                 staff::read(word, self.original, self.after_the_word(rest), rest)
             }
             Word::Sos | Word::NotSafe => Command::Sos { words: self.whole() },
+        }
+    }
+
+    fn rehearsed(&self, rest: &[Token]) -> Rehearsed {
+        let Some((next, behind)) = rest.split_first() else { return Rehearsed::Begin };
+        // `TEST OUT4821` is as good as `TEST OUT 4821`.
+        let glued = next.split_before_digits().filter(|_| Word::of(&next.text).is_none());
+        let word = glued.as_ref().map_or(&next.text, |(letters, _)| &letters.text);
+        match Word::of(word) {
+            Some(Word::In) => Rehearsed::In,
+            Some(Word::Out) => {
+                let end = glued.as_ref().map_or(next.end(), |(letters, _)| letters.end());
+                let behind: Vec<Token> =
+                    glued.into_iter().map(|(_, digits)| digits).chain(behind.iter().cloned()).collect();
+                let (pin, words) = pins::pin_and_words(self.original, end, &runs(&behind));
+                Rehearsed::Out { pin, words }
+            }
+            Some(Word::Sos) => Rehearsed::Sos,
+            _ => Rehearsed::Other,
         }
     }
 
@@ -408,8 +447,10 @@ impl Parser<'_> {
     }
 }
 
-/// A rehearsal names at most so many words; a longer text that begins like one and calls for help does.
-const LONGEST_REHEARSAL: usize = 3;
+/// `TEST SOS`, and not a word more: whoever writes more than that calls for help.
+fn is_a_rehearsed_call(rest: &[Token]) -> bool {
+    matches!(rest, [only] if Word::of(&only.text) == Some(Word::Sos))
+}
 
 /// In a longer sentence a carrier word is a word like others.
 const LONGEST_FOR_CARRIERS: usize = 4;

@@ -160,6 +160,22 @@ kinds! {
     TokenRefused = "token.refused"
     /// The organisation's file was applied.
     OrganisationApplied = "organisation.applied"
+    /// A drill was started.
+    DrillStarted = "drill.started"
+    /// One round of its ladder.
+    DrillRaised = "drill.raised"
+    /// Somebody whom it called answered.
+    DrillAnswered = "drill.answered"
+    /// It is over.
+    DrillEnded = "drill.ended"
+    /// When a team's drills begin by themselves was set.
+    DrillScheduleSet = "drill.schedule_set"
+    /// They begin by themselves no more.
+    DrillScheduleRemoved = "drill.schedule_removed"
+    /// A moment came and no drill was begun: too late, one was running, or an alarm had gone up in that team.
+    DrillNotBegun = "drill.not_begun"
+    /// A worker texted something of a rehearsal; never which.
+    RehearsalTexted = "rehearsal.texted"
     /// A ladder was put in force.
     LadderSet = "ladder.set"
     /// A token was issued.

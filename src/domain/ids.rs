@@ -53,8 +53,20 @@ ids! {
     MessageId
     /// Something to be done after an incident.
     FollowUpId
+    /// A drill.
+    DrillId
+    /// One version of when a team's drills begin by themselves.
+    DrillScheduleId
     /// An API token (not the token itself).
     TokenId
+}
+
+impl IncidentId {
+    /// Below every one that is made at this time or later.
+    pub fn lowest_at(at: Time) -> Self {
+        let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+        Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid())
+    }
 }
 
 impl MessageId {

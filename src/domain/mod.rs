@@ -14,6 +14,8 @@ pub mod past_visit;
 pub mod incident;
 pub mod follow_up;
 pub mod ladder;
+pub mod drill;
+pub mod rehearsal;
 pub mod simulation;
 pub mod coverage;
 pub mod notice;

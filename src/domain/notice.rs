@@ -29,6 +29,8 @@ pub enum Purpose {
     Reply,
     /// To the worker: the deadline comes, or has come.
     Reminder,
+    /// Of a drill: behind everything that is real.
+    Drill,
 }
 
 impl Purpose {
@@ -107,6 +109,12 @@ pub enum Notice {
     Overdue(Overdue),
     /// A call to act: somebody called for help.
     Sos(SosCall),
+    /// A call that is rehearsed: nothing has happened.
+    Drill,
+    /// A drill is over.
+    DrillOver,
+    /// To the worker: their rehearsal is over.
+    RehearsalOver,
     /// A call to act about several workers at once (row D5), after an outage of the service (row E12) or because many fell due
     /// together.
     OverdueList {

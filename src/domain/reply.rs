@@ -1,13 +1,50 @@
 //! What a text is answered: the typed side. The words stand in [`super::wording`].
 
-use super::{contact::Phone, incident::Kind, visit::Alarm, wording::PinAnswer};
+use super::{contact::Phone, drill::DrillAnswer, incident::Kind, visit::Alarm, wording::PinAnswer};
 use crate::clock::Time;
+
+/// What is answered to a text of a rehearsal. None says which step it was beside the text itself: whoever holds the phone reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rehearsal {
+    /// What to text.
+    Begun,
+    /// `TEST IN 60`.
+    In,
+    /// `TEST OUT` with a PIN that counts; the same for each of them.
+    Out,
+    /// `TEST SOS`.
+    Sos,
+    /// It cannot be rehearsed.
+    Other,
+    /// They are on a visit.
+    OnAVisit {
+        /// Watched till then.
+        till: Time,
+    },
+    /// No PIN was in it.
+    PinMissing,
+    /// They have none.
+    NoPin,
+    /// It is not theirs, or none is judged now.
+    PinNotRight,
+}
 
 /// The answer to a text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// To a number that is nobody's.
     UnknownNumber,
+    /// To ACK and NO with the code of a drill, and to that code alone.
+    DrillAnswered {
+        /// What they said.
+        said: DrillAnswer,
+    },
+    /// To the code of a drill that is over.
+    DrillWasOver,
+    /// To another word with the code of a drill.
+    DrillOnly,
+    /// To TEST.
+    Test(Rehearsal),
     /// To IN: watched.
     Watching {
         /// Until when.

@@ -82,6 +82,8 @@ problem_kinds! {
     KeyReused = "key-reused", UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another body", "A corrected request, a corrected PIN too, needs a new key.";
     /// Not now.
     PinNotNow = "pin-not-now", CONFLICT, "The PIN cannot be set now", "A PIN is never set or changed while a visit of yours is running.";
+    /// No drill now.
+    DrillNotNow = "drill-not-now", CONFLICT, "No drill can be started now", "A real alarm always wins over a drill, and a team has one drill at a time.";
     /// The database cannot be reached.
     TryAgain = "try-again", SERVICE_UNAVAILABLE, "Try again", "It is not known whether it was done. Send the same request again with the same Idempotency-Key; ring your manager if that does not help.";
     /// Our fault.
@@ -139,7 +141,11 @@ impl From<Rejected> for Problem {
             Rejected::Past(_) => Self::field("left_at", detail),
             Rejected::CannotHaveIt(_) => Self::field("to", detail),
             Rejected::NobodyToDoIt(_) => Self::field("owner", detail),
-            Rejected::UnknownWorker(_) | Rejected::NobodyToRecordFor(_) => Self::field("worker", detail),
+            Rejected::UnknownWorker(_) | Rejected::NobodyToRecordFor(_) | Rejected::NobodyToDrill(_) => {
+                Self::field("worker", detail)
+            }
+            Rejected::DrillSchedule(_) => Self::field("cron", detail),
+            Rejected::DrillNotNow(_) => Self::new(Kind::DrillNotNow, detail),
             Rejected::NoSuchTeam(_) => Self::field("team", detail),
             Rejected::Ladder(_) => Self::field("ladder", detail),
             Rejected::NoPinYet => Self::field("pin", detail),

@@ -74,9 +74,9 @@ const ALARM: &str =
 const INSERT: &str = "INSERT INTO incident (id, organisation_id, team_id, subject_id, visit_id, kind, state, missed,
        opened_at, after_outage, ladder_id, raise, step, round, held_in_raise, reached_nobody, owner_id, waits_until,
        owner_warned, claim, inside_till, version, chain_number, chain_hash, nearest_visit_id, sos_at, sos_by, position,
-       awaited, companions)
+       awaited, companions, opened_as)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23,
-       $24, $25, $26, $27, $28, $29)";
+       $24, $25, $26, $27, $28, $29, $6)";
 const UPDATE: &str = "UPDATE incident SET kind = $4, state = $5, raise = $6, step = $7, round = $8, held_in_raise = $9,
        reached_nobody = $10, owner_id = $11, waits_until = $12, owner_warned = $13, claim = $14, inside_till = $15,
        closed_at = $16, closed_by = $17, outcome = $18, known_by = $19, worker_now = $20, closing_note = $21,

@@ -104,6 +104,7 @@ impl NewMessage {
             (Purpose::Alarm, _) => 2,
             (Purpose::Told | Purpose::Reply, _) => 3,
             (Purpose::Reminder, _) => 4,
+            (Purpose::Drill, _) => 5,
         }
     }
 }

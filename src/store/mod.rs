@@ -12,6 +12,7 @@
 
 mod error;
 pub mod chases;
+pub mod drills;
 pub mod end_of_day;
 pub mod events;
 pub mod follow_ups;
@@ -29,6 +30,7 @@ pub mod people;
 pub mod pins;
 mod postgres;
 pub mod receipts;
+pub mod rehearsals;
 mod sqlite;
 pub mod tokens;
 pub mod visits;

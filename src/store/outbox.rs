@@ -23,24 +23,42 @@ const ROWS: usize = 50;
 
 // What is less urgent is left while something more urgent of the same channel is due, is due again at once, or has just been
 // claimed by anybody. Only while that has never failed: a provider that only asks for patience, not one that is broken. Which
-// rank that leaves (4 is the last) is asked once and not for each row: 10,000 rows that wait must not cost a claim its time.
+// rank that leaves (4 is the last of what is real) is asked once and not for each row: 10,000 rows that wait must not cost a claim its time.
 const CLAIM_ANY_ORG: Sql = Sql::pair(
     "UPDATE outbox SET due_at = $3, epoch = epoch + 1, tries = tries + 1
      WHERE message_id IN (SELECT message_id FROM outbox WHERE channel = $1 AND due_at <= $2
-         AND rank <= (SELECT coalesce(min(u.rank), 4) FROM outbox u WHERE u.channel = $1
+         AND rank <= (SELECT coalesce(min(u.rank), 4) FROM outbox u WHERE u.channel = $1 AND u.rank < 5
                         AND ((u.tries = 0 AND u.due_at <= $5) OR (u.tries = 1 AND u.due_at > $6 AND u.due_at <= $3)))
          ORDER BY rank, due_at LIMIT $4)
        AND due_at <= $2 RETURNING message_id, rank, epoch, tries, first_due_at, patience",
     // The guard stands in the outer WHERE too: without it several workers claim the same rows. Picked once, for ever: in an
     // IN (…) the inner SELECT may run for each row anew, and each time it skips what it locked and takes as many again.
     "WITH picked AS MATERIALIZED (SELECT message_id FROM outbox WHERE channel = $1 AND due_at <= $2
-         AND rank <= (SELECT coalesce(min(u.rank), 4) FROM outbox u WHERE u.channel = $1
+         AND rank <= (SELECT coalesce(min(u.rank), 4) FROM outbox u WHERE u.channel = $1 AND u.rank < 5
                         AND ((u.tries = 0 AND u.due_at <= $5) OR (u.tries = 1 AND u.due_at > $6 AND u.due_at <= $3)))
          ORDER BY rank, due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
      UPDATE outbox o SET due_at = $3, epoch = epoch + 1, tries = tries + 1 FROM picked
      WHERE o.message_id = picked.message_id AND o.due_at <= $2
      RETURNING o.message_id, o.rank, o.epoch, o.tries, o.first_due_at, o.patience",
 );
+// What a drill says (rank 5) is looked at by itself, and only while nothing real of the same channel is due, is due again at once, or
+// has just been claimed; whether that has failed before does not matter here.
+const CLAIM_OF_DRILLS_ANY_ORG: Sql = Sql::pair(
+    "UPDATE outbox SET due_at = $3, epoch = epoch + 1, tries = tries + 1
+     WHERE message_id IN (SELECT message_id FROM outbox WHERE channel = $1 AND rank = 5 AND due_at <= $2
+         AND NOT EXISTS (SELECT 1 FROM outbox u WHERE u.channel = $1 AND u.rank < 5
+                           AND (u.due_at <= $5 OR (u.due_at > $6 AND u.due_at <= $3)))
+         ORDER BY due_at LIMIT $4)
+       AND due_at <= $2 RETURNING message_id, rank, epoch, tries, first_due_at, patience",
+    "WITH picked AS MATERIALIZED (SELECT message_id FROM outbox WHERE channel = $1 AND rank = 5 AND due_at <= $2
+         AND NOT EXISTS (SELECT 1 FROM outbox u WHERE u.channel = $1 AND u.rank < 5
+                           AND (u.due_at <= $5 OR (u.due_at > $6 AND u.due_at <= $3)))
+         ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+     UPDATE outbox o SET due_at = $3, epoch = epoch + 1, tries = tries + 1 FROM picked
+     WHERE o.message_id = picked.message_id AND o.due_at <= $2
+     RETURNING o.message_id, o.rank, o.epoch, o.tries, o.first_due_at, o.patience",
+);
+const NEXT_OF_DRILLS_ANY_ORG: &str = "SELECT min(due_at) FROM outbox WHERE rank = 5";
 // The first of each rank is found in the index; the first of all would take reading all of it.
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(first.due_at) FROM (
        SELECT min(due_at) AS due_at FROM outbox WHERE channel = $1 AND rank = 0
@@ -124,8 +142,29 @@ pub async fn claim_any_org(
     lease_ends: Time,
     limit: usize,
 ) -> Result<Vec<Claimed>> {
+    claim(tx, CLAIM_ANY_ORG, channel, (now, lease_ends), limit).await
+}
+
+/// Claims up to `limit` messages of drills, if nothing real of their channel wants to go.
+pub async fn claim_of_drills_any_org(
+    tx: &mut Tx,
+    channel: Channel,
+    now: Time,
+    lease_ends: Time,
+    limit: usize,
+) -> Result<Vec<Claimed>> {
+    claim(tx, CLAIM_OF_DRILLS_ANY_ORG, channel, (now, lease_ends), limit).await
+}
+
+async fn claim(
+    tx: &mut Tx,
+    text: Sql,
+    channel: Channel,
+    (now, lease_ends): (Time, Time),
+    limit: usize,
+) -> Result<Vec<Claimed>> {
     messages::flush(tx).await?;
-    let text = tx.text(CLAIM_ANY_ORG);
+    let text = tx.text(text);
     let mut rows: Vec<Row> = both!(tx, |c| sqlx::query_as(text)
         .bind(channel)
         .bind(now)
@@ -163,7 +202,13 @@ pub async fn next_due_any_org(tx: &mut Tx, channel: Channel) -> Result<Option<Ti
     Ok(both!(tx, |c| sqlx::query_scalar(NEXT_DUE_ANY_ORG).bind(channel).fetch_one(c).await?))
 }
 
-/// When the next message of any channel is due.
+/// When the next message of a drill is due.
+pub async fn next_of_drills_any_org(tx: &mut Tx) -> Result<Option<Time>> {
+    messages::flush(tx).await?;
+    Ok(both!(tx, |c| sqlx::query_scalar(NEXT_OF_DRILLS_ANY_ORG).fetch_one(c).await?))
+}
+
+/// When the next message of any channel is due, drills apart.
 pub async fn next_due_by_any_channel_any_org(tx: &mut Tx) -> Result<Option<Time>> {
     let mut first: Option<Time> = None;
     for channel in Channel::ALL {

@@ -6,7 +6,7 @@ mod invariants;
 use chrono::{NaiveTime, TimeDelta};
 use homeward::domain::{
     command::{
-        CarrierWord, Code, Command, Going, Longer, Plan, Until, Why, parse,
+        CarrierWord, Code, Command, Going, Longer, Plan, Rehearsed, Until, Why, parse,
         words::{LISTED, Needs, Word},
     },
     local_time::ClockTime,
@@ -305,9 +305,22 @@ fn objecting() {
 fn asking() {
     mean(&Command::Status, "STATUS | status? | Status. | STAUS | STATU | STATUSS | s t a t u s");
     mean(&Command::Who, "WHO | who? | Who has it");
-    let test = |words: &str| Command::Test { words: words.into() };
-    mean(&test(""), "TEST | test.");
-    mean(&test("SOS"), "TEST SOS | test: SOS");
+    let test = |what| Command::Test { what };
+    mean(&test(Rehearsed::Begin), "TEST | test.");
+    mean(&test(Rehearsed::In), "TEST IN 60 | test in 60 12 High St | Test in");
+    mean(&test(Rehearsed::Sos), "TEST SOS | test: SOS | TEST 999 | TEST HELP!");
+    let out = |pin: Option<&str>, words: &str| {
+        test(Rehearsed::Out { pin: pin.map(|pin| Pin::parse(pin).unwrap()), words: words.into() })
+    };
+    mean(&out(Some("4821"), ""), "TEST OUT 4821 | test out 48 21 | TEST OUT4821 | Test: out, 4821");
+    mean(&out(Some("4821"), "cheers Sam"), "TEST OUT 4821 cheers Sam");
+    mean(&out(None, ""), "TEST OUT");
+    mean(&test(Rehearsed::Other), "TEST MORE 30 4821 | TEST message | test ok 4821");
+    // One word more than the two is no rehearsal, nor is anything that is not begun with TEST.
+    call(
+        "SOS TEST | SOS TEST SOS | TEST SOS SOS | TEST SOS HELP | TEST SOS help me | TEST OUT 4821 help | TEST IN 60 help me | \
+         TEST he has a knife | TEST NOT OK | TEST im not safe | TESTING SOS | TEST TEST SOS",
+    );
     let concern = |words: &str| Command::Concern { words: words.into() };
     mean(
         &concern("new dog, not chained"),

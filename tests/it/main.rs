@@ -15,6 +15,7 @@ mod alarm;
 mod alarm_page;
 mod commands;
 mod coverage;
+mod drills;
 mod deadlines;
 mod duress;
 mod faults;

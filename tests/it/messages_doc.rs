@@ -9,10 +9,11 @@ use chrono::{DateTime, Utc};
 use homeward::domain::{
     command::words::{CARRIER_WORDS, LISTED, Needs},
     contact::{Channel, Phone},
+    drill::DrillAnswer,
     follow_up::FollowUpKind,
     incident::{Kind, Opened, Outcome},
     notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Page, Reader, SosCall},
-    reply::{Besides, Next, Reply},
+    reply::{Besides, Next, Rehearsal, Reply},
     visit::{Alarm, Awaited, KnownBy, Missed, Reminder, Report, Risk},
     wording::{Doing, English, PinAnswer, PinRefused, Wording, sms},
 };
@@ -186,6 +187,10 @@ catalogue! { notices of Notice {
         sos(None, Again::No), sos(None, lapsed()), sos(None, Again::Unconfirmed), sos(None, police_unanswered()),
         sos(Some("Jo Lee"), Again::No),
     ];
+    Drill, "a drill: nothing has happened", "whoever the ladder calls", [Notice::Drill];
+    DrillOver, "a drill's ladder is done, or it was ended by hand", "whoever it called and has not answered",
+        [Notice::DrillOver];
+    RehearsalOver, "15 minutes after TEST", "the worker", [Notice::RehearsalOver];
     OverdueList, "many fell due together, or while the service was down", "staff whom the ladder calls", [
         listed(&["Ann Lee", "Ben Okoro", "Cas Moss"], Opened::InTime),
         listed(&["Ann Lee"], Opened::AfterOutage), listed(&["Ann Lee", "Ben Okoro", "Cas Moss"], Opened::AfterOutage),
@@ -312,9 +317,20 @@ catalogue! { replies of Reply {
     NothingToObjectTo, "NOT OUT, though nobody acted", "the worker",
         [Reply::NothingToObjectTo { till: None }, Reply::NothingToObjectTo { till: Some(at("15:00")) }];
     SaidBefore, "OUT, OK, MORE, sent before the visit began", "the worker", [Reply::SaidBefore { said: at("09:30"), till: at("15:00") }];
-    NotThereYet, "TEST, CONCERN", "the worker", [
+    NotThereYet, "CONCERN", "the worker", [
         Reply::NotThereYet { word: "CONCERN", manager: Some(s("Sam Cole")) },
-        Reply::NotThereYet { word: "TEST", manager: None },
+        Reply::NotThereYet { word: "CONCERN", manager: None },
+    ];
+    DrillAnswered, "ACK, NO with the code of a drill, or the code alone", "whoever it called", [
+        Reply::DrillAnswered { said: DrillAnswer::Taken }, Reply::DrillAnswered { said: DrillAnswer::Cannot },
+    ];
+    DrillWasOver, "the code of a drill that is over", "whoever it called", [Reply::DrillWasOver];
+    DrillOnly, "WHERE, HOLD, SAFE, NOT SAFE with the code of a drill", "whoever it called", [Reply::DrillOnly];
+    Test, "TEST, TEST IN 60, TEST OUT, TEST SOS", "the worker", [
+        Reply::Test(Rehearsal::Begun), Reply::Test(Rehearsal::In), Reply::Test(Rehearsal::Out),
+        Reply::Test(Rehearsal::Sos), Reply::Test(Rehearsal::Other),
+        Reply::Test(Rehearsal::OnAVisit { till: at("15:00") }), Reply::Test(Rehearsal::PinMissing),
+        Reply::Test(Rehearsal::NoPin), Reply::Test(Rehearsal::PinNotRight),
     ];
     WhichList, "ACK ALL without a code, or with one of no list", "staff who were called", [Reply::WhichList];
     TakenAll, "ACK ALL and a code of a list", "staff who were called", [

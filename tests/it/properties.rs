@@ -635,6 +635,9 @@ proptest! {
             Notice::NoPin { till: at },
             Notice::AboveCap { minutes: 100_000, till: at },
             Notice::UnreadableStart,
+            Notice::Drill,
+            Notice::DrillOver,
+            Notice::RehearsalOver,
             Notice::StuckDeadline,
             Notice::Undeliverable { message: Uuid::nil() },
         ];

@@ -9,6 +9,7 @@ use crate::support::{
 
 impl TestApp {
     /// Sends a text; what it is answered.
+    /// Somebody with an account texts, and this is answered.
     pub async fn text(&self, from: &str, text: &str) -> String {
         let reply = self.person(from).post("/text", json!({ "text": text })).await;
         let answer = reply.is_ok().body["reply"].as_str().unwrap().to_owned();
@@ -114,9 +115,8 @@ on_both! {
         assert_eq!(app.texts("sam").await, ["Ann Lee is on a visit and sent a text that Homeward could not read. It stands in Homeward. Ring Ann Lee."]);
         // Words that a network acts on; words that come later.
         assert_eq!(app.text("ann", "STOP").await, "You are still watched, till 13:00. Your manager is told. To end reply OUT and your PIN.");
-        assert_eq!(app.text("ann", "TEST").await, "NOT done: TEST does not work yet. What you wrote is kept and Sam Cole is told.");
         assert_eq!(app.text("ann", "CONCERN the boy has bruises").await, "NOT done: CONCERN does not work yet. What you wrote is kept and Sam Cole is told.");
-        assert_eq!(app.texts("sam").await.len(), 4);
+        assert_eq!(app.texts("sam").await.len(), 3);
         assert!(!app.what_the_log_says().await.contains("4821"), "what could be a PIN is masked");
         app.person("ann").post_raw("/text", "{\"txt\": 1}").await.is_problem(422, "not-being-watched");
         app.finish().await;

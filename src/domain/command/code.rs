@@ -22,6 +22,11 @@ impl Code {
         (ours && mixed).then_some(Self(code))
     }
 
+    /// Whether it is one of those that drills alone have: they begin with X, so that nobody's answer to a drill takes an alarm.
+    pub fn is_of_a_drill(&self) -> bool {
+        self.0.first() == Some(&b'X')
+    }
+
     /// As it stands in texts.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -101,6 +101,11 @@ impl Incident {
         decision
     }
 
+    /// What a drill goes by: an incident that is never kept, whose next round is `rung`, due at `due`.
+    pub(in crate::domain) fn rehearsed(opening: Opening, rung: Rung, due: Time) -> Self {
+        Self { rung, ..Self::opened(opening, Kind::Overdue, Holder::Nobody { due }, due) }
+    }
+
     fn opened(opening: Opening, kind: Kind, holder: Holder, now: Time) -> Self {
         let Opening { id, organisation, team, subject, visit, ladder, opened } = opening;
         Self {

@@ -73,6 +73,22 @@ impl Wording for English {
                 });
                 both("Somebody acted for you", text)
             }
+            Notice::Drill => {
+                let code = facts.code.as_deref().unwrap_or_default();
+                let answer = match facts.answering {
+                    Answering::ByText => format!("Practise: reply ACK {code}."),
+                    Answering::InHomeward => format!("Practise: take it in Homeward: {code}."),
+                };
+                let text = sms::with_names([worker], |[worker]| {
+                    format!("DRILL: an alarm about {worker} would reach you like this. Nothing has happened. {answer}")
+                });
+                both("DRILL: nothing has happened", text)
+            }
+            Notice::DrillOver => both("DRILL OVER", "DRILL OVER. Nothing to do. Thank you.".into()),
+            Notice::RehearsalOver => both(
+                "TEST is over",
+                "TEST is over. You are NOT being watched by it. Delete its texts: PINs stand in them. For a visit reply IN 60.".into(),
+            ),
             Notice::Overdue(overdue) => match facts.reader {
                 Reader::Staff => calls::overdue_staff(overdue, facts),
                 Reader::Outside => calls::overdue_outside(overdue, facts),

@@ -7,14 +7,16 @@ use crate::{
     clock::Time,
     domain::{
         contact::Phone,
+        drill::DrillAnswer,
         incident::Kind,
         local_time::written,
-        reply::{Besides, Next, Reply},
+        reply::{Besides, Next, Rehearsal, Reply},
         visit::Alarm,
         wording::Doing,
     },
 };
 
+#[expect(clippy::too_many_lines, reason = "the catalogue: one arm for each reply")]
 pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
     let time = |at: Time| written(at, now, zone);
     let still = |till: &Option<Time>| {
@@ -87,6 +89,15 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
                 format!("NOT done: {word} does not work yet. What you wrote is kept and {manager} is told.")
             });
         }
+        Reply::DrillAnswered { said: DrillAnswer::Taken } => "DRILL answered. Thank you. Nothing else to do.".into(),
+        Reply::DrillAnswered { said: DrillAnswer::Cannot } => {
+            "DRILL: noted that you could not. Thank you. Nothing else to do.".into()
+        }
+        Reply::DrillWasOver => "That DRILL is over. Thank you. Nothing else to do.".into(),
+        Reply::DrillOnly => {
+            "That was a DRILL: nothing has happened, and nobody was called now. ACK or NO and its code count. In danger ring 999.".into()
+        }
+        Reply::Test(answer) => rehearsal(answer, &time),
         Reply::Carrier { till: Some(till) } => {
             format!("You are still watched, till {}. Your manager is told. To end reply OUT and your PIN.", time(*till))
         }
@@ -110,6 +121,36 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
         other => return to_responders(other, now, zone),
     };
     sms::plain(&text)
+}
+
+/// Every one begins with TEST.
+fn rehearsal(answer: &Rehearsal, time: &impl Fn(Time) -> String) -> String {
+    match answer {
+        Rehearsal::Begun => {
+            "TEST: for 15 min text TEST IN 60, TEST OUT with each PIN you have, TEST SOS. None of it is real; plain words are. In danger text SOS alone.".into()
+        }
+        Rehearsal::In => {
+            "TEST: IN understood. You are NOT being watched: for a visit leave out TEST. Next: TEST OUT and your PIN.".into()
+        }
+        Rehearsal::Out => {
+            "TEST: OUT understood, PIN right. Nothing has ended. The same with each PIN you have, then TEST SOS. Delete these texts: PINs stand in them.".into()
+        }
+        Rehearsal::Sos => {
+            "TEST: SOS understood. NOBODY was called. In danger text SOS alone, without TEST.".into()
+        }
+        Rehearsal::Other => {
+            "TEST: nothing done. Text TEST IN 60, TEST OUT and your PIN, or TEST SOS. In danger text SOS alone.".into()
+        }
+        Rehearsal::OnAVisit { till } => format!(
+            "TEST not now: you are on a visit. Still watching till {}. In danger text SOS alone.",
+            time(*till)
+        ),
+        Rehearsal::PinMissing => "TEST: OUT needs a PIN. Text TEST OUT and your PIN.".into(),
+        Rehearsal::NoPin => {
+            "TEST: you have no PIN, so you could end no visit. Set it first, in Homeward; your manager helps.".into()
+        }
+        Rehearsal::PinNotRight => "TEST: PIN not right. Nothing was changed.".into(),
+    }
 }
 
 fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {

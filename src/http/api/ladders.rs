@@ -33,7 +33,7 @@ pub(super) struct TeamView {
 }
 
 impl TeamView {
-    fn of(directory: &Directory, id: TeamId) -> Option<Self> {
+    pub(super) fn of(directory: &Directory, id: TeamId) -> Option<Self> {
         let team = directory.teams.get(&id)?;
         Some(Self { id: id.0, key: team.key.clone(), name: team.name.clone() })
     }

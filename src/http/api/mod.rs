@@ -1,6 +1,8 @@
 //! The JSON API under `/api/v1`.
 
 mod coverage;
+mod drill_schedules;
+mod drills;
 mod end_of_day;
 mod events;
 mod follow_ups;
@@ -9,6 +11,7 @@ mod incidents;
 mod ladders;
 mod me;
 mod past_visits;
+mod rehearsals;
 mod sos;
 mod text;
 mod views;
@@ -103,6 +106,13 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(coverage::show))
         .routes(routes!(coverage::simulate))
         .routes(routes!(ladders::list, ladders::set))
+        .routes(routes!(drills::start, drills::list))
+        .routes(routes!(drills::show))
+        .routes(routes!(drills::acknowledge))
+        .routes(routes!(drills::end))
+        .routes(routes!(drill_schedules::set, drill_schedules::list))
+        .routes(routes!(drill_schedules::remove))
+        .routes(routes!(rehearsals::list))
         .routes(routes!(events::list));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", api)
 }

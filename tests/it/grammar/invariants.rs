@@ -1,7 +1,7 @@
 //! What holds for every text whatsoever. The fuzz target is made of this file too, so that both look at the same.
 
 use homeward::domain::command::{
-    Code, Command, Until, masked, normalised, parse,
+    Code, Command, Rehearsed, Until, masked, normalised, parse,
     words::{Listed, Word},
 };
 
@@ -49,9 +49,10 @@ fn needs_its_word(command: &Command, read: &str) {
 /// The digits of the PIN in it.
 pub fn pin(command: &Command) -> Option<String> {
     match command {
-        Command::Out { pin, .. } | Command::Fine { pin, .. } | Command::More { pin, .. } => {
-            pin.as_ref().map(|pin| pin.as_str().to_owned())
-        }
+        Command::Out { pin, .. }
+        | Command::Test { what: Rehearsed::Out { pin, .. } }
+        | Command::Fine { pin, .. }
+        | Command::More { pin, .. } => pin.as_ref().map(|pin| pin.as_str().to_owned()),
         _ => None,
     }
 }
@@ -80,10 +81,10 @@ fn kept_words(command: &Command) -> Vec<&str> {
             odd.into_iter().chain(going.place.as_deref()).collect()
         }
         Command::Out { words, .. }
+        | Command::Test { what: Rehearsed::Out { words, .. } }
         | Command::Fine { words, .. }
         | Command::More { words, .. }
         | Command::Sos { words }
-        | Command::Test { words }
         | Command::Concern { words }
         | Command::Safe { words, .. }
         | Command::NotSafe { words, .. } => vec![words],

@@ -279,6 +279,7 @@ impl TestApp {
     pub async fn waits(&self) -> bool {
         let mut tx = self.db().read().await.unwrap();
         outbox::next_due_by_any_channel_any_org(&mut tx).await.unwrap().is_some()
+            || outbox::next_of_drills_any_org(&mut tx).await.unwrap().is_some()
     }
 
     /// What has to hold at the end of every test: nothing waits to be sent, and every chain holds.

@@ -1,0 +1,82 @@
+//! What begins at certain moments. The scheduler only wakes: what is due stands in rows, so that a restart, an outage or another replica
+//! changes nothing. Its jobs overlap with themselves and its end waits for none of them; so they do no more than ring.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Notify;
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::drill_schedules,
+    clock::{Clock, Time},
+    store::{self, Db, Lane},
+};
+
+/// Each minute, as fine as a schedule can say.
+const EACH_MINUTE: &str = "0 * * * * *";
+/// Should the scheduler ever fail to ring, the rows are looked at all the same.
+const LONGEST_SLEEP: Duration = Duration::from_mins(2);
+
+/// What it works with.
+#[derive(Debug)]
+pub struct Scheduler {
+    db: Db,
+    clock: Arc<dyn Clock>,
+}
+
+impl Scheduler {
+    /// Over this database, by this clock.
+    pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
+        Self { db, clock }
+    }
+
+    /// Begins everything whose moment has come. Idempotent, and once for all replicas.
+    pub async fn tick(&self, now: Time) -> store::Result<usize> {
+        let mut begun = 0;
+        loop {
+            let case = async move |tx: &mut store::Tx| drill_schedules::begin_due(tx, now).await;
+            match self.db.write_in(Lane::Usual, case).await? {
+                0 => return Ok(begun),
+                some => begun += some,
+            }
+        }
+    }
+
+    /// Ticks until it is told to stop.
+    pub async fn run(&self, stop: CancellationToken) {
+        let bell = Arc::new(Notify::new());
+        let mut jobs = match ring_each_minute(Arc::clone(&bell)).await {
+            Ok(jobs) => Some(jobs),
+            Err(error) => {
+                tracing::error!(%error, "the scheduler does not ring; its rows are looked at every two minutes");
+                None
+            }
+        };
+        loop {
+            let rung = bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            if let Err(error) = self.tick(self.clock.now()).await {
+                tracing::error!(%error, "what is scheduled was not begun; tried again with the next minute");
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = &mut rung => {}
+                () = tokio::time::sleep(LONGEST_SLEEP) => {}
+            }
+        }
+        if let Some(jobs) = &mut jobs
+            && let Err(error) = jobs.shutdown().await
+        {
+            tracing::warn!(%error, "the scheduler did not end as it should");
+        }
+    }
+}
+
+async fn ring_each_minute(bell: Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
+    let jobs = JobScheduler::new().await?;
+    jobs.add(Job::new(EACH_MINUTE, move |_, _| bell.notify_one())?).await?;
+    jobs.start().await?;
+    Ok(jobs)
+}
