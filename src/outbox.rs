@@ -25,6 +25,7 @@ use crate::{
     app::{
         House,
         delivery::{self, Operator, Receipt},
+        proofs,
     },
     clock::{Clock, Time},
     domain::{
@@ -32,7 +33,7 @@ use crate::{
         event::Door,
         notice::Purpose,
         policy::delta,
-        retry::{Before, Handed, provider_for, wait_after},
+        retry::{Before, Cause, Handed, provider_for, wait_after},
     },
     kill_points::kill_point,
     providers::{Outgoing, Providers},
@@ -226,7 +227,7 @@ impl Outbox {
         let Some(provider) = instead.or(whose_turn) else {
             let Some(until) = self.all_paused_until(message.channel, now) else {
                 let reason = "no provider is configured for this channel";
-                return Mark::Refused { provider: "none".into(), reason: reason.into() };
+                return Mark::Refused { provider: "none".into(), reason: reason.into(), cause: Cause::Other };
             };
             return self.put_off(claimed, "all".into(), until);
         };
@@ -283,7 +284,7 @@ impl Outbox {
                 let reason = "asked to slow down".into();
                 Mark::Again { provider: name, reason, at, tries, all_failed: false }
             }
-            Ok(Handed::Refused { reason, cause: _ }) => Mark::Refused { provider: name, reason },
+            Ok(Handed::Refused { reason, cause }) => Mark::Refused { provider: name, reason, cause },
             Err(_panic) => Mark::Poisoned,
         }
     }
@@ -347,6 +348,12 @@ impl Outbox {
         let case = async move |tx: &mut Tx| {
             for Sent { claimed, mark } in sent.get(which.clone()).unwrap_or_default() {
                 mark.keep(tx, &house, claimed, trace).await?;
+            }
+            // What it says of an address is locked after all that the messages are about.
+            for Sent { claimed, mark } in sent.get(which.clone()).unwrap_or_default() {
+                if let Mark::Refused { cause, .. } = mark {
+                    proofs::failed(tx, &house, &claimed.message, *cause, trace).await?;
+                }
             }
             Ok(())
         };
@@ -459,7 +466,7 @@ impl Sent {
         let id = self.claimed.message.id;
         match &self.mark {
             Mark::Accepted { .. } => {}
-            Mark::Again { provider, reason, .. } | Mark::Refused { provider, reason } => {
+            Mark::Again { provider, reason, .. } | Mark::Refused { provider, reason, .. } => {
                 tracing::warn!(message = %id, provider, reason, "a message was not taken");
             }
             Mark::PutOff { provider, .. } => {
@@ -479,7 +486,7 @@ enum Mark {
     Accepted { provider: String, reference: Option<String>, receipt: Receipt },
     Again { provider: String, reason: String, at: Time, tries: u32, all_failed: bool },
     PutOff { provider: String, until: Time, operator: Operator, next_channel: bool },
-    Refused { provider: String, reason: String },
+    Refused { provider: String, reason: String, cause: Cause },
     Poisoned,
     TooLate,
 }
@@ -498,7 +505,7 @@ impl Mark {
             Self::PutOff { provider, until, operator, .. } => {
                 delivery::put_off(tx, house, claimed, (provider, *until), *operator, trace).await
             }
-            Self::Refused { provider, reason } => {
+            Self::Refused { provider, reason, .. } => {
                 delivery::refused(tx, house, claimed, (provider, reason), trace).await
             }
             Self::Poisoned => delivery::poisoned(tx, house, claimed, trace).await,

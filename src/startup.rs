@@ -90,6 +90,7 @@ impl App {
         let house = Arc::new(House {
             answering: if config.answering.by_text { Answering::ByText } else { Answering::InHomeward },
             operator: config.operator.email.clone(),
+            public_url: config.listen.public_url.clone(),
         });
         let seeker =
             config.listen.public_url.as_ref().map(|url| Seeker::new(url, key.clone())).transpose()?;

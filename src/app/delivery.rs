@@ -15,6 +15,7 @@ use crate::{
         event::{EventKind, NewEvent},
         ids::{MessageId, OrganisationId},
         incident::Incident,
+        notice::Purpose,
         people::Directory,
         visit::Visit,
     },
@@ -209,7 +210,8 @@ pub async fn refused(
     about.log(tx, NewEvent::new(EventKind::MessageRefused, trace.now, body), trace).await?;
     let directory = people::directory(tx, message.organisation_id).await?;
     next_channel(tx, message, &directory, trace.now).await?;
-    if !is_to_operator(message) {
+    // Who can be reached is for people who know them: whoever runs the service cannot mend it.
+    if !is_to_operator(message) && message.purpose != Purpose::Proof {
         tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
     }
     bring_next_step_forward(tx, house, message, &directory, trace).await
@@ -252,10 +254,15 @@ pub(super) async fn next_channel(
     directory: &Directory,
     now: Time,
 ) -> store::Result<()> {
+    // What is asked of an address is answered from there.
+    if message.purpose == Purpose::Proof {
+        return Ok(());
+    }
     let Some(person) = message.recipient_id.and_then(|id| directory.person(id)) else { return Ok(()) };
     let tried = messages::channels_of(tx, message.organisation_id, message.occasion).await?;
     let next = Channel::ALL.into_iter().filter(|channel| !tried.contains(channel));
-    for channel in next {
+    let spared = |channel: &Channel| directory.is_spared(person.id, *channel, message.created_at);
+    for channel in next.filter(|channel| !spared(channel)) {
         let Some(address) = address(person, channel) else { continue };
         let next = NewMessage {
             recipient: message.recipient_id,

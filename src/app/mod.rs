@@ -15,6 +15,7 @@ pub mod ladders;
 pub mod organisation;
 pub mod past_visits;
 pub mod pins;
+pub mod proofs;
 pub mod readiness;
 pub mod receipts;
 pub mod sos;
@@ -48,6 +49,8 @@ pub struct House {
     pub answering: Answering,
     /// Who mends what only a person can mend.
     pub operator: Option<Email>,
+    /// Where people reach it, if that is said.
+    pub public_url: Option<String>,
 }
 
 /// Why a person was refused.

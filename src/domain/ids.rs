@@ -53,6 +53,8 @@ ids! {
     MessageId
     /// Something to be done after an incident.
     FollowUpId
+    /// A question whether somebody is reached at an address. It stands in a link: who does not have it cannot guess it.
+    AskId
     /// An API token (not the token itself).
     TokenId
 }

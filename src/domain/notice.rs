@@ -29,6 +29,8 @@ pub enum Purpose {
     Reply,
     /// To the worker: the deadline comes, or has come.
     Reminder,
+    /// Whether messages reach somebody at an address: to that address and to no other.
+    Proof,
 }
 
 impl Purpose {
@@ -166,6 +168,15 @@ pub enum Notice {
         /// By what.
         channel: Channel,
     },
+    /// Does this reach you, and do you agree? The code stands in the facts.
+    Proof(ProofAsked),
+    /// To the manager: somebody cannot be counted on any more for an alarm about the worker.
+    NotCountedOn {
+        /// Who.
+        who: String,
+        /// Why not.
+        why: NotCountedOn,
+    },
     /// A number that is nobody's has called for help.
     UnknownCallsForHelp {
         /// As it is dialled.
@@ -288,6 +299,37 @@ pub enum Notice {
         /// Its id.
         message: Uuid,
     },
+}
+
+/// What somebody is asked whose address is to be proved (row D6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofAsked {
+    /// For which organisation.
+    pub organisation: String,
+    /// Who named them for an emergency, if somebody did and they have no account.
+    pub named_by: Vec<String>,
+    /// Whether they were asked before.
+    pub before: AskedBefore,
+    /// The page on which it is answered, where it cannot be by a text.
+    pub link: Option<String>,
+}
+
+/// Whether somebody was asked before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskedBefore {
+    /// It is the first word they get.
+    No,
+    /// They were.
+    Yes,
+}
+
+/// Why somebody is not counted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotCountedOn {
+    /// They said no.
+    Declined,
+    /// They were asked twice and did not answer.
+    Silent(Channel),
 }
 
 /// Who is asked for what is missing.

@@ -7,6 +7,7 @@ mod health;
 mod inbound;
 pub mod metrics;
 pub mod problem;
+mod proofs;
 
 use std::sync::{Arc, Mutex};
 
@@ -78,6 +79,7 @@ pub fn router(site: Site) -> Router {
         )
         .route("/inbound/sms/{kind}", post(inbound::text))
         .route("/receipts/{provider}", post(inbound::receipt))
+        .route("/proofs/{id}", get(proofs::show).post(proofs::answer))
         .route("/problems/{slug}", get(explain))
         .route("/healthz", get(health::alive))
         .route("/healthz/{nonce}", get(health::prove))

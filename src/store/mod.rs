@@ -27,6 +27,7 @@ pub mod outbox;
 pub mod people;
 pub mod pins;
 mod postgres;
+pub mod proofs;
 pub mod receipts;
 mod sqlite;
 pub mod tokens;

@@ -13,6 +13,7 @@
 mod act_table;
 mod alarm;
 mod commands;
+mod contacts;
 mod coverage;
 mod deadlines;
 mod duress;
