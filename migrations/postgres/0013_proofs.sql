@@ -62,3 +62,12 @@ END $$;
 CREATE TRIGGER proof_changed AFTER UPDATE ON proof FOR EACH ROW
 WHEN ((NEW.state, NEW.since, NEW.times, NEW.why) IS DISTINCT FROM (OLD.state, OLD.since, OLD.times, OLD.why))
 EXECUTE FUNCTION proof_changed();
+
+-- A message by which whoever runs the service tries a provider, and the code that comes back from that number.
+CREATE TABLE provider_test (
+    message_id  UUID PRIMARY KEY REFERENCES message (id),
+    phone       TEXT NOT NULL,
+    code        TEXT NOT NULL,
+    answered_at TIMESTAMPTZ
+);
+CREATE INDEX provider_test_open ON provider_test (phone) WHERE answered_at IS NULL;

@@ -61,3 +61,12 @@ CREATE TRIGGER proof_changed AFTER UPDATE OF state, since, times, why ON proof
 WHEN (NEW.state, NEW.since, NEW.times, NEW.why) IS NOT (OLD.state, OLD.since, OLD.times, OLD.why) BEGIN
     UPDATE directory_stamp SET stamp = hex(randomblob(16)) WHERE organisation_id = NEW.organisation_id;
 END;
+
+-- A message by which whoever runs the service tries a provider, and the code that comes back from that number.
+CREATE TABLE provider_test (
+    message_id  BLOB PRIMARY KEY REFERENCES message (id),
+    phone       TEXT NOT NULL,
+    code        TEXT NOT NULL,
+    answered_at TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX provider_test_open ON provider_test (phone) WHERE answered_at IS NULL;

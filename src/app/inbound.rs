@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     House, MOVED_ASIDE,
     access::Actor,
-    proofs,
+    proofs, provider_tests,
     telling::{Subject, Telling, message_to, tell_of_stuck_deadline},
     text::{self, Answer, Received, Sender},
 };
@@ -96,6 +96,10 @@ async fn do_what_it_says(
         // Nobody can be answered there; but somebody may have called for help.
         return log_unknown(tx, house, &text.sender, calls_for_help(&command), now).await;
     };
+    if let Some(organisation) = provider_tests::hear(tx, &phone, &text.body, now).await? {
+        let to = (organisation, None, chrono_tz::UTC);
+        return answer_by(tx, text, &phone, to, &Answer::from(Reply::TestArrived), now).await;
+    }
     let callers = people::callers_any_org(tx, &phone).await?;
     let networks_act = matches!(command, Command::CarrierWord(_));
     let staff = callers.iter().any(|caller| caller.role.is_some() && !caller.has_left);
@@ -103,7 +107,7 @@ async fn do_what_it_says(
     if !(networks_act && staff)
         && let Some(heard) = proofs::hear(tx, house, &phone, (&text.body, &command), now).await?
     {
-        let to = (heard.organisation, heard.person, heard.zone);
+        let to = (heard.organisation, Some(heard.person), heard.zone);
         return answer_by(tx, text, &phone, to, &Answer::from(heard.reply), now).await;
     }
     let Some(caller) = meant(tx, callers, &command).await? else {
@@ -127,7 +131,7 @@ async fn do_what_it_says(
             None => return unknown(tx, house, &phone, &command, now).await,
         },
     };
-    let to = (caller.actor.organisation, caller.actor.person, caller.actor.zone);
+    let to = (caller.actor.organisation, Some(caller.actor.person), caller.actor.zone);
     answer_by(tx, text, &phone, to, &answer, now).await?;
     if networks_act && staff {
         proofs::hear(tx, house, &phone, (&text.body, &command), now).await?;
@@ -139,14 +143,14 @@ async fn answer_by(
     tx: &mut Tx,
     text: &InboundText,
     phone: &Phone,
-    (organisation, person, zone): (OrganisationId, PersonId, chrono_tz::Tz),
+    (organisation, person, zone): (OrganisationId, Option<PersonId>, chrono_tz::Tz),
     answer: &Answer,
     now: Time,
 ) -> store::Result<()> {
     let occasion = Occasion::new(format!("text/{}/{}/reply", text.name.provider, text.name.provider_id));
     let words = English.reply(&answer.reply, now, zone);
     let subject = Subject { visit: answer.visit, incident: None };
-    let reply = message_to(phone, Some(person), reply_text(words), subject, &occasion);
+    let reply = message_to(phone, person, reply_text(words), subject, &occasion);
     messages::queue(tx, organisation, &[reply], now).await
 }
 

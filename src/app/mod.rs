@@ -16,6 +16,7 @@ pub mod organisation;
 pub mod past_visits;
 pub mod pins;
 pub mod proofs;
+pub mod provider_tests;
 pub mod readiness;
 pub mod receipts;
 pub mod sos;

@@ -294,6 +294,11 @@ pub enum Notice {
     },
     /// To whoever runs the service and the last-resort numbers: a deadline cannot be worked on.
     StuckDeadline,
+    /// To whoever runs the service, or somebody beside them: a provider is tried.
+    ProviderTest {
+        /// Which, by its name in the configuration.
+        provider: String,
+    },
     /// To whoever runs the service: a message will not go by its channel.
     Undeliverable {
         /// Its id.

@@ -153,6 +153,8 @@ pub enum Reply {
         /// For whom they are an emergency contact.
         named_by: Vec<String>,
     },
+    /// To the code of a message by which a provider was tried.
+    TestArrived,
     /// To such a code that is not right.
     WrongCode,
     /// To NO of an outside contact who was called about nothing.

@@ -28,6 +28,7 @@ pub mod people;
 pub mod pins;
 mod postgres;
 pub mod proofs;
+pub mod provider_tests;
 pub mod receipts;
 mod sqlite;
 pub mod tokens;

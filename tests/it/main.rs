@@ -24,6 +24,7 @@ mod messages_doc;
 mod ownership;
 mod operating;
 mod properties;
+mod provider_test;
 mod providers;
 mod simulation;
 mod sms;

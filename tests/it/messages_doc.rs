@@ -266,6 +266,7 @@ catalogue! { notices of Notice {
         end_of_day(&["Ann Lee till 15:30", "Ben Okoro till 15:40", "Cas Moss till 16:00", "Ari Stone till 16:20"], None),
     ];
     StuckDeadline, "a deadline cannot be worked on", "the operator and the last resort", [Notice::StuckDeadline];
+    ProviderTest, "`homeward provider test`", "whoever was named there", [Notice::ProviderTest { provider: s("gateway") }];
     Undeliverable, "a message does not go by its channel", "the operator", [Notice::Undeliverable { message: Uuid::nil() }];
 } }
 
@@ -357,6 +358,7 @@ catalogue! { replies of Reply {
     ];
     Proved, "the code of a question whether texts arrive", "whoever was asked",
         [Reply::Proved { named_by: vec![s("Ann Lee")] }, Reply::Proved { named_by: vec![] }];
+    TestArrived, "the code of `homeward provider test`", "whoever was named there", [Reply::TestArrived];
     WrongCode, "such a code that is not right", "outside contacts", [Reply::WrongCode];
     Declined, "NO, called about nothing", "outside contacts", [
         Reply::Declined { named_by: vec![s("Ann Lee"), s("Ben Okoro")] }, Reply::Declined { named_by: vec![] },

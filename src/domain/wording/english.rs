@@ -354,6 +354,7 @@ impl Wording for English {
                 "Homeward cannot watch a visit",
                 "Homeward CANNOT WATCH a visit: its deadline could not be worked on. Look now at who is out, and ring them. The log says which.".into(),
             ),
+            Notice::ProviderTest { provider } => proofs::provider_test(provider, facts),
             Notice::Undeliverable { message } => both(
                 "Homeward: a message could not be delivered",
                 format!(

@@ -3,7 +3,7 @@
 use super::{Text, english::both, sms};
 use crate::domain::{
     contact::Channel,
-    notice::{AskedBefore, Facts, NotCountedOn, ProofAsked},
+    notice::{Answering, AskedBefore, Facts, NotCountedOn, ProofAsked},
 };
 
 /// The question itself. The first says who named them, what is asked of them, and how they decline.
@@ -115,4 +115,19 @@ fn names(named_by: &[String]) -> Option<String> {
         [one, other] => Some(format!("{one} and {other}")),
         [one, others @ ..] => Some(format!("{one} and {} others", others.len())),
     }
+}
+
+/// By whoever runs the service, to a phone or mailbox at hand.
+pub(super) fn provider_test(provider: &str, facts: &Facts) -> Text {
+    let at = facts.now.with_timezone(&facts.zone).format("%H:%M");
+    let answer = match (facts.answering, &facts.code) {
+        (Answering::ByText, Some(code)) => format!(" Reply {code} to show that answers come in too."),
+        _ => String::new(),
+    };
+    both(
+        "A test of Homeward",
+        sms::with_names([provider], |[provider]| {
+            format!("A test of Homeward by \"{provider}\", sent {at} UTC. Nothing has happened.{answer}")
+        }),
+    )
 }

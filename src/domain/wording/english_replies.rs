@@ -157,6 +157,9 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
             out => format!("Noted for {team}. {out} still on a visit: watched on till they check out."),
         }),
         Reply::Proved { named_by } => proofs::proved(named_by),
+        Reply::TestArrived => {
+            "Thank you: the test reached you, and your answer reached Homeward. Nothing else was done.".into()
+        }
         Reply::WrongCode => {
             "That code is not right. Reply with the code of our last text to you, and nothing else.".into()
         }
