@@ -1,6 +1,7 @@
 //! The commands: serve, migrate, apply and their kin. Doors to the same use cases as HTTP.
 
 mod coverage;
+mod provider;
 
 use std::{
     collections::BTreeMap,
@@ -96,6 +97,9 @@ enum Command {
         #[arg(long)]
         organisation: Option<String>,
     },
+    /// Tries the providers of the configuration.
+    #[command(subcommand)]
+    Provider(ProviderCommand),
     /// Answers "who is told when" without telling anybody.
     #[command(subcommand)]
     Simulate(SimulateCommand),
@@ -134,6 +138,28 @@ enum TokenCommand {
     /// Lists them.
     List {
         /// The organisation, by its key; needed if there are several.
+        #[arg(long)]
+        organisation: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ProviderCommand {
+    /// Sends one message by a provider, and says what came of it step by step: taken, received, answered. Receipts and answers
+    /// come in to the running service; while none runs, it only sends.
+    Test {
+        /// The provider, by its name in the configuration.
+        name: String,
+        /// A phone or mailbox at hand.
+        #[arg(long)]
+        to: String,
+        /// Waits so long for the receipt.
+        #[arg(long, default_value = "90s")]
+        receipt_within: String,
+        /// Waits so long for the answer.
+        #[arg(long, default_value = "3m")]
+        answer_within: String,
+        /// The organisation in whose log it stands, by its key; needed if there are several.
         #[arg(long)]
         organisation: Option<String>,
     },
@@ -188,6 +214,22 @@ pub(crate) async fn run(
         Command::Coverage { team, at, worker, organisation } => {
             let whom = worker.map_or_else(|| Whom::Team(team.unwrap_or_default()), Whom::Worker);
             coverage::show(&config, &whom, at.as_deref(), organisation.as_deref()).await
+        }
+        Command::Provider(ProviderCommand::Test {
+            name,
+            to,
+            receipt_within,
+            answer_within,
+            organisation,
+        }) => {
+            let wait = |option: &str, text: &str| {
+                written::parse(text).with_context(|| format!("{option}: “{text}” is no length of time"))
+            };
+            let waits = provider::Waits {
+                receipt: wait("--receipt-within", &receipt_within)?,
+                answer: wait("--answer-within", &answer_within)?,
+            };
+            provider::test(&config, &name, &to, waits, organisation.as_deref()).await
         }
         Command::Simulate(SimulateCommand::Ladder { worker, risk, due, kind, rounds, organisation }) => {
             let asked = coverage::Asked {

@@ -34,6 +34,7 @@ use crate::{
         ids::OrganisationId,
         ladder::Ladder,
         people::Directory,
+        pin::Pin,
         policy::{Policy, delta},
         visit::Risk,
     },
@@ -49,6 +50,8 @@ use crate::{
 const ORGANISATION: &str = include_str!("demo/organisation.toml");
 /// The workers' PINs, by key.
 const PINS: [(&str, &str); 2] = [("ann", "4821"), ("ben", "1379")];
+/// Ann's other PIN, which looks the same and raises a silent alarm.
+const DURESS_PIN: &str = "7350";
 /// A laptop that sleeps for a moment is no outage, however hurried the rules are.
 const SHORTEST_OUTAGE: Duration = Duration::from_mins(1);
 /// The first visit, in minutes of the rules: long enough for a first reminder, short enough to be waited for.
@@ -134,7 +137,13 @@ async fn prepare(folder: &Path, speed: u32, clock: Arc<dyn Clock>) -> anyhow::Re
         if pins::is_set(&mut db.read().await?, actor.person).await? {
             continue;
         }
-        let new = pin_cases::NewPins { pin: Some(key.pin(actor.person, pin)), ..Default::default() };
+        let hash = |pin: &Pin| key.pin(actor.person, pin.as_str());
+        let duress = Some(DURESS_PIN).filter(|_| worker == "ann").and_then(|pin| Pin::parse(pin).ok());
+        let duress = duress.map(|duress| pin_cases::NewDuressPin {
+            hash: hash(&duress),
+            slips: duress.slips().iter().map(hash).collect(),
+        });
+        let new = pin_cases::NewPins { pin: Some(key.pin(actor.person, pin)), duress, word: None };
         db.write(async move |tx| pin_cases::set(tx, &actor, new.clone(), None, trace).await).await??;
     }
     let tokens = [token(&db, &directory, "ann", trace).await?, token(&db, &directory, "sam", trace).await?];
@@ -260,7 +269,8 @@ fn hello(demo: &Demo, speed: u32, folder: &Folder, address: &str) -> String {
 
 {story}
 
-Watch it on the page, or paste these. Ann's PIN is 4821, Ben's is 1379.
+Watch it on the page, or paste these. Ann's PIN is 4821, Ben's is 1379. Under threat Ann
+gives {DURESS_PIN} instead: her phone shows no difference, Sam's does.
 
   API=http://{address}/api/v1
   first_id() {{ grep -o '"id":"[^"]*' | head -n 1 | cut -d'"' -f4; }}

@@ -4,6 +4,7 @@
 mod breaker;
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     ops::Range,
     panic::AssertUnwindSafe,
@@ -25,6 +26,7 @@ use crate::{
     app::{
         House,
         delivery::{self, Operator, Receipt, Taken},
+        proofs,
     },
     clock::{Clock, Time},
     domain::{
@@ -32,7 +34,7 @@ use crate::{
         event::Door,
         notice::Purpose,
         policy::delta,
-        retry::{Before, Handed, provider_for, wait_after},
+        retry::{Before, Cause, Handed, provider_for, wait_after},
     },
     kill_points::kill_point,
     providers::{Outgoing, Providers},
@@ -271,7 +273,7 @@ impl Outbox {
         let Some(provider) = instead.or(whose_turn) else {
             let Some(until) = self.all_paused_until(message.channel, now) else {
                 let reason = "no provider is configured for this channel";
-                return Mark::Refused { provider: "none".into(), reason: reason.into() };
+                return Mark::Refused { provider: "none".into(), reason: reason.into(), cause: Cause::Other };
             };
             return self.put_off(claimed, "all".into(), until);
         };
@@ -279,7 +281,7 @@ impl Outbox {
         if claimed.lease_ends < now + delta(provider.timeout().min(self.lease)) {
             return Mark::TooLate;
         }
-        let page = self.page_of(message);
+        let (words, page) = self.words_and_page(message);
         let outgoing = Outgoing {
             id: message.id,
             channel: message.channel,
@@ -287,7 +289,7 @@ impl Outbox {
             subject: &message.subject,
             body: match message.channel {
                 Channel::Sms => &message.short_text,
-                Channel::Email => &message.body,
+                Channel::Email => &words,
             },
             page: page.as_deref(),
             before: Before::of(claimed.tries),
@@ -336,16 +338,26 @@ impl Outbox {
                 let reason = "asked to slow down".into();
                 Mark::Again { provider: name, reason, at, tries, all_failed: false }
             }
-            Ok(Handed::Refused { reason, cause: _ }) => Mark::Refused { provider: name, reason },
+            Ok(Handed::Refused { reason, cause }) => Mark::Refused { provider: name, reason, cause },
             Err(_panic) => Mark::Poisoned,
         }
     }
 
-    /// Where whoever is called by mail can answer.
-    fn page_of(&self, message: &Message) -> Option<String> {
-        let called = message.channel == Channel::Email && message.purpose.calls_to_act();
-        let (incident, person) = message.incident_id.zip(message.recipient_id).filter(|_| called)?;
-        Some(self.house.pages.as_ref()?.of(incident, person))
+    /// What a mail says, and where whoever reads it can answer.
+    fn words_and_page<'m>(&self, message: &'m Message) -> (Cow<'m, str>, Option<String>) {
+        let words = Cow::Borrowed(message.body.as_str());
+        let Some(pages) = self.house.pages.as_ref().filter(|_| message.channel == Channel::Email) else {
+            return (words, None);
+        };
+        if message.purpose == Purpose::Proof {
+            // Its address is known to nobody but these words.
+            return match pages.in_words(&message.body) {
+                Some((page, words)) => (words.into(), Some(page)),
+                None => (words, None),
+            };
+        }
+        let called = message.incident_id.zip(message.recipient_id).filter(|_| message.purpose.calls_to_act());
+        (words, called.map(|(incident, person)| pages.of_alarm(incident, person)))
     }
 
     /// When the first of a channel's providers may be asked again; nothing, if one may be asked now, or there is none.
@@ -421,6 +433,12 @@ impl Outbox {
             }
             for Sent { claimed, mark } in sent {
                 mark.keep(tx, &house, claimed, trace).await?;
+            }
+            // What it says of an address is locked after all that the messages are about.
+            for Sent { claimed, mark } in sent.get(which.clone()).unwrap_or_default() {
+                if let Mark::Refused { cause, .. } = mark {
+                    proofs::failed(tx, &house, &claimed.message, *cause, trace).await?;
+                }
             }
             Ok(())
         };
@@ -535,7 +553,7 @@ impl Sent {
         let id = self.claimed.message.id;
         match &self.mark {
             Mark::Accepted { .. } => {}
-            Mark::Again { provider, reason, .. } | Mark::Refused { provider, reason } => {
+            Mark::Again { provider, reason, .. } | Mark::Refused { provider, reason, .. } => {
                 tracing::warn!(message = %id, provider, reason, "a message was not taken");
             }
             Mark::PutOff { provider, .. } => {
@@ -555,7 +573,7 @@ enum Mark {
     Accepted { provider: String, reference: Option<String>, receipt: Receipt },
     Again { provider: String, reason: String, at: Time, tries: u32, all_failed: bool },
     PutOff { provider: String, until: Time, operator: Operator, next_channel: bool },
-    Refused { provider: String, reason: String },
+    Refused { provider: String, reason: String, cause: Cause },
     Poisoned,
     TooLate,
 }
@@ -570,7 +588,7 @@ impl Mark {
             Self::PutOff { provider, until, operator, .. } => {
                 delivery::put_off(tx, house, claimed, (provider, *until), *operator, trace).await
             }
-            Self::Refused { provider, reason } => {
+            Self::Refused { provider, reason, .. } => {
                 delivery::refused(tx, house, claimed, (provider, reason), trace).await
             }
             Self::Poisoned => delivery::poisoned(tx, house, claimed, trace).await,

@@ -6,7 +6,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{AlarmPages, House, clocks},
+    app::{House, Pages, clocks},
     clock::{Asked, Clock, DatabaseClock, Machine, WallClock},
     config::Config,
     domain::notice::Answering,
@@ -96,7 +96,7 @@ impl App {
                 .listen
                 .public_url
                 .as_ref()
-                .map(|url| AlarmPages { base: url.trim_end_matches('/').to_owned(), key: key.clone() }),
+                .map(|url| Pages { base: url.trim_end_matches('/').to_owned(), key: key.clone() }),
             operator: config.operator.email.clone(),
         });
         let seeker =

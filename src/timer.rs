@@ -11,7 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{self, House, chases, clocks, drills, end_of_day, rehearsals, sos, tick},
+    app::{self, House, chases, clocks, drills, end_of_day, proofs, rehearsals, sos, tick},
     clock::{Change, Clock, Time},
     domain::{event::Door, policy::delta},
     kill_points::kill_point,
@@ -146,6 +146,12 @@ impl Timer {
                 tracing::error!(%error, "what is missing was not asked for; tried again with the next round");
             }
         }
+        match self.ask_whether_people_are_reached(now).await {
+            Ok(asked) => worked += asked,
+            Err(error) => {
+                tracing::error!(%error, "whether contacts are reached was not asked; tried again with the next round");
+            }
+        }
         Ok(worked + silent?)
     }
 
@@ -229,6 +235,15 @@ impl Timer {
         let case = async move |tx: &mut store::Tx| {
             chases::ask_for_what_is_missing(tx, &house, ASKED_AT_ONCE, now).await
         };
+        self.db.write_in(Lane::Timer, case).await
+    }
+
+    async fn ask_whether_people_are_reached(&self, now: Time) -> store::Result<usize> {
+        if self.db.look(proofs::next_due).await?.is_none_or(|due| now < due) {
+            return Ok(0);
+        }
+        let house = Arc::clone(&self.house);
+        let case = async move |tx: &mut store::Tx| proofs::ask(tx, &house, ASKED_AT_ONCE, now).await;
         self.db.write_in(Lane::Timer, case).await
     }
 

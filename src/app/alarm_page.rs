@@ -98,7 +98,7 @@ pub async fn answer(
     }
     let outside = caller.role.is_none();
     let actor = Actor::found(caller)?;
-    let trace = Trace { actor: Some(person), door: Door::AlarmPage, now };
+    let trace = Trace { actor: Some(person), door: Door::Link, now };
     let (organisation, zone) = (actor.organisation, actor.zone);
     let sender = if outside { Sender::Outside { organisation, person } } else { Sender::Account(actor) };
     let received = Received { text: format!("{} {right}", deed.word()), made_at: None };

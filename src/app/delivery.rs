@@ -268,9 +268,9 @@ pub async fn poisoned(tx: &mut Tx, house: &House, claimed: &Claimed, trace: Trac
     Ok(())
 }
 
-/// What becomes of a drill stands in its report.
-fn operator_mends(message: &Message) -> bool {
-    message.purpose != Purpose::Drill && !is_to_operator(message)
+/// What becomes of a drill stands in its report; who can be reached is for people who know them.
+pub(super) fn operator_mends(message: &Message) -> bool {
+    !matches!(message.purpose, Purpose::Drill | Purpose::Proof) && !is_to_operator(message)
 }
 
 /// A mail about nobody and nothing goes to the operator; its own failure is not told to the operator again.
@@ -292,10 +292,15 @@ pub(super) async fn next_channel(
     directory: &Directory,
     now: Time,
 ) -> store::Result<()> {
+    // What is asked of an address is answered from there.
+    if message.purpose == Purpose::Proof {
+        return Ok(());
+    }
     let Some(person) = message.recipient_id.and_then(|id| directory.person(id)) else { return Ok(()) };
     let tried = messages::channels_of(tx, message.organisation_id, message.occasion).await?;
     let next = Channel::ALL.into_iter().filter(|channel| !tried.contains(channel));
-    for channel in next {
+    let spared = |channel: &Channel| directory.is_spared(person.id, *channel, message.created_at);
+    for channel in next.filter(|channel| !spared(channel)) {
         let Some(address) = address(person, channel) else { continue };
         let next = NewMessage {
             recipient: message.recipient_id,

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{
     House, MOVED_ASIDE,
     access::Actor,
+    proofs, provider_tests,
     telling::{Subject, Telling, message_to, tell_of_stuck_deadline},
     text::{self, Answer, Received, Sender},
 };
@@ -14,7 +15,7 @@ use crate::{
         command::{Command, parse},
         contact::Phone,
         event::{Door, EventKind, NewEvent},
-        ids::OrganisationId,
+        ids::{OrganisationId, PersonId},
         notice::{Notice, Occasion},
         people::Role,
         reply::Reply,
@@ -95,7 +96,20 @@ async fn do_what_it_says(
         // Nobody can be answered there; but somebody may have called for help.
         return log_unknown(tx, house, &text.sender, calls_for_help(&command), now).await;
     };
+    if let Some(organisation) = provider_tests::hear(tx, &phone, &text.body, now).await? {
+        let to = (organisation, None, chrono_tz::UTC);
+        return answer_by(tx, text, &phone, to, &Answer::from(Reply::TestArrived), now).await;
+    }
     let callers = people::callers_any_org(tx, &phone).await?;
+    let networks_act = matches!(command, Command::CarrierWord(_));
+    let staff = callers.iter().any(|caller| caller.role.is_some() && !caller.has_left);
+    // What the networks act on is said to staff as ever, and then kept of the number; else what it says of the number comes first.
+    if !(networks_act && staff)
+        && let Some(heard) = proofs::hear(tx, house, &phone, (&text.body, &command), now).await?
+    {
+        let to = (heard.organisation, Some(heard.person), heard.zone);
+        return answer_by(tx, text, &phone, to, &Answer::from(heard.reply), now).await;
+    }
     let Some(caller) = meant(tx, callers, &command).await? else {
         return unknown(tx, house, &phone, &command, now).await;
     };
@@ -117,11 +131,27 @@ async fn do_what_it_says(
             None => return unknown(tx, house, &phone, &command, now).await,
         },
     };
+    let to = (caller.actor.organisation, Some(caller.actor.person), caller.actor.zone);
+    answer_by(tx, text, &phone, to, &answer, now).await?;
+    if networks_act && staff {
+        proofs::hear(tx, house, &phone, (&text.body, &command), now).await?;
+    }
+    Ok(())
+}
+
+async fn answer_by(
+    tx: &mut Tx,
+    text: &InboundText,
+    phone: &Phone,
+    (organisation, person, zone): (OrganisationId, Option<PersonId>, chrono_tz::Tz),
+    answer: &Answer,
+    now: Time,
+) -> store::Result<()> {
     let occasion = Occasion::new(format!("text/{}/{}/reply", text.name.provider, text.name.provider_id));
-    let words = English.reply(&answer.reply, now, caller.actor.zone);
+    let words = English.reply(&answer.reply, now, zone);
     let subject = Subject { visit: answer.visit, incident: None };
-    let reply = message_to(&phone, Some(caller.actor.person), reply_text(words), subject, &occasion);
-    messages::queue(tx, caller.actor.organisation, &[reply], now).await
+    let reply = message_to(phone, person, reply_text(words), subject, &occasion);
+    messages::queue(tx, organisation, &[reply], now).await
 }
 
 fn reply_text(words: String) -> Text {

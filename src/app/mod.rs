@@ -19,6 +19,8 @@ pub mod ladders;
 pub mod organisation;
 pub mod past_visits;
 pub mod pins;
+pub mod proofs;
+pub mod provider_tests;
 pub mod readiness;
 pub mod receipts;
 pub mod rehearsals;
@@ -33,7 +35,7 @@ use crate::{
     domain::{
         contact::Email,
         drill::BadSchedule,
-        ids::{IncidentId, PersonId},
+        ids::{AskId, IncidentId, PersonId},
         incident,
         notice::Answering,
         past_visit::BadPast,
@@ -56,25 +58,36 @@ pub type Outcome<T> = crate::store::Result<Result<T, Rejected>>;
 pub struct House {
     /// How people can answer a call.
     pub answering: Answering,
-    /// Where people find their page of an alarm; none, if nobody has said under which address we are reached.
-    pub pages: Option<AlarmPages>,
+    /// Where people find the pages that mails lead to; none, if nobody has said under which address we are reached.
+    pub pages: Option<Pages>,
     /// Who mends what only a person can mend.
     pub operator: Option<Email>,
 }
 
-/// The addresses of the pages on which people answer a call that came by mail (row E10).
+/// The addresses of the pages on which people answer what came by mail.
 #[derive(Debug, Clone)]
-pub struct AlarmPages {
+pub struct Pages {
     /// The address under which we are reached, without a slash at its end.
     pub base: String,
     /// What they are made under.
     pub key: ServerKey,
 }
 
-impl AlarmPages {
-    /// Somebody's page of an alarm.
-    pub fn of(&self, incident: IncidentId, person: PersonId) -> String {
+impl Pages {
+    /// Somebody's page of an alarm (row E10).
+    pub fn of_alarm(&self, incident: IncidentId, person: PersonId) -> String {
         format!("{}/alarm/{}", self.base, self.key.alarm_page(incident, person))
+    }
+
+    /// The page on which somebody says that mail reaches them (row D6).
+    pub fn of_proof(&self, id: AskId) -> String {
+        format!("{}/proofs/{id}", self.base)
+    }
+
+    /// The page whose address stands in a line of its own in what a mail says, and the words without it.
+    pub fn in_words(&self, words: &str) -> Option<(String, String)> {
+        let page = words.lines().find(|line| line.starts_with(&self.base) && !line.contains(' '))?;
+        Some((page.to_owned(), words.replacen(&format!("{page}\n"), "", 1)))
     }
 }
 

@@ -337,6 +337,7 @@ fn read_directory(
         last_resort,
         teams,
         people,
+        standings: before.map(|before| before.standings.clone()).unwrap_or_default(),
     }
 }
 

@@ -7,23 +7,20 @@ use serde_json::json;
 use super::{
     House,
     about::About,
-    delivery::{bring_next_step_forward, next_channel},
-    telling::{Telling, tell_operator},
+    delivery::{bring_next_step_forward, next_channel, operator_mends},
+    proofs,
+    telling::tell_operator,
 };
 use crate::{
     clock::Time,
     domain::{
         event::{Door, EventKind, NewEvent},
         ids::{MessageId, OrganisationId},
-        notice::{Notice, Purpose},
+        notice::Purpose,
         receipt::Standing,
         retry::Cause,
     },
-    store::{
-        self, Trace, Tx,
-        messages::{self, Message},
-        people, receipts,
-    },
+    store::{self, Trace, Tx, messages, people, receipts},
 };
 
 /// Without a word for so long a call's next channel starts.
@@ -90,13 +87,17 @@ pub async fn take(
     let body =
         json!({"message": id, "channel": message.channel, "to": message.recipient_id, "reason": reason});
     about.log(tx, NewEvent::new(kind, at.unwrap_or(now).min(now), body), trace).await?;
-    let Said::Failed { cause, .. } = said else { return Ok(()) };
+    let Said::Failed { cause, .. } = said else {
+        return proofs::arrived(tx, house, &message, trace).await;
+    };
+    if operator_mends(&message) {
+        tell_operator(tx, house, organisation, id, now).await?;
+    }
+    proofs::failed(tx, house, &message, *cause, trace).await?;
     if message.purpose == Purpose::Drill {
         // That somebody's number or address does not work is no drill; all else stands in its report.
-        return cannot_be_reached(tx, house, &message, *cause, trace).await;
+        return Ok(());
     }
-    tell_operator(tx, house, organisation, id, now).await?;
-    cannot_be_reached(tx, house, &message, *cause, trace).await?;
     // Nobody is called about what somebody has taken meanwhile, or under words that do not hold any more.
     if message.purpose.calls_to_act() && !about.still_calls(tx, &message).await? {
         return Ok(());
@@ -104,25 +105,6 @@ pub async fn take(
     let directory = people::directory(tx, organisation).await?;
     next_channel(tx, &message, &directory, now).await?;
     bring_next_step_forward(tx, house, &message, &directory, trace).await
-}
-
-/// Whoever answers for somebody is told, once a day for each channel, that it does not reach them.
-async fn cannot_be_reached(
-    tx: &mut Tx,
-    house: &House,
-    message: &Message,
-    cause: Cause,
-    trace: Trace,
-) -> store::Result<()> {
-    let (Some(person), Cause::OptedOut | Cause::NoSuchAddress) = (message.recipient_id, cause) else {
-        return Ok(());
-    };
-    let directory = people::directory(tx, message.organisation_id).await?;
-    let telling = Telling { house, directory: &directory, worker: person, now: trace.now };
-    let (channel, day) = (message.channel, trace.now.date_naive());
-    let occasion = format!("person/{person}/unreachable/{}/{day}", channel.as_str());
-    let notice = Notice::CannotBeReached { who: directory.name_of(person).to_owned(), channel };
-    telling.tell_managers(tx, notice, None, &occasion).await
 }
 
 /// No receipt came in time: the next channel starts, if the message still matters to anybody.

@@ -100,9 +100,16 @@ impl Telling<'_> {
         purpose: Purpose,
         code: Option<String>,
     ) -> Option<NewMessage> {
-        let channel = Channel::ALL.into_iter().find(|channel| to.has(*channel))?;
-        let text = English.notice(notice, &self.facts(reader(to), code));
-        message(to, channel, text, subject, occasion, purpose)
+        let counted_on = |channel: &Channel| self.directory.standing(to.id, *channel).is_counted_on();
+        let reached = || Channel::ALL.into_iter().filter(|channel| to.has(*channel));
+        // Where nothing arrives it is tried all the same, if there is nothing better.
+        let channel = reached().find(counted_on).or_else(|| reached().next())?;
+        message(to, channel, self.words(notice, to, code), subject, occasion, purpose)
+    }
+
+    /// What somebody reads of it.
+    pub(super) fn words(&self, notice: &Notice, to: &Person, code: Option<String>) -> Text {
+        English.notice(notice, &self.facts(reader(to), code))
     }
 
     /// Tells the worker themselves.
@@ -622,7 +629,7 @@ fn last_resort(
     }
 }
 
-fn message(
+pub(super) fn message(
     to: &Person,
     channel: Channel,
     text: Text,

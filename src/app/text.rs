@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::Time,
     domain::{
-        command::{CarrierWord, Code, Command, Going, Longer, Rehearsed, Until, Why, masked},
+        command::{CarrierWord, Code, Command, Going, Longer, Rehearsed, Until, Why, code_alone, masked},
         drill::DrillAnswer,
         event::{EventKind, NewEvent},
         ids::{DrillId, IncidentId, OrganisationId, PersonId, VisitId},
@@ -633,7 +633,7 @@ async fn drill_by_code_alone(
     person: PersonId,
     text: &str,
 ) -> store::Result<Option<(DrillId, OrganisationId)>> {
-    match Code::parse(text.trim_end_matches(['.', '!'])).filter(Code::is_of_a_drill) {
+    match code_alone(text).filter(Code::is_of_a_drill) {
         Some(code) => drills::of_code_any_org(tx, person, code.as_str()).await,
         None => Ok(None),
     }

@@ -4,19 +4,21 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{FIRST_VISIT, feed::From, minutes, pages::Stage};
 use crate::{
     app::{
         Rejected,
         access::Actor,
+        inbound as inbound_cases,
         incidents::{self as incident_cases, Close, Deed},
-        text::{self as text_cases, Received, Sender},
         visits::{self as visit_cases, ForWhom},
     },
     clock::Time,
     domain::{
         command::{Plan, masked},
+        contact::Phone,
         event::Door,
         ids::{PersonId, VisitId},
         incident::{Outcome, Police, WorkerNow},
@@ -25,7 +27,11 @@ use crate::{
         visit::{Details, KnownBy, Visiting},
         wording::{English, Wording},
     },
-    store::{self, Lane, Trace, people},
+    store::{
+        self, Lane, Trace,
+        inbound::{InboundText, TextName},
+        people,
+    },
 };
 
 /// A press of a button.
@@ -114,10 +120,12 @@ pub(super) async fn press(stage: &Stage, pressed: Pressed) -> store::Result<bool
     let now = stage.site.clock.now();
     let said = pressed.wanted.said();
     let answer = match (account(&directory, person), pressed.wanted) {
-        (actor, Wanted::Text { text }) => {
-            let outside = Sender::Outside { organisation: directory.organisation, person: person.id };
-            let sender = actor.map_or(outside, Sender::Account);
-            send(stage, &directory, sender, text, trace(person.id, now)).await?
+        (_, Wanted::Text { text }) => {
+            let Some(phone) = &person.phone else { return Ok(false) };
+            // Before its answer.
+            stage.feed.lock().await.bubble(person.id, From::Me, said, now, &directory);
+            send(stage, phone, text, now).await?;
+            return Ok(true);
         }
         (None, _) => Rejected::Role.to_string(),
         (Some(_), Wanted::Close { note, .. }) if note.trim().is_empty() => {
@@ -148,18 +156,14 @@ async fn show(
     feed.bubble(person, From::Answer, answer, at, directory);
 }
 
-async fn send(
-    stage: &Stage,
-    directory: &Directory,
-    sender: Sender,
-    text: String,
-    trace: Trace,
-) -> store::Result<String> {
+/// As a provider brings it: whatever a text from that number means, it means here too. The answer comes as a text of its own.
+async fn send(stage: &Stage, phone: &Phone, body: String, now: Time) -> store::Result<()> {
     let (house, key) = (Arc::clone(&stage.site.house), stage.site.key.clone());
-    let received = Received { text, made_at: None };
-    let case = async move |tx: &mut _| text_cases::take(tx, &house, &key, &sender, &received, trace).await;
-    let answer = stage.site.db.write_in(Lane::Urgent, case).await?;
-    Ok(English.reply(&answer.reply, trace.now, directory.zone))
+    let name = TextName { provider: "demo".into(), provider_id: Uuid::new_v4().to_string() };
+    let sender = phone.as_str().to_owned();
+    let text = InboundText { name, received_at: now, sent_at: None, sender, body };
+    let case = async move |tx: &mut _| inbound_cases::take(tx, &house, &key, &text, now).await;
+    stage.site.db.write_in(Lane::Urgent, case).await
 }
 
 /// What no text can say about an incident.

@@ -62,6 +62,8 @@ function showNext(next) {
   else { delete into.dataset.at; into.textContent = ""; }
 }
 
+const KINDS = { overdue: "Overdue: ", sos: "SOS: ", duress: "DURESS: " };
+
 function held(incident) {
   const { held, owner, waits_until: until } = incident;
   if (held.police) {
@@ -74,7 +76,7 @@ function held(incident) {
 function showNow() {
   show(byId("now"), [state.incidents, state.visits], () => {
     const cards = state.incidents.map((incident) => {
-      const lines = [make("h3", {}, make("span", { className: "tag-word" }, incident.kind === "sos" ? "SOS: " : "Overdue: "),
+      const lines = [make("h3", {}, make("span", { className: "tag-word" }, KINDS[incident.kind] ?? ""),
         `${incident.worker} ${incident.what}`, " ", countdown(incident.since, "in %", "% ago")), make("p", {}, ...held(incident))];
       if (incident.claim) lines.push(make("p", { className: "claim" }, incident.claim));
       if (incident.called.length) lines.push(make("p", { className: "small" }, `Called so far: ${incident.called.join(", ")}`));
@@ -122,7 +124,7 @@ function select(name, label, choices) {
 }
 
 function workerActs(phone) {
-  const { pin: right, places, goes_in, more } = phone.worker;
+  const { pin: right, duress_pin: duress, places, goes_in, more } = phone.worker;
   const acts = [];
   if (places.length) {
     const id = `pin-${phone.key}`;
@@ -131,6 +133,9 @@ function workerActs(phone) {
     acts.push(make("fieldset", {}, make("legend", {}, `Watched: ${places.join(", ")}`),
       make("label", { htmlFor: id }, "PIN (the right one is filled in)"), pin,
       make("div", { className: "three" }, withPin("OUT", "", "OUT"), withPin("OK", "quiet", "OK"), withPin(more, "quiet", more))));
+    if (duress) {
+      acts.push(make("p", { className: "small" }, `Under threat? Type ${duress}, the duress PIN, instead. This phone shows no difference; look at the managers' phones.`));
+    }
   } else {
     acts.push(sends(phone, goes_in, ""));
   }

@@ -15,7 +15,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use uuid::Uuid;
 
 use super::{
-    MORE, PINS, VISIT, acts,
+    DURESS_PIN, MORE, PINS, VISIT, acts,
     feed::{Feed, Inbox, Line},
     hurried, minutes, quick, seconds, whole_minutes,
 };
@@ -203,6 +203,8 @@ struct Phone {
 struct WorkerPhone {
     /// What is prefilled.
     pin: &'static str,
+    /// What they give under threat, if they have set it.
+    duress_pin: Option<&'static str>,
     /// Where they are watched.
     places: Vec<String>,
     /// The text that starts a visit.
@@ -318,6 +320,7 @@ fn incident_row(incident: &Incident, directory: &Directory, open: &Open, now: Ti
     called
         .sort_by_key(|id| directory.person(*id).map(|person| (rank(person, directory), person.name.clone())));
     let (what, since) = match incident.sos {
+        Some(sos) if incident.kind == Kind::Duress => ("acts under threat: do not ring or text", sos.at),
         Some(sos) if sos.by == incident.subject => ("called for help", sos.at),
         Some(sos) => ("was found not safe", sos.at),
         None => match incident.missed {
@@ -370,6 +373,7 @@ fn phone(person: &Person, speed: u32, directory: &Directory, open: &Open, inbox:
         number: person.phone.as_ref().map(crate::domain::contact::Phone::dialled).unwrap_or_default(),
         worker: pin.map(|pin| WorkerPhone {
             pin,
+            duress_pin: (person.key == "ann").then_some(DURESS_PIN),
             places: own.map(|visit| visit.details.place.clone().unwrap_or_default()).collect(),
             goes_in: format!("IN {} {}", whole_minutes(VISIT, speed), acts::place(person)),
             more: format!("MORE {}", whole_minutes(MORE, speed)),

@@ -29,8 +29,25 @@ impl Play {
 
     /// Sends a text from a phone; what it is answered.
     async fn text(&self, from: &str, text: &str) -> String {
+        let before = self.received(from).await;
         self.press(json!({"person": from, "act": "text", "text": text})).await;
-        self.last(from).await
+        // What is more urgent goes first.
+        for _ in 0..5 {
+            for _ in 0..3 {
+                self.demo.app.outbox.deliver_due(self.clock.now()).await.unwrap();
+            }
+            if self.received(from).await > before {
+                return self.last(from).await;
+            }
+            self.pass(1).await;
+        }
+        panic!("{from} got no answer to {text}");
+    }
+
+    /// How many texts a phone has got.
+    async fn received(&self, key: &str) -> usize {
+        let phone = self.phone(key).await;
+        phone["bubbles"].as_array().unwrap().iter().filter(|bubble| bubble["from"] == "text").count()
     }
 
     async fn incident(&self) -> Value {
@@ -197,4 +214,43 @@ fn a_short_sleep_of_the_machine_is_no_outage_however_hurried_the_rules() {
     assert_eq!(hurried(60).grace, Duration::from_secs(10));
     assert_eq!(hurried(1), Policy::default());
     assert_eq!((seconds(quick(1, 60)), seconds(quick(1, 7))), ("1 s".into(), "8.6 s".into()));
+}
+
+#[tokio::test]
+async fn duress_shows_on_the_managers_phone_and_not_on_the_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    let play = Play::begin(folder.path()).await;
+    // From the same second, or the times in the answers would differ.
+    let mut seen = Vec::new();
+    for pin in ["4821", "7350"] {
+        let goes_in = play.text("ann", "IN 5 12 High Street").await;
+        let out = play.text("ann", &format!("OUT {pin}")).await;
+        seen.push((goes_in, out));
+        assert_eq!(play.state().await["visits"], json!([]));
+    }
+    assert_eq!(seen[0], seen[1], "her phone shows no difference");
+    play.pass(3).await;
+    let incident = play.incident().await;
+    assert_eq!((&incident["kind"], &incident["held"]), (&json!("duress"), &json!("nobody")), "{incident}");
+    assert!(play.last("sam").await.starts_with("DURESS Ann Lee"), "{}", play.last("sam").await);
+    assert!(play.last("ann").await.starts_with("Ended"), "{}", play.last("ann").await);
+    assert_eq!(play.received("jo").await, 0, "outside contacts are left out");
+    // Sam takes it by the code in his text.
+    let sams = play.code("sam").await;
+    let taken = play.text("sam", &format!("ACK {sams}")).await;
+    assert!(taken.contains("DO NOT ring or text"), "{taken}");
+    assert!(play.last("ann").await.starts_with("Ended"), "and her phone shows nothing still");
+}
+
+#[tokio::test]
+async fn a_phone_of_the_page_is_a_phone() {
+    let folder = tempfile::tempdir().unwrap();
+    let play = Play::begin(folder.path()).await;
+    assert!(play.text("jo", "STOP").await.starts_with("Noted: no texts to you"));
+    play.text("jo", "START").await;
+    play.pass(2).await;
+    let question = play.phone("jo").await["bubbles"].to_string();
+    assert!(question.contains("Thank you. A text with a code"), "{question}");
+    let code = question.split("Agree? Reply ").nth(1).unwrap()[..4].to_owned();
+    assert!(play.text("jo", &code).await.starts_with("Thank you: you are emergency contact of Ann Lee"));
 }

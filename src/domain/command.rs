@@ -226,6 +226,20 @@ pub fn parse(text: &str) -> Command {
     Parser { original: text, tokens: tokens(said) }.command()
 }
 
+/// The code that a text consists of, beside words that mean nothing next to one: "Yes, K7QF please". It proves an address (row
+/// D6) and takes no alarm.
+pub fn code_alone(text: &str) -> Option<Code> {
+    const BESIDE: [&str; 17] = [
+        "YES", "OK", "OKAY", "CODE", "THE", "MY", "IS", "IT", "ITS", "HI", "HELLO", "HERE", "PLEASE",
+        "REPLY", "THANKS", "THANK", "YOU",
+    ];
+    let (said, _) = text.split_at(signature_begins(text));
+    let mut tokens = tokens(said);
+    tokens.retain(|token| !BESIDE.contains(&token.text.as_str()));
+    let (code, at) = staff::code(&tokens)?;
+    tokens.iter().all(|token| at.contains(&token.start())).then_some(code)
+}
+
 /// Where the lines begin that a phone puts under a text. They are looked at for the worker's own words, for calls for help,
 /// and for nothing else. What stands at the top was written by somebody.
 fn signature_begins(text: &str) -> usize {

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     contact::Channel,
+    ids::PersonId,
     incident::Kind,
     ladder::{Ladder, Recipient},
     people::{Directory, Person},
     policy::PinByText,
+    proof::Standing,
     simulation::{self, Question},
     visit::{Risk, word_enum},
 };
@@ -63,6 +65,14 @@ word_enum! {
         NoPin = "no_pin",
         /// The worker has no phone, so cannot be texted or rung.
         NoPhone = "no_phone",
+        /// Nobody has shown by a code that messages reach somebody.
+        Unproved = "unproved",
+        /// Somebody was asked again whether messages reach them, and has not answered.
+        Silent = "silent",
+        /// Somebody does not agree to be called.
+        Declined = "declined",
+        /// Nothing arrives at an address.
+        Dead = "dead",
         /// There are not two last-resort numbers.
         NoLastResort = "no_last_resort",
         /// The team's texts need no PIN, so nobody can give a silent alarm by one.
@@ -136,7 +146,52 @@ pub fn of_ladder(
         let detail = "after step 2 nobody is told who was not told before";
         gaps.push(Gap::new(GapKind::NobodyAfterStepTwo, detail));
     }
+    let everybody = ladder.cumulative_calls(ladder.last_step(), worker.id, directory);
+    let reached = everybody.iter().filter_map(|call| Some((call.to.person()?, call.by.as_slice())));
+    gaps.extend(proofs(reached, directory));
     Covered { risk, told, gaps }
+}
+
+/// What is missing of the proof that people are reached (row D6): a gap for each kind, with all their names.
+fn proofs<'c>(reached: impl Iterator<Item = (PersonId, &'c [Channel])>, directory: &Directory) -> Vec<Gap> {
+    let mut names: [(GapKind, &str, Vec<String>); 4] = [
+        (GapKind::Declined, "declined to be called", Vec::new()),
+        (GapKind::Dead, "nothing arrives there any more", Vec::new()),
+        (GapKind::Silent, "asked twice whether messages arrive, no answer", Vec::new()),
+        (GapKind::Unproved, "not proved yet that messages arrive", Vec::new()),
+    ];
+    let mut name = |kind, name: String| {
+        names.iter_mut().filter(|(of, ..)| *of == kind).for_each(|(.., names)| names.push(name.clone()));
+    };
+    for (id, by) in reached {
+        let who = directory.name_of(id);
+        let standings: Vec<_> = by.iter().map(|channel| directory.standing(id, *channel)).collect();
+        if standings.iter().any(|standing| matches!(standing, Standing::Declined { .. })) {
+            name(GapKind::Declined, who.to_owned());
+            continue;
+        }
+        for (channel, standing) in by.iter().zip(&standings) {
+            if matches!(standing, Standing::Dead { .. }) {
+                let at = match channel {
+                    Channel::Sms => "phone",
+                    Channel::Email => "mail",
+                };
+                name(GapKind::Dead, format!("{who} ({at})"));
+            }
+        }
+        if standings.contains(&Standing::Proved) {
+            continue;
+        }
+        if standings.contains(&Standing::Silent) {
+            name(GapKind::Silent, who.to_owned());
+        } else if standings.contains(&Standing::Unproved) {
+            name(GapKind::Unproved, who.to_owned());
+        }
+    }
+    let gap = |(kind, what, names): (GapKind, &str, Vec<String>)| {
+        (!names.is_empty()).then(|| Gap::new(kind, format!("{what}: {}", names.join(", "))))
+    };
+    names.into_iter().filter_map(gap).collect()
 }
 
 /// Whether a worker has set a PIN.
@@ -158,6 +213,9 @@ pub fn about(worker: &Person, pin: PinSet, directory: &Directory) -> Vec<Gap> {
     if !worker.has(Channel::Sms) {
         gap(GapKind::NoPhone, "has no phone: can be neither texted nor rung".into());
     }
+    let own: Vec<Channel> = Channel::ALL.into_iter().filter(|channel| worker.has(*channel)).collect();
+    gaps.extend(proofs(std::iter::once((worker.id, own.as_slice())), directory));
+    let mut gap = |kind, detail: String| gaps.push(Gap::new(kind, detail));
     if worker.emergency_contacts.is_empty() {
         gap(GapKind::NoEmergencyContact, "has named nobody for an emergency".into());
     }

@@ -63,6 +63,8 @@ kinds! {
     IncidentOpened = "incident.opened"
     /// One round of one step of the ladder.
     IncidentRaised = "incident.raised"
+    /// Somebody of the step before cannot be counted on: this step does not wait for them.
+    IncidentStepBroughtForward = "incident.step_brought_forward"
     /// A step of the ladder reached nobody.
     IncidentStepSkipped = "incident.step_skipped"
     /// A whole round reached nobody: the last-resort numbers were texted.
@@ -158,6 +160,20 @@ kinds! {
     /// A token that was issued once and has expired or was revoked. One that never was belongs to no organisation: the process's
     /// log has it.
     TokenRefused = "token.refused"
+    /// Somebody was asked whether messages reach them at an address, and whether they agree.
+    ContactAsked = "contact.asked"
+    /// They were asked before and have not answered.
+    ContactSilent = "contact.silent"
+    /// They answered with the code.
+    ContactProved = "contact.proved"
+    /// A code came that was not right.
+    ContactWrongCode = "contact.wrong_code"
+    /// They do not agree.
+    ContactDeclined = "contact.declined"
+    /// Nothing arrives at an address any more, or nothing may.
+    ContactDead = "contact.dead"
+    /// They take it back, or something arrives again: they are asked anew.
+    ContactAnew = "contact.anew"
     /// The organisation's file was applied.
     OrganisationApplied = "organisation.applied"
     /// A drill was started.
@@ -205,8 +221,8 @@ pub enum Door {
     Sms,
     /// What a provider says of a message.
     Receipt,
-    /// Somebody's page of an alarm, to which a mail leads.
-    AlarmPage,
+    /// The page behind a link in a message.
+    Link,
 }
 
 /// Something that happened, before it has its place in a chain.

@@ -57,6 +57,8 @@ ids! {
     DrillId
     /// One version of when a team's drills begin by themselves.
     DrillScheduleId
+    /// A question whether somebody is reached at an address. It stands in a link: who does not have it cannot guess it.
+    AskId
     /// An API token (not the token itself).
     TokenId
 }

@@ -8,6 +8,7 @@ pub mod people;
 pub mod contact;
 pub mod policy;
 pub mod pin;
+pub mod proof;
 pub mod visit;
 pub mod start;
 pub mod past_visit;

@@ -31,6 +31,8 @@ pub enum Purpose {
     Reminder,
     /// Of a drill: behind everything that is real.
     Drill,
+    /// Whether messages reach somebody at an address: to that address and to no other.
+    Proof,
 }
 
 impl Purpose {
@@ -177,6 +179,15 @@ pub enum Notice {
         /// By what.
         channel: Channel,
     },
+    /// Does this reach you, and do you agree? The code stands in the facts.
+    Proof(ProofAsked),
+    /// To the manager: somebody cannot be counted on any more for an alarm about the worker.
+    NotCountedOn {
+        /// Who.
+        who: String,
+        /// Why not.
+        why: NotCountedOn,
+    },
     /// A number that is nobody's has called for help.
     UnknownCallsForHelp {
         /// As it is dialled.
@@ -294,11 +305,47 @@ pub enum Notice {
     },
     /// To whoever runs the service and the last-resort numbers: a deadline cannot be worked on.
     StuckDeadline,
+    /// To whoever runs the service, or somebody beside them: a provider is tried.
+    ProviderTest {
+        /// Which, by its name in the configuration.
+        provider: String,
+    },
     /// To whoever runs the service: a message will not go by its channel.
     Undeliverable {
         /// Its id.
         message: Uuid,
     },
+}
+
+/// What somebody is asked whose address is to be proved (row D6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofAsked {
+    /// For which organisation.
+    pub organisation: String,
+    /// Who named them for an emergency, if somebody did and they have no account.
+    pub named_by: Vec<String>,
+    /// Whether they were asked before.
+    pub before: AskedBefore,
+    /// The page on which it is answered, where it cannot be by a text.
+    pub link: Option<String>,
+}
+
+/// Whether somebody was asked before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskedBefore {
+    /// It is the first word they get.
+    No,
+    /// They were.
+    Yes,
+}
+
+/// Why somebody is not counted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotCountedOn {
+    /// They said no.
+    Declined,
+    /// They were asked twice and did not answer.
+    Silent(Channel),
 }
 
 /// Who is asked for what is missing.

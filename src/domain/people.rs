@@ -9,7 +9,9 @@ use super::{
     contact::{Channel, Email, Phone},
     ids::{OrganisationId, PersonId, TeamId},
     policy::Policy,
+    proof::Standing,
 };
+use crate::clock::Time;
 
 /// What an account may be for. Somebody without a role is an outside contact.
 #[derive(
@@ -122,6 +124,8 @@ pub struct Directory {
     pub teams: BTreeMap<TeamId, Team>,
     /// Its people.
     pub people: BTreeMap<PersonId, Person>,
+    /// How far their addresses are proved; unproved where nothing stands.
+    pub standings: BTreeMap<(PersonId, Channel), Standing>,
 }
 
 impl Directory {
@@ -198,6 +202,27 @@ impl Directory {
         let managers: Vec<PersonId> = self.managers_for(id).into_iter().filter(reached).collect();
         let duty = || self.duty_manager.filter(|duty| *duty != id && reached(duty));
         if managers.is_empty() { duty().into_iter().collect() } else { managers }
+    }
+
+    /// How far an address of somebody is proved.
+    pub fn standing(&self, id: PersonId, channel: Channel) -> Standing {
+        self.standings.get(&(id, channel)).copied().unwrap_or_default()
+    }
+
+    /// Whether somebody is to be spared this channel in an alarm that opened then (row D6): an outside contact who had said no
+    /// before. Staff are called whatever they said, and nobody is taken out of an alarm that was open.
+    pub fn is_spared(&self, id: PersonId, channel: Channel, opened_at: Time) -> bool {
+        let outside = self.person(id).is_some_and(Person::is_outside);
+        let since = self.standing(id, channel).wants_nothing_since();
+        outside && since.is_some_and(|since| since < opened_at)
+    }
+
+    /// The workers who named somebody for an emergency, by name.
+    pub fn named_by(&self, contact: PersonId) -> Vec<&Person> {
+        let names = |person: &&Person| !person.left && person.emergency_contacts.contains(&contact);
+        let mut named_by: Vec<_> = self.people.values().filter(names).collect();
+        named_by.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
+        named_by
     }
 
     /// What is wrong with it: names that lead nowhere, circles, people who cannot be reached.

@@ -194,6 +194,24 @@ pub enum Reply {
         /// So many are still watched.
         out: usize,
     },
+    /// To the code of a question whether texts arrive.
+    Proved {
+        /// For whom they are an emergency contact.
+        named_by: Vec<String>,
+    },
+    /// To the code of a message by which a provider was tried.
+    TestArrived,
+    /// To such a code that is not right.
+    WrongCode,
+    /// To NO of an outside contact who was called about nothing.
+    Declined {
+        /// For whom they were an emergency contact.
+        named_by: Vec<String>,
+    },
+    /// To STOP of an outside contact.
+    Stopped,
+    /// To START or YES of an outside contact.
+    AskedAnew,
     /// To HOLD.
     Held {
         /// About whom.

@@ -5,26 +5,19 @@ use std::sync::Arc;
 use axum::{
     Form,
     extract::{Path, State, rejection::FormRejection},
-    http::{StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
 };
 use serde::Deserialize;
 
-use super::Site;
+use super::{Site, plain_page::plain_page};
 use crate::{
     app::alarm_page::{self as cases, Answered, Deed, Reader, Shown},
     domain::wording::html::escaped,
     store::{Lane, Tx},
 };
 
-/// Nothing from elsewhere, no script, and its form goes nowhere else.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-const STYLE: &str = "body{font:19px/1.4 Arial,Helvetica,sans-serif;color:#0b0c0c;max-width:34em;margin:1.5em auto;padding:0 1em}\
-input{font:inherit;width:6em;padding:.3em;border:2px solid #0b0c0c;text-transform:uppercase}\
-button{display:block;font:inherit;font-weight:bold;width:100%;margin:.8em 0;padding:.6em;border:2px solid #0b0c0c;background:#f3f2f1;color:#0b0c0c}\
-button.first{background:#00703c;border-color:#00703c;color:#fff}\
-:focus{outline:3px solid #fd0;outline-offset:0}\
-.said{border:4px solid #1d70b8;padding:.8em 1em;font-weight:bold}";
+const TITLE: &str = "Homeward: alarm";
 
 /// What its form sends.
 #[derive(Deserialize)]
@@ -113,12 +106,13 @@ fn page(status: StatusCode, Shown { worker, open, reader }: &Shown, said: Option
     } else {
         "<p>This alarm is over. There is nothing for you to do.</p>".to_owned()
     };
-    html(status, &format!("<h1>Alarm about {worker}</h1>{said}{rest}"))
+    plain_page(status, TITLE, &format!("<h1>Alarm about {worker}</h1>{said}{rest}"))
 }
 
 fn nothing_here() -> Response {
-    html(
+    plain_page(
         StatusCode::NOT_FOUND,
+        TITLE,
         "<h1>Nothing here</h1><p>This address leads to no alarm of yours. Copy all of it from the message, or answer by text. \
          In danger now: ring 999.</p>",
     )
@@ -126,18 +120,10 @@ fn nothing_here() -> Response {
 
 fn not_now(error: &crate::store::Error) -> Response {
     tracing::error!(%error, "an alarm's page could not be had");
-    html(
+    plain_page(
         StatusCode::SERVICE_UNAVAILABLE,
+        TITLE,
         "<h1>That did not work</h1><p>It is not known whether it was done. Try again in a few seconds, or answer by text. \
          In danger now: ring 999.</p>",
     )
-}
-
-fn html(status: StatusCode, body: &str) -> Response {
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
-         <title>Homeward: alarm</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
-    );
-    (status, [(header::CONTENT_SECURITY_POLICY, POLICY)], Html(page)).into_response()
 }

@@ -7,7 +7,9 @@ mod body;
 mod health;
 mod inbound;
 pub mod metrics;
+mod plain_page;
 pub mod problem;
+mod proofs;
 
 use std::sync::{Arc, Mutex};
 
@@ -80,6 +82,7 @@ pub fn router(site: Site) -> Router {
         .route("/inbound/sms/{kind}", post(inbound::text))
         .route("/receipts/{provider}", post(inbound::receipt))
         .route("/alarm/{page}", get(alarm_page::show).post(alarm_page::answer))
+        .route("/proofs/{id}", get(proofs::show).post(proofs::answer))
         .route("/problems/{slug}", get(explain))
         .route("/healthz", get(health::alive))
         .route("/healthz/{nonce}", get(health::prove))

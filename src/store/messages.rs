@@ -103,7 +103,7 @@ impl NewMessage {
             (Purpose::FirstAlarm | Purpose::StandDown, _) => 0,
             (Purpose::Alarm, _) => 2,
             (Purpose::Told | Purpose::Reply, _) => 3,
-            (Purpose::Reminder, _) => 4,
+            (Purpose::Reminder | Purpose::Proof, _) => 4,
             (Purpose::Drill, _) => 5,
         }
     }

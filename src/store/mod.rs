@@ -29,6 +29,8 @@ pub mod outbox;
 pub mod people;
 pub mod pins;
 mod postgres;
+pub mod proofs;
+pub mod provider_tests;
 pub mod receipts;
 pub mod rehearsals;
 mod sqlite;

@@ -162,6 +162,9 @@ async fn read_directory(tx: &mut Tx, organisation: OrganisationId) -> Result<Dir
     for (person, contact) in contacts {
         named.entry(person).or_default().push(contact);
     }
+    let standings = super::proofs::all(tx, organisation).await?;
+    let standings =
+        standings.into_iter().map(|address| ((address.person, address.channel), address.known.standing()));
     let zone = chrono_tz::Tz::from_str(&row.zone)
         .map_err(|_| Error::inconsistent("organisation", "zone", organisation))?;
     Ok(Directory {
@@ -197,6 +200,7 @@ async fn read_directory(tx: &mut Tx, organisation: OrganisationId) -> Result<Dir
                 (id, person)
             })
             .collect(),
+        standings: standings.collect(),
     })
 }
 

@@ -33,7 +33,7 @@ async fn id_of(app: &TestApp, key: &str) -> PersonId {
 
 fn page_of(app: &TestApp, incident: &str, person: PersonId) -> String {
     let pages = app.app.site.house.pages.as_ref().expect("the address is known");
-    let page = pages.of(IncidentId(incident.parse().unwrap()), person);
+    let page = pages.of_alarm(IncidentId(incident.parse().unwrap()), person);
     page.strip_prefix("https://homeward.example.org").expect("under the address").to_owned()
 }
 

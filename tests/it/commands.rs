@@ -139,13 +139,16 @@ on_both! {
             after 10m, step 1: Sam Cole (sms, email)
             after 15m, step 2: Dee Park (sms, email)
             after 25m, step 4: Una Hart (sms, email)
+            GAP: not proved yet that messages arrive: Jo Lee, Sam Cole, Dee Park, Una Hart
           high risk, ladder version 1
             after 0s, step 1: Jo Lee (sms, email)
             after 0s, step 1: Sam Cole (sms, email)
             after 5m, step 2: Dee Park (sms, email)
             after 15m, step 4: Una Hart (sms, email)
+            GAP: not proved yet that messages arrive: Jo Lee, Sam Cole, Dee Park, Una Hart
           GAP: has set no PIN: cannot end a visit alone
-        gaps: 1; workers: 1
+          GAP: not proved yet that messages arrive: Ann Lee
+        gaps: 4; workers: 1
         ");
         }
         assert_eq!(desk.run("coverage --worker ann --at 2026-12-25T21:40").works(), covered);

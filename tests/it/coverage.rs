@@ -124,6 +124,7 @@ on_both! {
 
     async fn coverage_names_who_would_be_told_and_what_is_missing(db: TestDb) {
         let app = TestApp::start(&db).await;
+        app.prove_everybody().await;
         let shown = app.person("sam").get("/coverage?team=north&at=2026-12-25T21:40").await;
         assert_eq!(shown.body["at"], "2026-12-25T21:40:00Z", "{shown:?}");
         let ann = &shown.body["workers"][0];
@@ -154,12 +155,14 @@ on_both! {
         let steps = "steps = [{ after = \"0s\", tell = [\"emergency_contact\"] }, { after = \"5m\", tell = [\"duty_manager\"] }, { after = \"5m\", tell = [\"manager\"] }]";
         let ladders = format!("{organisation}\n[[ladder]]\nrisk = \"normal\"\nrepeat_every = \"5m\"\n{steps}\n[[ladder]]\nrisk = \"high\"\nrepeat_every = \"5m\"\nsteps = [{{ after = \"0s\", tell = [\"manager\"] }}]\n");
         let app = TestApp::with(&db, &ladders, |_| {}).await;
+        app.prove_everybody().await;
         let ann = app.person("una").get("/coverage?worker=ann").await.body["workers"][0].clone();
         assert_eq!(gaps(&ann), ["no_pin", "no_phone", "no_emergency_contact", "no_duress_by_text"]);
         assert_eq!(gaps(&ann["ladders"][0]), ["step_reaches_nobody", "step_reaches_nobody"], "{ann:#}");
         assert_eq!(gaps(&ann["ladders"][1]), ["nobody_after_step_two"], "{ann:#}");
         assert_eq!(told(&ann["ladders"][0]), ["600s step 3: Sam Cole (sms, email)"], "skipped at once, as the timer does");
 
+        // What nobody has proved, what is dead and who is silent or declined: contacts.rs.
         // Jo is named and cannot be reached any more; somebody is told who cannot take it.
         let left = WESTSHIRE.replace("name = \"Jo Lee\"", "name = \"Jo Lee\"\nleft = true");
         crate::support::app::apply(app.db(), &left, homeward::domain::policy::Policy::default(), app.now()).await;

@@ -12,7 +12,10 @@ use homeward::domain::{
     drill::DrillAnswer,
     follow_up::FollowUpKind,
     incident::{Kind, Opened, Outcome},
-    notice::{Again, Answering, Asked, Facts, Listed, Notice, Overdue, Page, Reader, SosCall},
+    notice::{
+        Again, Answering, Asked, AskedBefore, Facts, Listed, NotCountedOn, Notice, Overdue, Page, ProofAsked,
+        Reader, SosCall,
+    },
     reply::{Besides, Next, Rehearsal, Reply},
     visit::{Alarm, Awaited, KnownBy, Missed, Reminder, Report, Risk},
     wording::{Doing, English, PinAnswer, PinRefused, Wording, sms},
@@ -105,6 +108,12 @@ fn listed(names: &[&str], opened: Opened) -> Notice {
         code: s("K7QF"),
     };
     Notice::OverdueList { workers: names.iter().map(one).collect(), opened }
+}
+
+fn proof(named_by: &[&str], before: AskedBefore) -> Notice {
+    let link = Some(s("https://homeward.example.org/proofs/…"));
+    let named_by = named_by.iter().map(|name| s(name)).collect();
+    Notice::Proof(ProofAsked { organisation: s("Westshire Probation"), named_by, before, link })
 }
 
 fn closed(outcome: Outcome) -> Notice {
@@ -211,6 +220,15 @@ catalogue! { notices of Notice {
     CannotBeReached, "a provider says that somebody's phone or address takes nothing from us", "their manager", [
         Notice::CannotBeReached { who: s("Jo Lee"), channel: Channel::Sms }, Notice::CannotBeReached { who: s("Jo Lee"), channel: Channel::Email },
     ];
+    Proof, "before anything else, and every 45 days", "everybody at each of their addresses", [
+        proof(&["Ann Lee"], AskedBefore::No), proof(&["Ann Lee", "Ben Okoro", "Cas Moss"], AskedBefore::No),
+        proof(&["Ann Lee"], AskedBefore::Yes), proof(&[], AskedBefore::No), proof(&[], AskedBefore::Yes),
+    ];
+    NotCountedOn, "somebody declines, or does not answer", "the manager of whoever counts on them", [
+        Notice::NotCountedOn { who: s("Jo Lee"), why: NotCountedOn::Declined },
+        Notice::NotCountedOn { who: s("Jo Lee"), why: NotCountedOn::Silent(Channel::Sms) },
+        Notice::NotCountedOn { who: s("Jo Lee"), why: NotCountedOn::Silent(Channel::Email) },
+    ];
     UnknownCallsForHelp, "a number that is nobody's calls for help", "whoever is on duty", [Notice::UnknownCallsForHelp { number: s("07700900999") }];
     Duress, "the duress PIN or word was given", "staff whom the ladder calls", [duress(Again::No), duress(lapsed()), duress(police_unanswered())];
     DuressToOwner, "the worker whose alarm they have is under duress", "the owner", [Notice::DuressToOwner];
@@ -255,6 +273,7 @@ catalogue! { notices of Notice {
         end_of_day(&["Ann Lee till 15:30", "Ben Okoro till 15:40", "Cas Moss till 16:00", "Ari Stone till 16:20"], None),
     ];
     StuckDeadline, "a deadline cannot be worked on", "the operator and the last resort", [Notice::StuckDeadline];
+    ProviderTest, "`homeward provider test`", "whoever was named there", [Notice::ProviderTest { provider: s("gateway") }];
     Undeliverable, "a message does not go by its channel", "the operator", [Notice::Undeliverable { message: Uuid::nil() }];
 } }
 
@@ -359,6 +378,15 @@ catalogue! { replies of Reply {
     EndOfDay, "SAFE with the code of an end of the day", "whoever answers for the team", [
         Reply::EndOfDay { team: s("North team"), out: 0 }, Reply::EndOfDay { team: s("North team"), out: 2 },
     ];
+    Proved, "the code of a question whether texts arrive", "whoever was asked",
+        [Reply::Proved { named_by: vec![s("Ann Lee")] }, Reply::Proved { named_by: vec![] }];
+    TestArrived, "the code of `homeward provider test`", "whoever was named there", [Reply::TestArrived];
+    WrongCode, "such a code that is not right", "outside contacts", [Reply::WrongCode];
+    Declined, "NO, called about nothing", "outside contacts", [
+        Reply::Declined { named_by: vec![s("Ann Lee"), s("Ben Okoro")] }, Reply::Declined { named_by: vec![] },
+    ];
+    Stopped, "STOP and its like", "outside contacts", [Reply::Stopped];
+    AskedAnew, "START, YES after NO or STOP", "outside contacts", [Reply::AskedAnew];
     Held, "HOLD", "the owner", [Reply::Held { worker: s("Ann Lee"), until: at("15:40") }];
     Where, "WHERE", "staff who were called", [
         Reply::Where {

@@ -75,6 +75,7 @@ fn directory() -> Directory {
             Team { id: team, key: "t".into(), name: "T".into(), parent: None, policy: Policy::default() },
         )]),
         people: people.into_iter().map(|person| (person.id, person)).collect(),
+        standings: BTreeMap::new(),
     }
 }
 

@@ -222,6 +222,8 @@ on_both! {
             "UPDATE organisation SET name = 'Eastshire'",
             "UPDATE team SET name = 'Team 9'",
             "UPDATE person SET phone = '+447700900999' WHERE key = 'ann'",
+            "UPDATE proof SET state = 'declined', since = '2026-01-14T10:00:00+00:00' WHERE channel = 'sms'",
+            "UPDATE proof SET times = 2, state = 'dead', why = 'opted_out' WHERE channel = 'email'",
             "UPDATE emergency_contact SET position = position + 7",
             "DELETE FROM emergency_contact WHERE person_id IN (SELECT id FROM person WHERE key = 'ann')",
             "INSERT INTO emergency_contact (person_id, position, contact_id)

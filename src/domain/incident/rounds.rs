@@ -118,27 +118,45 @@ impl Incident {
         let left_out = |call: &Call| {
             is_outside(call, directory) || call.to.person().is_some_and(|id| companions.contains(&id))
         };
-        let called = |mut calls: Vec<Call>| {
-            calls.retain(|call| kind != Kind::Duress || !left_out(call));
+        let opened_at = self.opened_at;
+        let called = |calls: Vec<Call>, wishes: Wishes| {
+            let mut calls: Vec<Call> =
+                calls.into_iter().map(|call| wishes.heeded(call, directory, opened_at)).collect();
+            calls.retain(|call| !call.by.is_empty() && (kind != Kind::Duress || !left_out(call)));
             calls
         };
-        let reaches_nobody = |step| called(ladder.own_calls(step, self.subject, directory)).is_empty();
-        while round == 0 && step < ladder.last_step() && reaches_nobody(step) {
-            events.push(skipped(step, self.rung.raise, ladder, now));
+        let own = |step, wishes| called(ladder.own_calls(step, self.subject, directory), wishes);
+        let reaches_nobody = |step| own(step, Wishes::Heeded).is_empty();
+        while round == 0 && step < ladder.last_step() {
+            if reaches_nobody(step) {
+                events.push(skipped(step, self.rung.raise, ladder, now));
+            } else if let Some(event) =
+                self.brought_forward(step, &own(step, Wishes::NotHeeded), directory, now)
+            {
+                events.push(event);
+            } else {
+                break;
+            }
             step += 1;
         }
         if round == 0 && step == ladder.last_step() && reaches_nobody(step) {
             events.push(skipped(step, self.rung.raise, ladder, now));
         }
         let waits = self.opened == Opened::AfterOutage && self.kind == Kind::Overdue && why == Why::NotTaken;
-        let mut calls = called(ladder.cumulative_calls(step, self.subject, directory));
+        let all = |step, wishes| called(ladder.cumulative_calls(step, self.subject, directory), wishes);
+        // Whoever said no is called all the same before nobody is.
+        let all_of = |step| {
+            let calls = all(step, Wishes::Heeded);
+            if calls.is_empty() { all(step, Wishes::NotHeeded) } else { calls }
+        };
+        let mut calls = all_of(step);
         while waits
             && step < ladder.last_step()
             && calls.iter().all(|call| self.waits_after_outage(call, rules, now))
         {
             // Whoever this step reaches has to wait: staff of a later one are told at once.
             step += 1;
-            calls = called(ladder.cumulative_calls(step, self.subject, directory));
+            calls = all_of(step);
         }
         if waits && !calls.iter().all(|call| self.waits_after_outage(call, rules, now)) {
             calls.retain(|call| !self.waits_after_outage(call, rules, now));
@@ -171,6 +189,29 @@ impl Incident {
             told: vec![],
             calls_off: CallsOff::Stand,
         }
+    }
+
+    /// Row D6: where somebody of a step cannot be counted on, who declined, whose address is dead or who no longer answers, the
+    /// next step does not wait for them.
+    fn brought_forward(
+        &self,
+        step: usize,
+        own: &[Call],
+        directory: &Directory,
+        now: Time,
+    ) -> Option<NewEvent> {
+        if self.kind != Kind::Overdue {
+            // Nobody waits for anybody for long.
+            return None;
+        }
+        let counted_on = |call: &Call| {
+            let Some(id) = call.to.person() else { return true };
+            call.by.iter().any(|channel| directory.standing(id, *channel).is_counted_on())
+        };
+        let not: Vec<_> =
+            own.iter().filter(|call| !counted_on(call)).filter_map(|call| call.to.person()).collect();
+        let body = json!({"raise": self.rung.raise, "step": step + 2, "not_counted_on": not});
+        (!not.is_empty()).then(|| NewEvent::new(EventKind::IncidentStepBroughtForward, now, body))
     }
 
     /// From one round to the next. A call for help does not wait for the steps' own delays: everybody after two minutes, and
@@ -215,6 +256,22 @@ impl Incident {
         let calls = last_resort(directory);
         let event = reached_nobody(refused.raise, refused.step, &calls, now);
         Decision { round: Some(Round { rung: refused, calls, why: Why::NotTaken }), ..changed(self, event) }
+    }
+}
+
+/// Whether what an outside contact wants is heeded (row D6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wishes {
+    Heeded,
+    NotHeeded,
+}
+
+impl Wishes {
+    fn heeded(self, mut call: Call, directory: &Directory, opened_at: Time) -> Call {
+        if let (Self::Heeded, Some(id)) = (self, call.to.person()) {
+            call.by.retain(|channel| !directory.is_spared(id, *channel, opened_at));
+        }
+        call
     }
 }
 

@@ -2,7 +2,10 @@
 
 use chrono_tz::Tz;
 
-use super::{Doing, PinAnswer, PinRefused, Text, Wording, english_calls as calls, english_replies, sms};
+use super::{
+    Doing, PinAnswer, PinRefused, Text, Wording, english_calls as calls, english_proofs as proofs,
+    english_replies, sms,
+};
 use crate::{
     clock::Time,
     domain::{
@@ -173,6 +176,8 @@ impl Wording for English {
                     format!("{who} cannot be reached by {by}. Alarms would not arrive there. Please mend it today.")
                 }),
             ),
+            Notice::Proof(asked) => proofs::asked(asked, facts),
+            Notice::NotCountedOn { who, why } => proofs::not_counted_on(who, *why, worker),
             Notice::UnknownCallsForHelp { number } => both(
                 "A number that nobody knows has called for help",
                 format!("SOS from {number}, a number that Homeward does not know. Ring it now; in danger 999. Whose phone is it?"),
@@ -365,6 +370,7 @@ impl Wording for English {
                 "Homeward cannot watch a visit",
                 "Homeward CANNOT WATCH a visit: its deadline could not be worked on. Look now at who is out, and ring them. The log says which.".into(),
             ),
+            Notice::ProviderTest { provider } => proofs::provider_test(provider, facts),
             Notice::Undeliverable { message } => both(
                 "Homeward: a message could not be delivered",
                 format!(
@@ -490,7 +496,7 @@ impl Wording for English {
     }
 }
 
-fn both(subject: &str, text: String) -> Text {
+pub(super) fn both(subject: &str, text: String) -> Text {
     let sms = sms::with_names([], |[]: [&str; 0]| text.clone());
     Text { sms, subject: subject.into(), mail: text }
 }

@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::{English, PinRefused, Wording, sms};
+use super::{English, PinRefused, Wording, english_proofs as proofs, sms};
 use crate::{
     clock::Time,
     domain::{
@@ -214,6 +214,21 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
             0 => format!("Noted: all of {team} are out. Thank you."),
             out => format!("Noted for {team}. {out} still on a visit: watched on till they check out."),
         }),
+        Reply::Proved { named_by } => proofs::proved(named_by),
+        Reply::TestArrived => {
+            "Thank you: the test reached you, and your answer reached Homeward. Nothing else was done.".into()
+        }
+        Reply::WrongCode => {
+            "That code is not right. Reply with the code of our last text to you, and nothing else.".into()
+        }
+        Reply::Declined { named_by } => proofs::declined(named_by),
+        Reply::Stopped => {
+            "Noted: no texts to you about new alarms. Staff are told. To take that back reply START.".into()
+        }
+        Reply::AskedAnew => {
+            "Thank you. A text with a code follows: reply with that code, so that we know it reaches you."
+                .into()
+        }
         Reply::Held { worker, until } => sms::with_names([worker.as_str()], |[worker]| {
             format!("You have the alarm about {worker} until {}. The others are told.", time(*until))
         }),

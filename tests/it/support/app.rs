@@ -193,6 +193,12 @@ impl TestApp {
         visit.id()
     }
 
+    /// Everybody has shown at each of their addresses that messages arrive.
+    pub async fn prove_everybody(&self) {
+        let text = "UPDATE proof SET state = 'proved', since = '2026-01-14T10:00:00+00:00'";
+        assert_ne!(crate::store::execute(self.db(), text).await.unwrap(), 0);
+    }
+
     /// Ann's PIN is 4821.
     pub async fn set_pin(&self, key: &str) {
         let set = self.person(key).put("/me/pins", json!({"pin": "4821"})).await;

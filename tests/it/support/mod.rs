@@ -6,6 +6,7 @@ pub mod fake_sms;
 pub mod fake_smtp;
 pub mod fake_twilio;
 pub mod outside;
+pub mod phones;
 pub mod postgres;
 pub mod process;
 pub mod script;
