@@ -436,8 +436,16 @@ impl Outbox {
             }
             // What it says of an address is locked after all that the messages are about.
             for Sent { claimed, mark } in sent.get(which.clone()).unwrap_or_default() {
-                if let Mark::Refused { cause, .. } = mark {
-                    proofs::failed(tx, &house, &claimed.message, *cause, trace).await?;
+                let Mark::Refused { cause, .. } = mark else { continue };
+                let message = &claimed.message;
+                let heard =
+                    tx.part(async |tx| proofs::failed(tx, &house, message, *cause, trace).await).await;
+                match heard {
+                    // That a message was refused is kept all the same.
+                    Err(error) if error.is_about_a_row() => {
+                        tracing::error!(%error, message = %message.id, "what a refusal says of an address is not kept");
+                    }
+                    heard => heard?,
                 }
             }
             Ok(())

@@ -24,6 +24,7 @@ use crate::{
     store::{
         self, Trace, Tx,
         events::log_for_organisation,
+        incidents,
         messages::{self, Message},
         people,
         proofs::{self, Address},
@@ -199,7 +200,21 @@ async fn tell(
     }
     for worker in about {
         let telling = Telling { house, directory, worker, now };
-        telling.tell_managers(tx, notice.clone(), None, occasion).await?;
+        let managers = directory.who_has_to_know(worker);
+        let mut told = Vec::new();
+        for manager in &managers {
+            // Whoever an alarm is about must not learn from whom it does not reach that there is one (row V8).
+            if incidents::hidden_from(tx, directory.organisation, *manager).await?.is_empty() {
+                told.push(*manager);
+            }
+        }
+        if told.len() == managers.len() {
+            telling.tell_managers(tx, notice.clone(), None, occasion).await?;
+            continue;
+        }
+        for manager in told {
+            telling.tell_person(tx, manager, notice.clone(), None, occasion).await?;
+        }
     }
     Ok(())
 }

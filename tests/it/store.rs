@@ -480,8 +480,14 @@ on_both! {
         let ticks = futures::future::join_all((0..4).map(|_| app.app.timer.tick(now))).await;
         assert!(ticks.iter().all(std::result::Result::is_ok), "{ticks:?}");
         app.work().await;
-        // 60 visits to Jo and Sam, each by two channels.
-        assert_eq!(app.said().await.iter().filter(|said| said.purpose.calls_to_act()).count(), 240);
+        let calls: Vec<_> = app.said().await.into_iter().filter(|said| said.purpose.calls_to_act()).collect();
+        assert_eq!(calls.iter().filter(|said| said.to == "jo").count(), 120, "each visit by two channels");
+        // Sam reads of several in one message, of each once by each channel.
+        for channel in Channel::ALL {
+            let sams = calls.iter().filter(|said| said.to == "sam" && said.channel == channel);
+            let named: usize = sams.map(|said| said.text.matches("Ann Lee").count()).sum();
+            assert_eq!(named, 60, "{channel:?}");
+        }
         app.finish().await;
     }
 }

@@ -143,8 +143,13 @@ async fn systemd_hears_that_it_serves_and_that_it_ends() {
     let address = address_of(&process).await;
     assert_eq!(get(format!("{address}/healthz")).await.0, 200);
     let metrics = process.wait_for_line("metrics are at ").await;
-    let (status, text) = get(metrics.rsplit(' ').next().unwrap().to_owned()).await;
-    assert!(status == 200 && text.as_str().unwrap().contains("homeward_timer_rounds_total"), "{text}");
+    let metrics = metrics.rsplit(' ').next().unwrap().to_owned();
+    // The first round may still be on its way.
+    eventually(Duration::from_secs(15), async || {
+        let (status, text) = get(metrics.clone()).await;
+        status == 200 && text.as_str().unwrap().contains("homeward_timer_rounds_total")
+    })
+    .await;
     process.terminate().await;
     assert_eq!(systemd.hears().await, "STOPPING=1\n", "and no watchdog where none was asked for");
     assert!(process.wait().await.success());
