@@ -232,20 +232,20 @@ async fn client(
 }
 
 /// As little HTTP/1.1 as will do: the client shares the cores with the service, and takes as few of them as it can.
-struct Connection {
+pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(address: SocketAddr) -> io::Result<Self> {
+    pub async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(4096) })
     }
 
     /// The status and body of the answer.
-    async fn post(&mut self, path: &str, token: &str, body: &str) -> io::Result<(u16, &str)> {
+    pub async fn post(&mut self, path: &str, token: &str, body: &str) -> io::Result<(u16, &str)> {
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: homeward\r\nauthorization: Bearer {token}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",

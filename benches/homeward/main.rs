@@ -7,6 +7,7 @@
 
 mod alerts;
 mod http;
+mod pin;
 mod process;
 mod raw;
 mod report;
@@ -33,7 +34,7 @@ impl Size {
     }
 }
 
-const PARTS: [&str; 6] = ["http", "slow", "tick", "burst", "lone", "process"];
+const PARTS: [&str; 7] = ["http", "slow", "pin", "tick", "burst", "lone", "process"];
 /// `--bench` is what cargo says.
 const OTHERS: [&str; 4] = ["sqlite", "postgres", "--quick", "--bench"];
 
@@ -63,6 +64,7 @@ async fn main() {
             match part {
                 "http" => http::measure(engine, size).await,
                 "slow" => http::slow(engine, size).await,
+                "pin" => pin::measure(engine, size).await,
                 "process" => process::measure(engine, size).await,
                 "tick" => tick::measure(engine, size).await,
                 "burst" => alerts::burst(engine, size).await,

@@ -1,5 +1,7 @@
 //! Duress (row V8), as whoever holds the phone sees it: nothing. And as staff see it: at once.
 
+mod statements;
+
 use std::{collections::BTreeMap, fmt::Write};
 
 use chrono::TimeDelta;

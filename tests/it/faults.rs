@@ -3,6 +3,7 @@
 //! Where a clock has to move the service runs in the test's own process; where a process has to die it is a real one.
 
 mod alive;
+mod answers;
 mod clocks;
 mod database;
 mod local_times;
