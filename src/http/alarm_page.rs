@@ -31,7 +31,7 @@ pub(super) async fn show(State(site): State<Site>, Path(end): Path<String>) -> R
     let Some(whose) = site.key.read_alarm_page(&end) else { return nothing_here() };
     let found = site.db.look(async move |tx: &mut Tx| cases::show(tx, whose).await).await;
     match found {
-        Ok(Some(shown)) => page(StatusCode::OK, &shown, None),
+        Ok(Some(shown)) => page(StatusCode::OK, &shown, None, ""),
         Ok(None) => nothing_here(),
         Err(error) => not_now(&error),
     }
@@ -46,6 +46,7 @@ pub(super) async fn answer(
     let Some(whose) = site.key.read_alarm_page(&end) else { return nothing_here() };
     let (house, key, now) = (Arc::clone(&site.house), site.key.clone(), site.clock.now());
     let read = said.ok().and_then(|Form(said)| Some((said.code, deed(&said.what)?)));
+    let typed = read.as_ref().map(|(code, _)| code.clone()).unwrap_or_default();
     let case = async move |tx: &mut Tx| {
         let answered = match &read {
             Some((code, deed)) => cases::answer(tx, &house, &key, whose, (code, *deed), now).await?,
@@ -54,11 +55,12 @@ pub(super) async fn answer(
         Ok(cases::show(tx, whose).await?.zip(answered))
     };
     match site.db.write_in(Lane::Urgent, case).await {
-        Ok(Some((shown, Answered::Said(words)))) => page(StatusCode::OK, &shown, Some(&words)),
+        Ok(Some((shown, Answered::Said(words)))) => page(StatusCode::OK, &shown, Some(&words), &typed),
         Ok(Some((shown, Answered::WrongCode))) => page(
             StatusCode::FORBIDDEN,
             &shown,
             Some("Nothing was done: that is not the code in the message that led you here. Type it again."),
+            "",
         ),
         Ok(None) => nothing_here(),
         Err(error) => not_now(&error),
@@ -75,8 +77,13 @@ fn deed(what: &str) -> Option<Deed> {
     }
 }
 
-fn page(status: StatusCode, Shown { worker, open, reader }: &Shown, said: Option<&str>) -> Response {
-    let worker = escaped(worker);
+fn page(
+    status: StatusCode,
+    Shown { worker, open, reader }: &Shown,
+    said: Option<&str>,
+    code: &str,
+) -> Response {
+    let (worker, code) = (escaped(worker), escaped(code));
     let said = said
         .map_or_else(String::new, |said| format!("<p class=\"said\" role=\"alert\">{}</p>", escaped(said)));
     let rest = if *open {
@@ -100,7 +107,7 @@ fn page(status: StatusCode, Shown { worker, open, reader }: &Shown, said: Option
         let buttons: String = buttons.iter().enumerate().map(button).collect();
         format!(
             "<form method=\"post\"><p><label for=\"code\">Your code, from the message</label><br>\
-             <input id=\"code\" name=\"code\" required maxlength=\"8\" autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\"></p>{buttons}</form>\
+             <input id=\"code\" name=\"code\" value=\"{code}\" required maxlength=\"8\" autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\"></p>{buttons}</form>\
              <p>In danger now: ring 999. Homeward is no alarm receiving centre.</p>"
         )
     } else {
