@@ -443,7 +443,7 @@ impl Outbox {
                 match heard {
                     // That a message was refused is kept all the same.
                     Err(error) if error.is_about_a_row() => {
-                        tracing::error!(%error, message = %message.id, "what a refusal says of an address is not kept");
+                        tracing::error!(%error, message = %message.id, "what a refusal says beside that is not kept");
                     }
                     heard => heard?,
                 }

@@ -10,7 +10,7 @@ use crate::{
     clock::{Asked, Clock, DatabaseClock, Machine, WallClock},
     config::Config,
     domain::notice::Answering,
-    http::{self, SeldomSaid, Site},
+    http::{self, SeldomSaid, Site, WrongCodes},
     inbox::Inbox,
     keys::ServerKey,
     outbox::Outbox,
@@ -137,7 +137,16 @@ impl App {
             config.outbox.at_once,
         ));
         let scheduler = Arc::new(Scheduler::new(db.clone(), Arc::clone(&clock)));
-        let site = Site { db, clock, house, key, vitals, inbox, unknown_caller: SeldomSaid::default() };
+        let site = Site {
+            db,
+            clock,
+            house,
+            key,
+            vitals,
+            inbox,
+            unknown_caller: SeldomSaid::default(),
+            wrong_codes: WrongCodes::default(),
+        };
         Ok(Self { site, timer, outbox, scheduler, heartbeat, seeker })
     }
 

@@ -24,6 +24,10 @@ use crate::{
 const AT_ONCE: i64 = 100;
 /// Of so many people who are asked for what is missing, which is not urgent: the deadlines are looked at between.
 const ASKED_AT_ONCE: i64 = 100;
+/// So many people are asked whether they are reached, and so often: networks block a number that sends a hundred texts in an hour,
+/// and alarms go by the same one.
+const REACHED_AT_ONCE: i64 = 20;
+const REACHED_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(20);
 /// So many drills in one transaction.
 const DRILLS_AT_ONCE: i64 = 20;
 /// What is due and could not be had at once, because somebody acts on it, is looked at again after this.
@@ -44,6 +48,8 @@ pub struct Timer {
     /// How many deadlines go into one transaction: fewer after one that was too much, then more again.
     limit: AtomicI64,
     marked: Mutex<Option<Time>>,
+    /// When people were last asked whether they are reached.
+    asked_reached: Mutex<Option<Time>>,
     /// What happened to the clocks and is not in the log yet.
     unkept: Mutex<Vec<Change>>,
     vitals: Arc<Vitals>,
@@ -69,6 +75,7 @@ impl Timer {
             longest_sleep,
             limit: AtomicI64::new(AT_ONCE),
             marked: Mutex::new(None),
+            asked_reached: Mutex::new(None),
             unkept: Mutex::default(),
             vitals,
             watchdog: Watchdog::from_environment(),
@@ -239,12 +246,16 @@ impl Timer {
     }
 
     async fn ask_whether_people_are_reached(&self, now: Time) -> store::Result<usize> {
-        if self.db.look(proofs::next_due).await?.is_none_or(|due| now < due) {
+        let last = *self.asked_reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| now - last < REACHED_EVERY)
+            || self.db.look(proofs::next_due).await?.is_none_or(|due| now < due)
+        {
             return Ok(0);
         }
+        *self.asked_reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         let house = Arc::clone(&self.house);
-        let case = async move |tx: &mut store::Tx| proofs::ask(tx, &house, ASKED_AT_ONCE, now).await;
-        self.db.write_in(Lane::Timer, case).await
+        let case = async move |tx: &mut store::Tx| proofs::ask(tx, &house, REACHED_AT_ONCE, now).await;
+        self.db.write_in(Lane::Usual, case).await
     }
 
     /// One round, as time is now; what there is to know about the time is learned at its end, so that no alarm waits for that.

@@ -1,6 +1,8 @@
 //! Whether people can be reached where they are said to be, and agree to it (row D6): who is asked, what they answer, what does
 //! not arrive. What follows is decided in [`crate::domain::proof`].
 
+use std::collections::BTreeMap;
+
 use chrono_tz::Tz;
 use serde_json::json;
 
@@ -31,13 +33,23 @@ use crate::{
     },
 };
 
+/// For so long after a call NO is an answer to that.
+const LATE_ANSWER: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+
 /// Asks up to `limit` whose time has come; how many those were. Not urgent: a use case of its own, behind every alarm.
 pub async fn ask(tx: &mut Tx, house: &House, limit: i64, now: Time) -> store::Result<usize> {
     let due = proofs::due_any_org(tx, now, limit).await?;
     let count = due.len();
     let trace = Trace::machine(Door::Timer, now);
+    let mut directories = BTreeMap::new();
+    for address in &due {
+        if !directories.contains_key(&address.organisation) {
+            directories.insert(address.organisation, people::directory(tx, address.organisation).await?);
+        }
+    }
     for mut address in due {
-        let directory = people::directory(tx, address.organisation).await?;
+        // As it was before the first was asked: each question gives it another stamp.
+        let Some(directory) = directories.get(&address.organisation) else { continue };
         let zone = directory.zone;
         let later = address.due_at.and_then(|due| proof::put_off_till(due, now, zone));
         if later.is_some() || can_answer(house, address.channel).is_none() {
@@ -47,7 +59,7 @@ pub async fn ask(tx: &mut Tx, house: &House, limit: i64, now: Time) -> store::Re
             proofs::put_off(tx, address.organisation, &address, Some(later)).await?;
             continue;
         }
-        ask_one(tx, house, &directory, &mut address, trace).await?;
+        ask_one(tx, house, directory, &mut address, trace).await?;
     }
     Ok(count)
 }
@@ -204,7 +216,10 @@ async fn tell(
         let mut told = Vec::new();
         for manager in &managers {
             // Whoever an alarm is about must not learn from whom it does not reach that there is one (row V8).
-            if incidents::hidden_from(tx, directory.organisation, *manager).await?.is_empty() {
+            let says_of_alarms = matches!(notice, Notice::CannotBeReached { .. });
+            if !says_of_alarms
+                || incidents::hidden_from(tx, directory.organisation, *manager).await?.is_empty()
+            {
                 told.push(*manager);
             }
         }
@@ -307,6 +322,12 @@ pub(super) async fn hear(
         Command::Cannot { code } => *code,
         _ => code_alone(said),
     };
+    // A drill's is for the drill; "No problem, happy to" is no NO.
+    let is_for_others = code.as_ref().is_some_and(Code::is_of_a_drill)
+        || matches!(command, Command::Cannot { .. }) && !is_no_alone(said, code);
+    if is_for_others {
+        return Ok(None);
+    }
     let says_so = code.is_some()
         || matches!(
             command,
@@ -338,6 +359,13 @@ pub(super) async fn hear(
             None => Ok(None),
         },
     }
+}
+
+/// NO and nothing else, or NO and a code.
+fn is_no_alone(said: &str, code: Option<Code>) -> bool {
+    let mut words = said.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let is_no = words.next().is_some_and(|word| word.eq_ignore_ascii_case("no"));
+    is_no && words.all(|word| code.is_some_and(|code| word.eq_ignore_ascii_case(code.as_str())))
 }
 
 /// An address of somebody who may have sent a text.
@@ -426,7 +454,8 @@ async fn decline(
     for theirs in theirs.iter_mut().filter(|theirs| theirs.is_outside()) {
         let means_it = match code {
             Some(code) => theirs.was_asked(code),
-            None => people::open_calls_of(tx, theirs.address.person).await?.is_empty(),
+            // Said late, it is still the answer to an alarm.
+            None => !people::was_called_since_any_org(tx, theirs.address.person, now - LATE_ANSWER).await?,
         };
         if !means_it {
             continue;

@@ -1,6 +1,8 @@
 //! What somebody says by text, whatever carried it: read by the grammar, done by the use cases of every other door, and
 //! answered at once with what Homeward now believes (rows S1 to S3, V11).
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::{
@@ -400,22 +402,34 @@ impl Text<'_> {
             return Ok(Reply::WhichList);
         };
         let named = messages::listed_with(tx, actor.organisation, actor.person, call.incident).await?;
+        // All that is named is held, in the order of locks, before anything is taken.
+        let mut their_visits = BTreeSet::new();
+        for id in &named {
+            let found = incident_rows::find(tx, actor.organisation, *id).await?;
+            their_visits.extend(found.and_then(|incident| incident.visit));
+        }
+        for visit in their_visits {
+            visits::load(tx, actor.organisation, visit).await?;
+        }
+        let held = incident_rows::load_some_any_org(tx, named).await?;
         let (mut workers, mut until, mut not_taken) = (Vec::new(), None, 0);
-        for id in named {
-            let Some(open) = calls.iter().find(|call| call.incident == id) else { continue };
-            let found = incident_rows::find(tx, actor.organisation, id).await?;
-            let is_free = |incident: &Incident| incident.kind == Kind::Overdue && incident.calls();
-            if !found.as_ref().is_some_and(is_free) {
-                // Already theirs, or somebody else's, or more than a list says by now.
-                not_taken += usize::from(found.is_some_and(|found| found.owner() != Some(actor.person)));
-                continue;
-            }
-            match incidents::act(tx, self.house, actor, id, Deed::Acknowledge, trace).await? {
-                Ok(incident) => {
-                    workers.push(open.worker.clone());
-                    until = until.into_iter().chain([waits_until(&incident)]).min();
+        for incident in held {
+            let named = calls.iter().find(|call| call.incident == incident.id);
+            let Some(named) = named.filter(|_| !incident.is_withheld_from(actor.person)) else { continue };
+            let incident = if incident.kind == Kind::Overdue && incident.calls() {
+                match incidents::act(tx, self.house, actor, incident.id, Deed::Acknowledge, trace).await? {
+                    Ok(incident) => incident,
+                    Err(_refused) => incident,
                 }
-                Err(_refused) => not_taken += 1,
+            } else {
+                incident
+            };
+            // Theirs by now, or since they said it before.
+            if incident.is_open() && incident.owner() == Some(actor.person) {
+                workers.push(named.worker.clone());
+                until = until.into_iter().chain([waits_until(&incident)]).min();
+            } else {
+                not_taken += 1;
             }
         }
         Ok(match until {
@@ -673,7 +687,9 @@ async fn answered_as_before(
         }
         _ => {
             let directory = people::directory(tx, actor.organisation).await?;
-            Some(Reply::OthersCalled { worker: directory.name_of(incident.subject).into() })
+            let worker = directory.name_of(incident.subject).into();
+            let cannot = matches!(command, Command::Cannot { .. });
+            Some(if cannot { Reply::OthersCalled { worker } } else { Reply::NotYours { worker } })
         }
     })
 }

@@ -215,7 +215,10 @@ impl Known {
             ) => unchanged,
             (News::OptedOut | News::Failed { cause: Cause::OptedOut, .. }, _) => dies(WhyDead::OptedOut),
             (News::OptedIn, Proof::Declined { .. } | Proof::Dead { .. }) => (Self::NEW, Follows::ToBeAsked),
-            (News::OptedIn, Proof::Asked(_)) => (self, Follows::ToBeAsked),
+            // Whoever says YES has answered: what is asked now is not asked in vain.
+            (News::OptedIn, Proof::Asked(asked)) => {
+                with(Proof::Asked(Asked { times: 0, ..asked }), Follows::ToBeAsked)
+            }
             (News::OptedIn, Proof::Unasked | Proof::Proved { .. }) => unchanged,
             (News::Failed { .. }, Proof::Declined { .. } | Proof::Dead { .. }) => unchanged,
             (News::Failed { cause: Cause::NoSuchAddress, .. }, _) => dies(WhyDead::NoSuchAddress),

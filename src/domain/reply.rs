@@ -177,6 +177,11 @@ pub enum Reply {
         /// About whom.
         worker: String,
     },
+    /// To ACK, HOLD, SAFE of somebody who cannot have this alarm.
+    NotYours {
+        /// About whom.
+        worker: String,
+    },
     /// To NOT SAFE.
     EverybodyCalled {
         /// About whom.

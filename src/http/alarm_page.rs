@@ -1,6 +1,9 @@
 //! Somebody's own page of an alarm. Plain: it has to work in any browser, on any phone, and needs nothing else.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     Form,
@@ -13,11 +16,40 @@ use serde::Deserialize;
 use super::{Site, plain_page::plain_page};
 use crate::{
     app::alarm_page::{self as cases, Answered, Deed, Reader, Shown},
-    domain::wording::html::escaped,
+    domain::{
+        ids::{IncidentId, PersonId},
+        wording::html::escaped,
+    },
     store::{Lane, Tx},
 };
 
 const TITLE: &str = "Homeward: alarm";
+
+/// After so many different wrong codes a page takes none any more, by this process: whoever has its address alone must not guess.
+/// A program that presses every button says the same each time.
+const MOST_WRONG: usize = 50;
+/// So many pages are remembered.
+const MOST_PAGES: usize = 10_000;
+
+/// Which wrong codes each page was given.
+#[derive(Debug, Clone, Default)]
+pub struct WrongCodes(Arc<Mutex<HashMap<(IncidentId, PersonId), BTreeSet<String>>>>);
+
+impl WrongCodes {
+    fn are_too_many(&self, page: (IncidentId, PersonId)) -> bool {
+        let wrong = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.get(&page).is_some_and(|wrong| wrong.len() >= MOST_WRONG)
+    }
+
+    fn one_more(&self, page: (IncidentId, PersonId), code: &str) {
+        let mut wrong = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if wrong.len() >= MOST_PAGES {
+            wrong.clear();
+        }
+        let code = code.trim().chars().take(8).collect::<String>().to_uppercase();
+        wrong.entry(page).or_default().insert(code);
+    }
+}
 
 /// What its form sends.
 #[derive(Deserialize)]
@@ -29,8 +61,8 @@ pub(super) struct Said {
 /// Shows it, and does nothing.
 pub(super) async fn show(State(site): State<Site>, Path(end): Path<String>) -> Response {
     let Some(whose) = site.key.read_alarm_page(&end) else { return nothing_here() };
-    let found = site.db.look(async move |tx: &mut Tx| cases::show(tx, whose).await).await;
-    match found {
+    let found = async { cases::show(&mut site.db.read().await?, whose).await };
+    match found.await {
         Ok(Some(shown)) => page(StatusCode::OK, &shown, None, ""),
         Ok(None) => nothing_here(),
         Err(error) => not_now(&error),
@@ -44,6 +76,13 @@ pub(super) async fn answer(
     said: Result<Form<Said>, FormRejection>,
 ) -> Response {
     let Some(whose) = site.key.read_alarm_page(&end) else { return nothing_here() };
+    if site.wrong_codes.are_too_many(whose) {
+        return plain_page(
+            StatusCode::FORBIDDEN,
+            TITLE,
+            "<h1>Too many wrong codes</h1><p>Nothing was done. Answer by text, or ring whoever is on duty. In danger now: ring 999.</p>",
+        );
+    }
     let (house, key, now) = (Arc::clone(&site.house), site.key.clone(), site.clock.now());
     let read = said.ok().and_then(|Form(said)| Some((said.code, deed(&said.what)?)));
     let typed = read.as_ref().map(|(code, _)| code.clone()).unwrap_or_default();
@@ -56,12 +95,17 @@ pub(super) async fn answer(
     };
     match site.db.write_in(Lane::Urgent, case).await {
         Ok(Some((shown, Answered::Said(words)))) => page(StatusCode::OK, &shown, Some(&words), &typed),
-        Ok(Some((shown, Answered::WrongCode))) => page(
-            StatusCode::FORBIDDEN,
-            &shown,
-            Some("Nothing was done: that is not the code in the message that led you here. Type it again."),
-            "",
-        ),
+        Ok(Some((shown, Answered::WrongCode))) => {
+            site.wrong_codes.one_more(whose, &typed);
+            page(
+                StatusCode::FORBIDDEN,
+                &shown,
+                Some(
+                    "Nothing was done: that is not the code in the message that led you here. Type it again.",
+                ),
+                "",
+            )
+        }
         Ok(None) => nothing_here(),
         Err(error) => not_now(&error),
     }

@@ -23,6 +23,7 @@ use axum::{
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use self::alarm_page::WrongCodes;
 use crate::{
     app::House,
     clock::{Clock, Time},
@@ -46,6 +47,8 @@ pub struct Site {
     pub key: ServerKey,
     /// When a call for help by an unknown token was last logged: whoever sends many fills no log.
     pub unknown_caller: SeldomSaid,
+    /// Codes that were wrong on the pages of alarms.
+    pub wrong_codes: WrongCodes,
     /// What providers send.
     pub inbox: Arc<Inbox>,
     /// How this process is.

@@ -195,7 +195,7 @@ async fn a_mail_carries_our_name_for_it_and_connections_are_used_again() {
     line-height: 1.4; color: #0b0c0c">
     <p>Ann is overdue =E2=80=93 act</p>
     <p><a href=3D"https://h.example.org/alarm/x" style=3D"font-weight: bold">Op=
-    en the alarm</a></p>
+    en the page</a></p>
     <p>Or copy this address: https://h.example.org/alarm/x</p>
     </body>
     </html>

@@ -77,6 +77,9 @@ const OPEN_CALLS_OF: &str = "SELECT a.incident_id, a.code, s.name AS worker, o.n
      FROM alarm_code a JOIN incident i ON i.id = a.incident_id JOIN person s ON s.id = i.subject_id
      LEFT JOIN person o ON o.id = i.owner_id
      WHERE a.person_id = $1 AND i.state = 'open' ORDER BY i.opened_at DESC, i.id";
+const WAS_CALLED_SINCE_ANY_ORG: &str =
+    "SELECT EXISTS (SELECT 1 FROM alarm_code a JOIN incident i ON i.id = a.incident_id
+     WHERE a.person_id = $1 AND (a.created_at >= $2 OR i.state = 'open'))";
 const CALLED_ABOUT: &str = "SELECT person_id FROM alarm_code WHERE incident_id = $1";
 
 #[derive(FromRow)]
@@ -380,6 +383,15 @@ pub struct OpenCall {
 /// The open alarms that a person was called about, the newest first.
 pub async fn open_calls_of(tx: &mut Tx, person: PersonId) -> Result<Vec<OpenCall>> {
     Ok(both!(tx, |c| sqlx::query_as(OPEN_CALLS_OF).bind(person).fetch_all(c).await?))
+}
+
+/// Whether a person was called since then, or about an alarm that is open.
+pub async fn was_called_since_any_org(tx: &mut Tx, person: PersonId, since: Time) -> Result<bool> {
+    Ok(both!(tx, |c| sqlx::query_scalar(WAS_CALLED_SINCE_ANY_ORG)
+        .bind(person)
+        .bind(since)
+        .fetch_one(c)
+        .await?))
 }
 
 /// Everybody whom the ladder has called about an incident.

@@ -129,6 +129,26 @@ on_both! {
         app.finish().await;
     }
 
+    async fn whoever_guesses_a_code_is_stopped(db: TestDb) {
+        let (app, incident) = overdue(&db).await;
+        let path = page_of(&app, &incident, id_of(&app, "sam").await);
+        // The same again and again is a program that presses buttons; others are guesses.
+        for n in 0..100 {
+            assert_eq!(say(&app, &path, "ZZZZ", "take").await.0, 403);
+            if n < 49 {
+                say(&app, &path, &format!("0{n}"), "take").await;
+            }
+        }
+        let code = code_of(&app.texts("sam").await);
+        let (status, said) = say(&app, &path, &code, "take").await;
+        assert!(status == 403 && said.contains("Too many wrong codes"), "{said}");
+        // By text he still can.
+        app.person("sam").post("/text", json!({"text": format!("ACK {code}")})).await.is_ok();
+        assert_eq!(app.the_incident().await["owner"]["name"], "Sam Cole");
+        app.work().await;
+        app.finish().await;
+    }
+
     async fn a_companion_reads_nothing_new_of_a_silent_alarm(db: TestDb) {
         let app = TestApp::with(&db, WESTSHIRE, |config| {
             config.listen.public_url = Some("https://homeward.example.org/".into());

@@ -378,6 +378,8 @@ on_both! {
         proves(&phones, JO).await;
         let changed = WESTSHIRE.replace("07700 900124", "07700 900155");
         apply(phones.app.db(), &changed, Policy::default(), phones.app.now()).await;
+        // Some people are asked at a time, every 20 minutes.
+        phones.app.clock.advance(TimeDelta::minutes(20));
         phones.app.work().await;
         let other = "+447700900155";
         assert!(phones.shows(other).is_empty());

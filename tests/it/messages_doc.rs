@@ -373,6 +373,7 @@ catalogue! { replies of Reply {
         Reply::Trying { worker: s("Ann Lee"), duty: None },
     ];
     OthersCalled, "NO", "whoever was called", [Reply::OthersCalled { worker: s("Ann Lee") }];
+    NotYours, "ACK, HOLD, SAFE of somebody who was on the visit", "staff who were called", [Reply::NotYours { worker: s("Ann Lee") }];
     EverybodyCalled, "NOT SAFE", "whoever was called", [Reply::EverybodyCalled { worker: s("Ann Lee") }];
     ReportedSafe, "SAFE", "whoever was called", [Reply::ReportedSafe { worker: s("Ann Lee") }];
     EndOfDay, "SAFE with the code of an end of the day", "whoever answers for the team", [

@@ -85,7 +85,13 @@ impl Wording for English {
                 let text = sms::with_names([worker], |[worker]| {
                     format!("DRILL: an alarm about {worker} would reach you like this. Nothing has happened. {answer}")
                 });
-                both("DRILL: nothing has happened", text)
+                let mail = match facts.answering {
+                    Answering::ByText => format!(
+                        "DRILL: an alarm about {worker} would reach you like this. Nothing has happened.\n\nPractise: text ACK {code} from your phone, or take it in Homeward: {code}. Nobody reads a reply to this mail."
+                    ),
+                    Answering::InHomeward => text.clone(),
+                };
+                Text { sms: text, subject: "DRILL: nothing has happened".into(), mail }
             }
             Notice::DrillOver => both("DRILL OVER", "DRILL OVER. Nothing to do. Thank you.".into()),
             Notice::RehearsalOver => both(

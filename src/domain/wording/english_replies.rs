@@ -202,6 +202,9 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
         Reply::OthersCalled { worker } => sms::with_names([worker.as_str()], |[worker]| {
             format!("Noted: you cannot. The others called about {worker} are told.")
         }),
+        Reply::NotYours { worker } => sms::with_names([worker.as_str()], |[worker]| {
+            format!("Nothing done: others are called about {worker}. In danger ring 999.")
+        }),
         Reply::EverybodyCalled { worker } => sms::with_names([worker.as_str()], |[worker]| {
             format!("Everybody is being called about {worker} now. Ring 999 if nobody has.")
         }),

@@ -33,7 +33,7 @@ pub(super) fn of(mail: &Outgoing<'_>) -> String {
         let page = escaped(page);
         let _infallible = writeln!(
             html,
-            "<p><a href=\"{page}\" style=\"font-weight: bold\">Open the alarm</a></p>\n<p>Or copy this address: {page}</p>"
+            "<p><a href=\"{page}\" style=\"font-weight: bold\">Open the page</a></p>\n<p>Or copy this address: {page}</p>"
         );
     }
     html.push_str("</body>\n</html>\n");
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(
             body,
             "<p>&lt;b&gt;Ann&lt;/b&gt; &amp; co</p>\n<ol>\n<li>Ring.</li>\n<li>Look.</li>\n</ol>\n<ul>\n<li>one</li>\n</ul>\n<p>End</p>\n\
-             <p><a href=\"https://x/alarm/a&quot;b\" style=\"font-weight: bold\">Open the alarm</a></p>\n\
+             <p><a href=\"https://x/alarm/a&quot;b\" style=\"font-weight: bold\">Open the page</a></p>\n\
              <p>Or copy this address: https://x/alarm/a&quot;b</p>\n</body>\n</html>\n"
         );
     }

@@ -67,6 +67,10 @@ impl<S: Subscriber> Layer<S> for Listener {
         if event.metadata().target() == "sqlx::query" && *event.metadata().level() <= Level::DEBUG {
             let mut statement = Statement::default();
             event.record(&mut statement);
+            // What each new connection asks once about PostgreSQL's own types.
+            if statement.text.starts_with("SELECT pg_type.oid") {
+                return;
+            }
             // SQLite says of whatever else is sent what it said of the one before.
             let writes = ["INSERT", "UPDATE", "DELETE"].iter().any(|word| statement.text.starts_with(word));
             statement.touched = if writes { statement.touched } else { 0 };
