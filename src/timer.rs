@@ -123,6 +123,12 @@ impl Timer {
             )]
             self.db.metrics().last_clean_round.set(now.timestamp_millis() as f64 / 1000.0);
         }
+        match self.notice_pins_used(now).await {
+            Ok(noticed) => worked += noticed,
+            Err(error) => {
+                tracing::error!(%error, "used PINs were not kept in silent alarms; tried again with the next round");
+            }
+        }
         match self.notice_missed_receipts(now).await {
             Ok(noticed) => worked += noticed,
             Err(error) => {
@@ -184,6 +190,18 @@ impl Timer {
             }
         }
         raised
+    }
+
+    /// Rows V8, E7: that a PIN was used since is kept in the silent alarm, and not at the door, where it would take its time.
+    async fn notice_pins_used(&self, now: Time) -> store::Result<usize> {
+        let found = async move |tx: &mut store::Tx| pins::used_under_duress_any_org(tx, now, AT_ONCE).await;
+        let used = self.db.look(found).await?;
+        for whose in used.iter().copied() {
+            let (house, trace) = (Arc::clone(&self.house), Trace::machine(Door::Timer, now));
+            let notice = async move |tx: &mut store::Tx| sos::notice_pin_used(tx, &house, whose, trace).await;
+            self.db.write_in(Lane::Timer, notice).await?;
+        }
+        Ok(used.len())
     }
 
     /// Row D4: a call without a receipt goes by its next channel too.

@@ -48,7 +48,8 @@ pub async fn set(
     let (verdict, mut next) = record.judge(current.as_ref(), trace.now);
     if begun || incidents::open_about_missed(tx, actor.organisation, actor.person).await? {
         // It is not judged now; what it says beside counts.
-        pins::save(tx, actor.person, &PinRecord { sign: next.sign, ..record }).await?;
+        let heeded = current.map_or_else(|| record.clone(), |current| record.heeding(&current, trace.now));
+        pins::save(tx, actor.person, &heeded).await?;
         return Ok(Err(Rejected::PinNotNow(
             "a PIN is never set or changed while a visit is running: do it afterwards",
         )));

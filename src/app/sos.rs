@@ -17,7 +17,7 @@ use crate::{
         incident::{self, Incident, Kind, Opened, Opening, Position, Rules, Sos},
         people::Directory,
         pin::{PinRecord, Sign},
-        visit::{FURTHEST_AHEAD, Risk, Said, Visit, VisitState},
+        visit::{FURTHEST_AHEAD, Report, Risk, Said, Visit, VisitState},
     },
     store::{
         self, Error, Trace, Tx, incidents, ladders, people,
@@ -85,12 +85,48 @@ pub async fn raise_silently(tx: &mut Tx, house: &House, whose: Whose, trace: Tra
     let Whose { organisation, worker, .. } = whose;
     let record = pins::load(tx, worker).await?;
     let Some(Sign::Duress { at }) = record.sign else { return Ok(()) };
-    pins::save(tx, worker, &PinRecord { sign: Some(Sign::Usual { at }), ..record }).await?;
+    if let Some(used) = record.used_at() {
+        let kept = tx.part(async |tx| keep_pin_used(tx, house, whose, used, trace).await).await;
+        match kept {
+            Err(error) if error.is_for_the_whole() => return Err(error),
+            // The alarm goes up all the same.
+            Err(error) => {
+                tracing::error!(%error, "that the worker has acted since could not be kept in a silent alarm");
+            }
+            Ok(()) => {}
+        }
+    }
+    pins::save(tx, worker, &PinRecord { sign: None, ..record }).await?;
     // They may be held too. Nobody else is left out of the calls: who was there and left long ago is called.
     let companions = visits::companions(tx, organisation, worker, at - ENDED_JUST_BEFORE).await?;
     let sos = Sos { at, by: worker };
     let heard = incident::Cry { kind: Kind::Duress, sos, words: None, companions: &companions };
     raise(tx, house, whose, heard, trace).await.map(drop)
+}
+
+/// Keeps in a silent alarm that the worker's PIN was used since (row E7). Done by the timer too, from the same row.
+pub async fn notice_pin_used(tx: &mut Tx, house: &House, whose: Whose, trace: Trace) -> store::Result<()> {
+    let record = pins::load(tx, whose.worker).await?;
+    let (Some(Sign::Usual { .. }), Some(used)) = (record.sign, record.used_at()) else { return Ok(()) };
+    pins::save(tx, whose.worker, &PinRecord { sign: None, ..record }).await?;
+    keep_pin_used(tx, house, whose, used, trace).await
+}
+
+async fn keep_pin_used(
+    tx: &mut Tx,
+    house: &House,
+    Whose { organisation, worker, .. }: Whose,
+    used: Time,
+    trace: Trace,
+) -> store::Result<()> {
+    let Found::Open(incident) = open_about(tx, organisation, worker).await? else { return Ok(()) };
+    if incident.kind != Kind::Duress {
+        return Ok(());
+    }
+    let directory = people::directory(tx, organisation).await?;
+    let policy = directory.policy(incident.team);
+    let decision = (*incident).worker_reports(Report::Safe, &policy, used);
+    carry_out(tx, house, &directory, None, decision, trace).await.map(drop)
 }
 
 /// A silent alarm cannot be raised: whoever runs the service and the last-resort numbers are told, once for each person.

@@ -221,7 +221,7 @@ impl VisitRound<'_> {
             None
         };
         // Another replica may have opened it between our look at the deadlines and our lock.
-        if let Some((_, Alarm::Overdue | Alarm::WithPolice)) = alarm {
+        if let Some((_, Alarm::Overdue | Alarm::WithPolice, _)) = alarm {
             visits::set_due(tx, id, None).await?;
             return Ok(None);
         }
@@ -243,7 +243,7 @@ impl VisitRound<'_> {
                 let notice = Notice::Reminder { what, which, deadline: deadline.at, others_told_at };
                 telling(self.house, known, visit, trace).tell_worker(tx, notice, id, occasion).await?;
             }
-            Due::OpenIncident(missed) if let Some((incident, _)) = alarm => {
+            Due::OpenIncident(missed) if let Some((incident, ..)) = alarm => {
                 visits::set_due(tx, id, None).await?;
                 let Some(incident) = incident_rows::load(tx, organisation, incident).await? else {
                     return Ok(None);

@@ -9,6 +9,7 @@ use crate::{
         command::Plan,
         event::{EventKind, NewEvent},
         ids::{IncidentId, PersonId, TeamId, VisitId},
+        incident::Kind,
         notice::{Notice, Occasion},
         people::{Directory, Role},
         pin::{Given, PinRecord, Verdict, WRONG_TELLS_MANAGER},
@@ -151,10 +152,10 @@ pub async fn start(
         Came::Arrival => incident_rows::alarm(tx, actor.organisation, worker, Some(visit.id)).await?,
         _ => None,
     };
-    let alarm = found.map_or(Alarm::Quiet, |(_, alarm)| alarm);
+    let alarm = found.map_or(Alarm::Quiet, |(_, alarm, _)| alarm);
     if alarm.leaves_the_deadline() {
         visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
-    } else if let Some((incident, _)) = found {
+    } else if let Some((incident, ..)) = found {
         let directory = people::directory(tx, actor.organisation).await?;
         incidents::arrived_late(tx, house, &directory, (actor.organisation, incident), trace).await?;
     }
@@ -389,7 +390,8 @@ async fn judge(
     now: Time,
 ) -> store::Result<Verdict> {
     let (verdict, next) = record.judge(given, now);
-    if next != *record {
+    // The same as before or not: a duress PIN that is given again before its alarm is up would else cost less.
+    if given.is_some() {
         pins::save(tx, actor.person, &next).await?;
     }
     Ok(verdict)
@@ -398,8 +400,7 @@ async fn judge(
 /// A PIN in what could not be done for another reason: it is not judged, but what it says beside counts (row V8).
 pub async fn heed(tx: &mut Tx, actor: &Actor, given: &Given, now: Time) -> store::Result<()> {
     let record = pins::load(tx, actor.person).await?;
-    let (_, PinRecord { sign, .. }) = record.judge(Some(given), now);
-    pins::save(tx, actor.person, &PinRecord { sign, ..record }).await
+    pins::save(tx, actor.person, &record.heeding(given, now)).await
 }
 
 /// Decides an act on a visit that is locked, keeps it, and says it to whom it concerns.
@@ -415,15 +416,15 @@ async fn do_to(
     trace: Trace,
 ) -> Outcome<Done> {
     let mut found = incident_rows::alarm(tx, actor.organisation, visit.worker, Some(visit.id)).await?;
-    if let (By::Another { .. }, Some((incident, _))) = (by, found)
+    if let (By::Another { .. }, Some((incident, ..))) = (by, found)
         && actor.hidden_incidents(tx).await?.contains(&incident)
     {
         // Whoever is with the worker acts as if there were none.
         found = None;
     }
-    let alarm = found.map_or(Alarm::Quiet, |(_, alarm)| alarm);
+    let alarm = found.map_or(Alarm::Quiet, |(_, alarm, _)| alarm);
     let before = visit.state.clone();
-    let Decision { visit: mut decided, events, effects } =
+    let Decision { visit: mut decided, events, mut effects } =
         match visit.clone().decide(act, by, alarm, said, policy) {
             Ok(decision) => decision,
             Err(why) => return Ok(Err(Rejected::visit(why, &before))),
@@ -445,9 +446,13 @@ async fn do_to(
         }
     }
     chases::follow(tx, actor.zone, (&visit, &decided), trace.now).await?;
+    if let Some((_, _, Kind::Duress)) = found {
+        // Of a silent alarm the timer keeps it, from the PIN's row: done here it could be measured at the door.
+        effects.retain(|effect| !matches!(effect, Effect::PinUsed | Effect::WorkerReports(_)));
+    }
     if !effects.is_empty() {
         let directory = people::directory(tx, actor.organisation).await?;
-        let incident = found.map(|(id, _)| id);
+        let incident = found.map(|(id, ..)| id);
         follow(tx, house, &directory, actor, (&decided, incident), by, effects, trace).await?;
     }
     Ok(Ok(Done { visit: decided, alarm, warnings: vec![], came: Came::ThereBefore }))
@@ -543,8 +548,8 @@ pub async fn act_on_running(
         all.push(allowed!(do_to(tx, house, actor, (visit, &policy), act, by, said, trace).await?));
     }
     if all.is_empty() && shown == Shown::ByPin {
-        // Without a visit there may still be a call for help: that the PIN was used is shown there.
-        if let Some((id, Alarm::Sos)) =
+        // Without a visit there may still be a call for help: that the PIN was used is shown there, and of a silent one by the timer.
+        if let Some((id, Alarm::Sos, Kind::Sos)) =
             incident_rows::alarm(tx, actor.organisation, actor.person, None).await?
         {
             let directory = people::directory(tx, actor.organisation).await?;
@@ -701,7 +706,7 @@ async fn pin_refused(
 /// Which alarm bears on a visit.
 pub async fn alarm_of(tx: &mut Tx, visit: &Visit) -> store::Result<Alarm> {
     let found = incident_rows::alarm(tx, visit.organisation, visit.worker, Some(visit.id)).await?;
-    Ok(found.map_or(Alarm::Quiet, |(_, alarm)| alarm))
+    Ok(found.map_or(Alarm::Quiet, |(_, alarm, _)| alarm))
 }
 
 /// The visits of a worker that still run, as the next reader is told: by id and until when.

@@ -205,6 +205,22 @@ impl PinRecord {
         let locked_until = (wrong >= WRONG_LOCKS).then(|| now + LOCK);
         (Verdict::Wrong { wrong }, Self { wrong, locked_until, ..kept })
     }
+
+    /// What to keep of a PIN that is not judged: duress, and nothing else. Nobody said that it was right.
+    #[must_use]
+    pub fn heeding(&self, given: &Given, now: Time) -> Self {
+        let (_, judged) = self.judge(Some(given), now);
+        let sign = match judged.sign {
+            duress @ Some(Sign::Duress { .. }) => duress,
+            _ => self.sign,
+        };
+        Self { sign, ..self.clone() }
+    }
+
+    /// When a right PIN was last given, if nothing has been made of it yet.
+    pub fn used_at(&self) -> Option<Time> {
+        self.sign.filter(|_| self.wrong == 0).map(|(Sign::Usual { at } | Sign::Duress { at })| at)
+    }
 }
 
 fn same(kept: Option<&PinHash>, given: &PinHash) -> Choice {
@@ -250,6 +266,24 @@ mod tests {
         let without = PinRecord { hash: hash(1), ..PinRecord::default() };
         let (_, next) = without.judge(Some(&given(0)), at(0));
         assert_eq!(next.sign, Some(Sign::Usual { at: at(0) }));
+    }
+
+    #[test]
+    fn what_is_not_judged_says_duress_and_nothing_else() {
+        let hash = |byte| Some(PinHash([byte; 32]));
+        let record = PinRecord { hash: hash(1), duress: hash(2), ..PinRecord::default() };
+        for pin in [1, 7] {
+            assert_eq!(
+                record.heeding(&given(pin), at(0)),
+                record,
+                "right or wrong: nobody may learn it here"
+            );
+        }
+        assert_eq!(record.heeding(&given(2), at(0)).sign, Some(Sign::Duress { at: at(0) }));
+        // Only a right one was used.
+        let (_, right) = record.judge(Some(&given(1)), at(1));
+        assert_eq!((record.used_at(), right.used_at()), (None, Some(at(1))));
+        assert_eq!(right.judge(Some(&given(7)), at(2)).1.used_at(), None);
     }
 
     #[test]

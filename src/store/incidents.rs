@@ -342,13 +342,13 @@ pub async fn open_about_any_of(
     Ok(found.into_iter().collect())
 }
 
-/// The open incident that bears on a visit of a worker: their call for help, or the one about the visit.
+/// The open incident that bears on a visit of a worker: their call for help, or the one about the visit; and of which kind it is.
 pub async fn alarm(
     tx: &mut Tx,
     organisation: OrganisationId,
     worker: PersonId,
     visit: Option<VisitId>,
-) -> Result<Option<(IncidentId, Alarm)>> {
+) -> Result<Option<(IncidentId, Alarm, Kind)>> {
     let found: Option<(IncidentId, Kind, bool, bool)> = both!(tx, |c| sqlx::query_as(ALARM)
         .bind(worker)
         .bind(organisation)
@@ -363,7 +363,7 @@ pub async fn alarm(
             Kind::Overdue if with_police => Alarm::WithPolice,
             Kind::Overdue => Alarm::Overdue,
         };
-        (id, alarm)
+        (id, alarm, kind)
     }))
 }
 

@@ -37,6 +37,10 @@ const SAVE: &str =
 const SILENT_ANY_ORG: &str =
     "SELECT p.person_id, e.organisation_id, e.team_id FROM pin p JOIN person e ON e.id = p.person_id
      WHERE p.silent AND p.given_at <= $1 ORDER BY p.given_at LIMIT $2";
+const USED_UNDER_DURESS_ANY_ORG: &str =
+    "SELECT p.person_id, e.organisation_id, e.team_id FROM pin p JOIN person e ON e.id = p.person_id
+     WHERE p.person_id IN (SELECT subject_id FROM incident WHERE state = 'open' AND kind = 'duress' AND released_at IS NULL)
+       AND p.given_at <= $1 AND NOT p.silent AND p.wrong = 0 ORDER BY p.given_at LIMIT $2";
 
 #[derive(FromRow)]
 struct Row {
@@ -152,4 +156,9 @@ pub struct Whose {
 /// Whose PIN has said by `now` that they act under duress, and whose alarm is not up yet.
 pub async fn silent_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Whose>> {
     Ok(both!(tx, |c| sqlx::query_as(SILENT_ANY_ORG).bind(now).bind(limit).fetch_all(c).await?))
+}
+
+/// Whose right PIN was given since their silent alarm went up, or since that was last kept there.
+pub async fn used_under_duress_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Whose>> {
+    Ok(both!(tx, |c| sqlx::query_as(USED_UNDER_DURESS_ANY_ORG).bind(now).bind(limit).fetch_all(c).await?))
 }

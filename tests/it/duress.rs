@@ -291,6 +291,33 @@ on_both! {
         app.finish().await;
     }
 
+    async fn only_a_right_pin_is_one_that_was_used_since(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        set_both(&app, "ann").await;
+        app.person("ann").post("/visits", json!({"minutes": 60})).await.is_ok();
+        app.person("ann").post("/text", json!({"text": format!("OK {DURESS_PIN}")})).await.is_ok();
+        app.pass(5).await;
+        let incident = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        for (text, used) in [
+            ("OUT 1111", 0),
+            ("MORE 1111", 0),
+            ("MORE 4821", 0),
+            ("STATUS", 0),
+            ("OK 4821", 1),
+            ("OUT 2222", 1),
+            ("OK 9064", 2),
+            ("OUT 4821", 3),
+        ] {
+            app.person("ann").post("/text", json!({ "text": text })).await.is_ok();
+            app.pass(1).await;
+            let log = app.log("incident", &incident).await;
+            assert_eq!(log.iter().filter(|kind| *kind == "incident.pin_used").count(), used, "{text}: {log:?}");
+        }
+        let incident = app.the_incident().await;
+        assert_eq!((&incident["kind"], &incident["worker_reports"]), (&json!("duress"), &json!("pin_used")));
+        app.finish().await;
+    }
+
     async fn she_reads_of_it_once_it_was_closed_and_released(db: TestDb) {
         let app = TestApp::with(&db, &two_alike(), |_| {}).await;
         let [one, two] = bring_to(&app, Stands::Begun).await;

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -74,6 +75,10 @@ impl<S: Subscriber> Layer<S> for Listener {
             // SQLite says of whatever else is sent what it said of the one before.
             let writes = ["INSERT", "UPDATE", "DELETE"].iter().any(|word| statement.text.starts_with(word));
             statement.touched = if writes { statement.touched } else { 0 };
+            // What sqlx itself asks PostgreSQL, once in a connection.
+            if statement.text.contains("pg_catalog") {
+                return;
+            }
             *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(statement).or_default() += 1;
         }
     }
@@ -102,6 +107,15 @@ impl Listener {
 fn count(sent: &Sent, begins_with: &str) -> usize {
     let of_it = sent.iter().filter(|(statement, _)| statement.text.starts_with(begins_with));
     of_it.map(|(_, times)| times).sum()
+}
+
+/// How often each text was sent, whatever it touched and gave: a look for what is open finds something or not.
+fn texts(sent: Sent) -> Sent {
+    let mut texts = Sent::new();
+    for (statement, times) in sent {
+        *texts.entry(Statement { touched: 0, given: 0, ..statement }).or_default() += times;
+    }
+    texts
 }
 
 /// What one of them sent and the other did not.
@@ -186,10 +200,26 @@ async fn the_same_statements(db: TestDb) {
             "{when}: nobody listens: {usual:#?}"
         );
         assert_eq!(differences(&usual, &silent), [""; 0], "{when}");
-        // Used again before the alarm is up. Once it is, the incident keeps that the PIN was used since, at the door.
+        // Used again before the alarm is up.
+        app.clock.advance(TimeDelta::seconds(1));
         let usual = sends(door, "one", act, PIN).await;
         let silent = sends(door, "two", act, DURESS_PIN).await;
         assert_eq!(differences(&usual, &silent), [""; 0], "{when}: again");
+        app.work().await;
+        assert!(duress_about_two(&app).await.is_some(), "{when}");
+        // And once it is up. Where another incident is open too, that has its own work to do.
+        for pin in [DURESS_PIN, PIN] {
+            if matches!(stands, Stands::Overdue | Stands::Owned | Stands::CalledForHelp) {
+                break;
+            }
+            app.clock.advance(TimeDelta::seconds(1));
+            let usual = texts(sends(door, "one", act, PIN).await);
+            let silent = texts(sends(door, "two", act, pin).await);
+            assert_eq!(differences(&usual, &silent), [""; 0], "{when}: the alarm is up");
+            app.work().await;
+            let used = duress_about_two(&app).await.unwrap();
+            assert_eq!(used["worker_reports"], "pin_used", "{when}: the round has kept it");
+        }
         // Locked.
         if stands == Stands::Begun {
             for _ in 0..5 {
@@ -197,12 +227,11 @@ async fn the_same_statements(db: TestDb) {
                     sends(door, who, act, "1111").await;
                 }
             }
-            let usual = sends(door, "one", act, PIN).await;
-            let silent = sends(door, "two", act, DURESS_PIN).await;
+            let usual = texts(sends(door, "one", act, PIN).await);
+            let silent = texts(sends(door, "two", act, DURESS_PIN).await);
             assert_eq!(differences(&usual, &silent), [""; 0], "{when}: locked");
         }
         app.work().await;
-        assert!(duress_about_two(&app).await.is_some(), "{when}");
         app.finish().await;
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use homeward::clock::stopwatch;
+use homeward::{clock::stopwatch, domain::contact::Channel};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
@@ -14,7 +14,7 @@ use crate::support::{
     app::{TestApp, WESTSHIRE, noon},
     fake_sms::FakeSms,
     fake_smtp::FakeSmtp,
-    on_both,
+    fake_twilio, on_both,
     phones::{ANN, JO, PUBLIC, Phones, SAM},
 };
 
@@ -261,6 +261,26 @@ on_both! {
         assert!(phones.shows(JO).split_off(before).iter().any(|text| text.contains("ACK ")), "{:?}", phones.shows(JO));
         let after = phones.app.the_incident().await;
         assert_eq!((&after["id"], &after["owner"]), (&incident["id"], &Value::Null));
+        phones.app.finish().await;
+    }
+
+    async fn f21_a_network_that_takes_no_more_texts_for_her_keeps_nobody_from_being_told(db: TestDb) {
+        let phones = Phones::start(&db).await;
+        phones.text(ANN, "IN 60 12 High St").await;
+        phones.text(ANN, "STOP").await;
+        let opted_out = fake_twilio::Answer::Error { status: 400, code: 21610 };
+        phones.twilio.for_phone(ANN, opted_out);
+        // Her reminder is the next that goes there.
+        phones.app.pass(51).await;
+        let told = phones.shows(SAM);
+        assert!(told.iter().any(|text| text.starts_with("Ann Lee cannot be reached by text")), "{told:?}");
+        let reminded = phones.app.said().await.into_iter().any(|said| said.to == "ann" && said.channel == Channel::Email);
+        assert!(reminded, "by the channel that works");
+        let visit = only_visit(&phones.app).await;
+        assert_eq!((&visit["state"], phones.app.open_incidents().await), (&json!("begun"), 0));
+        phones.app.pass(20).await;
+        assert_eq!(phones.app.the_incident().await["kind"], "overdue");
+        assert!(phones.shows(SAM).last().unwrap().starts_with("OVERDUE: Ann Lee"), "{:?}", phones.shows(SAM));
         phones.app.finish().await;
     }
 

@@ -422,6 +422,8 @@ pub struct Model {
     pins: BTreeMap<Who, PinCount>,
     /// Who gave the duress PIN, and no round has been since.
     silent: BTreeMap<Who, Time>,
+    /// Who gave a right PIN last, and when; until it stands in their silent alarm.
+    used: BTreeMap<Who, Time>,
     last_round: Option<Time>,
     /// When each replica last said that it was alive.
     marked: BTreeMap<usize, Time>,
@@ -535,7 +537,8 @@ impl Model {
         if own {
             it.by_others = TimeDelta::zero();
         }
-        if let Some(incident) = incident {
+        // Of a silent alarm the next round keeps it.
+        if let Some(incident) = incident.filter(|at| self.incidents[*at].kind != Kind::Duress) {
             let till = matches!(act, Act::Extend(_)).then_some(it.until);
             self.incidents[incident].worker_reports(till, now);
         }
@@ -549,10 +552,12 @@ impl Model {
             Pin::Missing => false,
             Pin::Duress if locked => {
                 self.silent.entry(who).or_insert(now);
+                self.used.remove(who);
                 false
             }
             _ if locked => false,
             Pin::Right | Pin::Duress => {
+                self.used.insert(who, now);
                 if pin == Pin::Duress {
                     self.silent.entry(who).or_insert(now);
                 }
@@ -560,6 +565,7 @@ impl Model {
                 true
             }
             Pin::Wrong => {
+                self.used.remove(who);
                 let wrong = if count.locked_until.is_some() { 1 } else { count.wrong + 1 };
                 *count = PinCount { wrong, locked_until: (wrong >= 5).then(|| now + LOCK) };
                 false
@@ -795,7 +801,12 @@ impl Model {
     pub fn tick(&mut self, replica: usize, now: Time) {
         for (worker, since) in std::mem::take(&mut self.silent) {
             assert_eq!(since, now, "a round follows the duress PIN");
+            self.notice_pin_used(worker);
+            self.used.remove(worker);
             self.cry(worker, Kind::Duress, now);
+        }
+        for worker in WORKERS {
+            self.notice_pin_used(worker);
         }
         let after_outage = self.last_round.is_some_and(|last| now - last > OUTAGE);
         for visit in 0..self.visits.len() {
@@ -819,6 +830,17 @@ impl Model {
         if self.marked.get(&replica).is_none_or(|marked| now - *marked >= MARK_EVERY) {
             self.marked.insert(replica, now);
             self.last_round = Some(now);
+        }
+    }
+
+    fn notice_pin_used(&mut self, worker: Who) {
+        let silent = |incident: &&mut Incident| {
+            incident.open && incident.subject == worker && incident.kind == Kind::Duress
+        };
+        if let Some(incident) = self.incidents.iter_mut().find(silent)
+            && let Some(at) = self.used.remove(worker)
+        {
+            incident.claim = Claim::PinUsed { at };
         }
     }
 
