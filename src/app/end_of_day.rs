@@ -180,7 +180,8 @@ pub async fn show(tx: &mut Tx, actor: &Actor, key: &str) -> Outcome<Shown> {
         day.day.is_some()
             && (day.asked_id == Some(actor.person) || directory.duty_manager == Some(actor.person))
     });
-    if !is_asked && !(actor.role.manages() && actor.reaches(tx, team.id).await?) {
+    let answers_for_it = actor.role.manages() && actor.reaches(tx, team.id).await?;
+    if !is_asked && !answers_for_it {
         return Ok(Err(Rejected::Role));
     }
     let out = still_out(tx, &directory, team.id).await?;

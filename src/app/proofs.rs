@@ -1,7 +1,7 @@
 //! Whether people can be reached where they are said to be, and agree to it (row D6): who is asked, what they answer, what does
 //! not arrive. What follows is decided in [`crate::domain::proof`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use chrono_tz::Tz;
 use serde_json::json;
@@ -43,8 +43,8 @@ pub async fn ask(tx: &mut Tx, house: &House, limit: i64, now: Time) -> store::Re
     let trace = Trace::machine(Door::Timer, now);
     let mut directories = BTreeMap::new();
     for address in &due {
-        if !directories.contains_key(&address.organisation) {
-            directories.insert(address.organisation, people::directory(tx, address.organisation).await?);
+        if let Entry::Vacant(unread) = directories.entry(address.organisation) {
+            unread.insert(people::directory(tx, address.organisation).await?);
         }
     }
     for mut address in due {

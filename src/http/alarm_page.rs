@@ -33,7 +33,9 @@ const MOST_PAGES: usize = 10_000;
 
 /// Which wrong codes each page was given.
 #[derive(Debug, Clone, Default)]
-pub struct WrongCodes(Arc<Mutex<HashMap<(IncidentId, PersonId), BTreeSet<String>>>>);
+pub struct WrongCodes(Arc<Mutex<ByPage>>);
+
+type ByPage = HashMap<(IncidentId, PersonId), BTreeSet<String>>;
 
 impl WrongCodes {
     fn are_too_many(&self, page: (IncidentId, PersonId)) -> bool {

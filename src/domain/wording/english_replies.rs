@@ -153,6 +153,23 @@ fn rehearsal(answer: &Rehearsal, time: &impl Fn(Time) -> String) -> String {
     }
 }
 
+fn taken_all(workers: &[String], until: &str, not_taken: usize) -> String {
+    let rest = match not_taken {
+        0 => String::new(),
+        count => format!(" NOT taken: {count}, reply WHO."),
+    };
+    let count = workers.len();
+    let named = |length: usize| {
+        let names = workers.iter().map(|name| sms::plain(name).chars().take(length).collect::<String>());
+        let names: Vec<_> = names.collect();
+        format!("You have {count} alarms until {until}: {}. Ring each.{rest}", names.join(", "))
+    };
+    let fits = (4..=18).rev().map(named).find(|text| sms::fits(text));
+    fits.unwrap_or_else(|| {
+        format!("You have {count} alarms until {until}. Ring each: reply WHO for the names.{rest}")
+    })
+}
+
 fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
     let time = |at: Time| written(at, now, zone);
     let dial = |phone: &Option<Phone>| phone.as_ref().map(Phone::dialled);
@@ -160,21 +177,7 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
         Reply::WhichList => {
             "NOTHING taken. Reply ACK ALL and a code of the text that names them, or ACK and the code of each.".into()
         }
-        Reply::TakenAll { workers, until, not_taken } => {
-            let rest = match not_taken {
-                0 => String::new(),
-                count => format!(" NOT taken: {count}, reply WHO."),
-            };
-            let named = |length: usize| {
-                let names = workers.iter().map(|name| sms::plain(name).chars().take(length).collect::<String>());
-                let names: Vec<_> = names.collect();
-                format!("You have {} alarms until {}: {}. Ring each.{rest}", workers.len(), time(*until), names.join(", "))
-            };
-            let fits = (4..=18).rev().map(named).find(|text| sms::fits(text));
-            fits.unwrap_or_else(|| {
-                format!("You have {} alarms until {}. Ring each: reply WHO for the names.{rest}", workers.len(), time(*until))
-            })
-        }
+        Reply::TakenAll { workers, until, not_taken } => taken_all(workers, &time(*until), *not_taken),
         Reply::Taken { worker, phone, kind, until } => sms::with_names([worker.as_str()], |[worker]| {
             let ring = dial(phone).map_or_else(String::new, |phone| format!(" on {phone}"));
             let first = match kind {
