@@ -24,6 +24,10 @@
 //! open it has the deadline row, and its visit has none; the close gives the visit its own again. What the domain decides about
 //! an incident is carried out in one place, `app::incidents::carry_out`: kept, said, called. Rounds and what lapses are in
 //! `domain/incident/rounds.rs`.
+//!
+//! And back: a text or a receipt comes to `http::inbound`, which the [`inbox`] checks; [`app::inbound`] keeps the text and does what it
+//! says by [`app::text`], whose grammar is [`domain::command`]; a mail's page ([`app::alarm_page`]) and the API end in the same
+//! [`app::incidents`]. A receipt goes to [`app::receipts`]: it may open the next channel, and counts for nobody.
 
 pub mod domain;
 pub mod store;
