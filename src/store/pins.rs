@@ -36,7 +36,7 @@ const SAVE: &str =
        wrong = excluded.wrong, locked_until = excluded.locked_until";
 const SILENT_ANY_ORG: &str =
     "SELECT p.person_id, e.organisation_id, e.team_id FROM pin p JOIN person e ON e.id = p.person_id
-     WHERE p.silent AND p.given_at <= $1 ORDER BY p.given_at LIMIT $2";
+     WHERE p.silent = TRUE AND p.given_at <= $1 ORDER BY p.given_at LIMIT $2";
 const USED_UNDER_DURESS_ANY_ORG: &str =
     "SELECT p.person_id, e.organisation_id, e.team_id FROM pin p JOIN person e ON e.id = p.person_id
      WHERE p.person_id IN (SELECT subject_id FROM incident WHERE state = 'open' AND kind = 'duress' AND released_at IS NULL)
