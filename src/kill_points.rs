@@ -16,6 +16,8 @@ pub async fn kill_point(name: &'static str) {
         eprintln!("kill point: {name}");
         let id = std::process::id().to_string();
         let _stopped = std::process::Command::new("kill").args(["-s", "STOP", &id]).status();
+        // The signal reaches one thread first, and that stops the others: this one must not run ahead of it meanwhile.
+        std::thread::sleep(std::time::Duration::from_secs(2));
     }
 }
 

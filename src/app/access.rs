@@ -1,6 +1,6 @@
 //! Who is asking, and how they stand to what they ask for.
 
-use std::str::FromStr;
+use std::{collections::HashMap, str::FromStr};
 
 use chrono_tz::Tz;
 use serde_json::json;
@@ -143,11 +143,11 @@ impl Actor {
         let Some(incident) = visits::open_incident(tx, self.organisation, visit.id).await? else {
             return Ok(None);
         };
-        Ok((!self.hidden_incidents(tx).await?.contains(&incident)).then_some(incident))
+        Ok((!self.hidden_incidents(tx).await?.contains_key(&incident)).then_some(incident))
     }
 
-    /// The incidents that they may not know of, whatever their role.
-    pub async fn hidden_incidents(&self, tx: &mut Tx) -> store::Result<Vec<IncidentId>> {
+    /// The incidents that they may not know of, whatever their role; since when there is each.
+    pub async fn hidden_incidents(&self, tx: &mut Tx) -> store::Result<HashMap<IncidentId, Time>> {
         incidents::hidden_from(tx, self.organisation, self.person).await
     }
 }

@@ -417,7 +417,7 @@ async fn do_to(
 ) -> Outcome<Done> {
     let mut found = incident_rows::alarm(tx, actor.organisation, visit.worker, Some(visit.id)).await?;
     if let (By::Another { .. }, Some((incident, ..))) = (by, found)
-        && actor.hidden_incidents(tx).await?.contains(&incident)
+        && actor.hidden_incidents(tx).await?.contains_key(&incident)
     {
         // Whoever is with the worker acts as if there were none.
         found = None;

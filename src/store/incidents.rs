@@ -1,6 +1,6 @@
 //! Incidents and their deadlines.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
@@ -56,11 +56,11 @@ const OPEN_ABOUT_ANY_OF: Sql = Sql::pair(
     "SELECT DISTINCT subject_id FROM incident WHERE subject_id = ANY($1) AND organisation_id = $2 AND state = 'open'",
 );
 const HIDDEN_FROM: Sql = Sql::pair(
-    "SELECT id FROM incident WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open'
-     UNION SELECT id FROM incident WHERE organisation_id = $2 AND kind = 'duress' AND released_at IS NULL
+    "SELECT id, opened_at FROM incident WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open'
+     UNION SELECT id, opened_at FROM incident WHERE organisation_id = $2 AND kind = 'duress' AND released_at IS NULL
        AND (subject_id = $1 OR EXISTS (SELECT 1 FROM json_each(companions) WHERE unhex(replace(value, '-', '')) = $1))",
-    "SELECT id FROM incident WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open'
-     UNION SELECT id FROM incident WHERE organisation_id = $2 AND kind = 'duress' AND released_at IS NULL
+    "SELECT id, opened_at FROM incident WHERE subject_id = $1 AND organisation_id = $2 AND state = 'open'
+     UNION SELECT id, opened_at FROM incident WHERE organisation_id = $2 AND kind = 'duress' AND released_at IS NULL
        AND (subject_id = $1 OR coalesce(companions, '[]') @> to_jsonb($1::text))",
 );
 const OPEN_ABOUT_MISSED: &str = "SELECT count(*) > 0 FROM incident
@@ -310,14 +310,17 @@ pub async fn open_about(
     Ok(both!(tx, |c| sqlx::query_scalar(OPEN_ABOUT).bind(person).bind(organisation).fetch_all(c).await?))
 }
 
-/// The incidents about a person that they may not know of: those that are open, and duress alarms that nobody has released.
+/// The incidents about a person that they may not know of: those that are open, and duress alarms that nobody has released;
+/// since when there is each.
 pub async fn hidden_from(
     tx: &mut Tx,
     organisation: OrganisationId,
     person: PersonId,
-) -> Result<Vec<IncidentId>> {
+) -> Result<HashMap<IncidentId, Time>> {
     let text = tx.text(HIDDEN_FROM);
-    Ok(both!(tx, |c| sqlx::query_scalar(text).bind(person).bind(organisation).fetch_all(c).await?))
+    let hidden: Vec<(IncidentId, Time)> =
+        both!(tx, |c| sqlx::query_as(text).bind(person).bind(organisation).fetch_all(c).await?);
+    Ok(hidden.into_iter().collect())
 }
 
 /// Whether an incident is open about something that a person missed: they know that.

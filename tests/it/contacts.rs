@@ -279,6 +279,31 @@ on_both! {
         phones.app.verify().await;
     }
 
+    async fn what_a_silent_alarm_finds_of_an_address_is_not_shown_to_whom_it_is_about(db: TestDb) {
+        let phones = asked(&db).await;
+        let beside_sam = "UPDATE person SET team_id = (SELECT team_id FROM person WHERE key = 'sam') WHERE key = 'dee'";
+        assert_eq!(execute(phones.app.db(), beside_sam).await.unwrap(), 1);
+        phones.receipt(JO, "undelivered", Some("30005")).await;
+        phones.app.work().await;
+        let sam = phones.app.person("sam");
+        let dead = async || {
+            let reply = sam.get("/events").await;
+            let log = &reply.is_ok().body;
+            let all = log["events"].as_array().unwrap().iter();
+            all.filter(|event| event["kind"] == "contact.dead").count()
+        };
+        assert_eq!(dead().await, 1, "before there is an alarm");
+        let pins = json!({"pin": "4821", "duress_pin": "9064", "duress_word": "Samantha"});
+        assert_eq!(sam.put("/me/pins", pins).await.status, 204);
+        sam.post("/visits", json!({"place": "12 High St", "minutes": 60})).await.is_ok();
+        sam.post("/text", json!({"text": "OUT 9064"})).await.is_ok();
+        phones.app.pass(1).await;
+        phones.receipt(DEE, "undelivered", Some("30005")).await;
+        phones.app.work().await;
+        assert_eq!(dead().await, 1, "as it was");
+        assert_eq!(happened(&phones.app, "contact.dead").await, 2, "and kept all the same");
+    }
+
     async fn a_number_that_does_not_exist_is_dead_and_failures_on_three_days_are(db: TestDb) {
         let phones = asked(&db).await;
         phones.receipt(JO, "undelivered", Some("30005")).await;

@@ -13,7 +13,7 @@ use super::{Reply, views::EventView};
 use crate::{
     app::{Rejected, access::Actor},
     domain::{
-        event::hex,
+        event::{EventKind, hex},
         ids::{IncidentId, TeamId, VisitId},
         people::Role,
         rights::{self, Act, Relation},
@@ -158,7 +158,10 @@ async fn everything(
                 let is_called = people::code_of(tx, IncidentId(chain), actor.person).await?.is_some();
                 called.insert(chain, is_called);
             }
-            let is_hidden = hidden.contains(&IncidentId(chain));
+            // That a call does not reach somebody says that there was one.
+            let is_hidden = hidden.contains_key(&IncidentId(chain))
+                || CALLS_SAY_IT.iter().any(|kind| kept.event.kind == kind.as_str())
+                    && hidden.values().any(|since| kept.event.learned_at >= *since);
             if sees(actor, kept, &reach, called.get(&chain).copied().unwrap_or(false), is_hidden) {
                 shown.push(view_of(key, kept));
                 if full(&shown) {
@@ -174,6 +177,9 @@ async fn everything(
     Ok(EventList { events: shown, next })
 }
 
+/// What is noticed of somebody's address when they are called.
+const CALLS_SAY_IT: [EventKind; 2] = [EventKind::ContactDead, EventKind::ContactAnew];
+
 fn sees(actor: &Actor, kept: &Kept, reach: &[TeamId], called: bool, is_hidden: bool) -> bool {
     let relation = Relation {
         own: kept.subject == Some(actor.person),
@@ -186,8 +192,9 @@ fn sees(actor: &Actor, kept: &Kept, reach: &[TeamId], called: bool, is_hidden: b
         "visit" => rights::may(actor.role, Act::SeeVisit, relation).is_ok(),
         "incident" => rights::may(actor.role, Act::SeeIncident, relation).is_ok(),
         _ => {
-            matches!(actor.role, Role::Auditor | Role::Administrator)
-                || (actor.role.manages() && relation.in_reach)
+            !is_hidden
+                && (matches!(actor.role, Role::Auditor | Role::Administrator)
+                    || (actor.role.manages() && relation.in_reach))
         }
     }
 }

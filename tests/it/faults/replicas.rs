@@ -44,13 +44,16 @@ repeat_every = \"1h\"
 steps = [{ after = \"0s\", tell = [\"manager\"], by = [\"sms\"] }]
 ";
 
-/// Ann is overdue; the first of five replicas stands still at this point of its path, and four others serve.
-async fn five(db: &TestDb, ladder: &str, point: &str) -> (Site, Process, Vec<Process>) {
+/// Ann is overdue; the first of five replicas stands still at this point of its path, and no other serves yet.
+async fn stands_still(db: &TestDb, ladder: &str, point: &str) -> (Site, Process) {
     let site = Site::with_overdue(db, &westshire(ladder), &["ann"]).await;
     let first = site.serve(Some(&format!("{point}:stop")));
     first.wait_for_line(&format!("kill point: {point}")).await;
-    let others = (0..4).map(|_| site.serve(None)).collect();
-    (site, first, others)
+    (site, first)
+}
+
+fn four_others(site: &Site) -> Vec<Process> {
+    (0..4).map(|_| site.serve(None)).collect()
 }
 
 /// Goes on where it stood, and ends once it has done what was still under way.
@@ -64,8 +67,9 @@ async fn goes_on_and_ends(mut process: Process) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f11_stopped_between_the_claim_and_the_provider() {
     let Some(db) = TestDb::postgres().await else { return };
-    let (site, first, _others) = five(&db, QUICK_LADDER, "outbox.claimed").await;
+    let (site, first) = stands_still(&db, QUICK_LADDER, "outbox.claimed").await;
     assert_eq!(site.world.taken(), [], "claimed and not handed over");
+    let _others = four_others(&site);
     eventually(TAKEN_OVER_WITHIN, async || site.all_done(1).await).await;
     goes_on_and_ends(first).await;
     accounted_for(&site.app, &site.world.taken(), 0).await;
@@ -75,8 +79,9 @@ async fn f11_stopped_between_the_claim_and_the_provider() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f11_stopped_after_the_provider_took_it() {
     let Some(db) = TestDb::postgres().await else { return };
-    let (site, first, _others) = five(&db, ONE_TEXT, "outbox.accepted").await;
+    let (site, first) = stands_still(&db, ONE_TEXT, "outbox.accepted").await;
     assert_eq!(site.world.sms.ledger().accepted.len(), 1);
+    let _others = four_others(&site);
     eventually(TAKEN_OVER_WITHIN, async || !site.app.waits().await).await;
     goes_on_and_ends(first).await;
     let repeats = accounted_for(&site.app, &site.world.taken(), 1).await;
@@ -90,7 +95,8 @@ async fn f11_stopped_after_the_provider_took_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f11_stopped_before_the_commit_of_an_incident() {
     let Some(db) = TestDb::postgres().await else { return };
-    let (site, first, _others) = five(&db, QUICK_LADDER, "tick.decided").await;
+    let (site, first) = stands_still(&db, QUICK_LADDER, "tick.decided").await;
+    let _others = four_others(&site);
     eventually(TAKEN_OVER_WITHIN, async || site.all_done(1).await).await;
     goes_on_and_ends(first).await;
     accounted_for(&site.app, &site.world.taken(), 0).await;
