@@ -53,6 +53,12 @@ ids! {
     MessageId
     /// Something to be done after an incident.
     FollowUpId
+    /// Somebody who is visited, or a household.
+    CaseId
+    /// Where cases are visited.
+    PlaceId
+    /// One version of the risk assessment of somebody at a place.
+    AssessmentId
     /// A drill.
     DrillId
     /// One version of when a team's drills begin by themselves.

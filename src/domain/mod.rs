@@ -1,6 +1,7 @@
 //! What Homeward decides. Pure: no I/O, no clock, no randomness; the time is always an argument.
 //!
-//! Reading order: who ([`people`], [`contact`]), the watched thing ([`visit`]), what opens when it does not end
+//! Reading order: who ([`people`], [`contact`]), the watched thing ([`visit`]), whether
+//! it may be made ([`assessment`], [`agreement`]), what opens when it does not end
 //! ([`incident`], [`ladder`]), what people read ([`wording`]) and write ([`command`]), who may do what ([`rights`]).
 
 pub mod ids;
@@ -12,6 +13,9 @@ pub mod proof;
 pub mod visit;
 pub mod start;
 pub mod past_visit;
+pub mod case_file;
+pub mod assessment;
+pub mod agreement;
 pub mod incident;
 pub mod follow_up;
 pub mod ladder;

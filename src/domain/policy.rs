@@ -91,6 +91,10 @@ pub struct Policy {
     pub police_reminder: Duration,
     /// Whether texts need the PIN (row S3).
     pub pin_by_text: PinByText,
+    /// Whether visits have to be agreed before (row A11).
+    pub agreement: AgreementAsked,
+    /// What visits are in the work of this team (row A6).
+    pub visits_are: VisitsAre,
     /// How long "worker reports safe" holds the ladder until a person confirms it (row E7).
     #[serde(with = "written")]
     pub unconfirmed_report: Duration,
@@ -111,6 +115,30 @@ word_enum! {
         Asked = "asked",
         /// They do not: then nobody can give a silent alarm by text.
         NotAsked = "not_asked",
+    }
+}
+
+word_enum! {
+    /// Whether the visits of a team have to be agreed. Watched they are in any case.
+    #[derive(Default)]
+    AgreementAsked {
+        /// They do not: nobody has written down cases and assessments yet.
+        #[default]
+        NotAsked = "not_asked",
+        /// They do.
+        Asked = "asked",
+    }
+}
+
+word_enum! {
+    /// What visits are in somebody's work (row A6; `seeds/003`: "an acknowledged and integral part of their role").
+    #[derive(Default)]
+    VisitsAre {
+        /// An acknowledged part of it.
+        #[default]
+        Integral = "integral",
+        /// An exception: the purpose of each is agreed with a senior manager.
+        Exceptional = "exceptional",
     }
 }
 
@@ -170,6 +198,8 @@ impl Default for Policy {
             sos_same: minutes(2),
             police_reminder: minutes(30),
             pin_by_text: PinByText::Asked,
+            agreement: AgreementAsked::NotAsked,
+            visits_are: VisitsAre::Integral,
             unconfirmed_report: minutes(30),
             outage: minutes(5),
             outage_outside_wait: minutes(5),
@@ -275,6 +305,8 @@ impl Policy {
             sos_same: quick(self.sos_same),
             police_reminder: quick(self.police_reminder),
             pin_by_text: self.pin_by_text,
+            agreement: self.agreement,
+            visits_are: self.visits_are,
             ownership_warning: quick(self.ownership_warning),
             unconfirmed_report: quick(self.unconfirmed_report),
             outage: quick(self.outage),
