@@ -16,9 +16,11 @@ pub use self::{
 use super::{
     assessment::{Company, Covers, Information, Matrix, Rating},
     case_file::{ReferenceForm, WhoseHome},
+    ids::{AssessmentId, CaseId, OrganisationId, PersonId, PlaceId, TeamId, VisitId},
     policy::VisitsAre,
     visit::{Risk, Visiting, word_enum},
 };
+use crate::clock::Time;
 
 word_enum! {
     /// What a rule that objects comes to.
@@ -136,17 +138,18 @@ impl Rules {
     }
 }
 
-/// Whether anything has changed since an assessment (row A2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Changed {
-    /// Nobody has said.
-    #[default]
-    NotSaid,
-    /// No.
-    No,
-    /// Yes, and no new version has been made since.
-    Yes,
+word_enum! {
+    /// Whether anything has changed since an assessment (row A2).
+    #[derive(Default)]
+    Changed {
+        /// Nobody has said.
+        #[default]
+        NotSaid = "not_said",
+        /// No.
+        No = "no",
+        /// Yes, and no new version has been made since.
+        Yes = "yes",
+    }
 }
 
 /// What an assessment comes to on the day of the visit.
@@ -216,7 +219,7 @@ pub struct Talk {
     pub with: String,
     /// When.
     #[schema(value_type = String, format = DateTime)]
-    pub at: crate::clock::Time,
+    pub at: Time,
     /// What was said.
     pub said: String,
 }
@@ -310,6 +313,135 @@ word_enum! {
         /// A senior manager in reach.
         SeniorManager = "senior_manager",
     }
+}
+
+/// Who agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgreedBy {
+    /// No rule objected.
+    Rules,
+    /// A person.
+    Person(PersonId),
+    /// The worker themselves, as the organisation allows; marked.
+    TheWorker(PersonId),
+}
+
+/// How it stands with the agreement of a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It may be made.
+    Agreed {
+        /// Who says so.
+        by: AgreedBy,
+        /// Since when.
+        at: Time,
+    },
+    /// Somebody has to decide.
+    Waiting {
+        /// Who can.
+        approver: Approver,
+        /// How often people were asked.
+        times: usize,
+        /// When they are asked again.
+        due_at: Option<Time>,
+    },
+    /// Whoever decides has asked the worker something.
+    Asked {
+        /// Who can decide.
+        approver: Approver,
+        /// Who asked.
+        by: PersonId,
+        /// When.
+        at: Time,
+    },
+    /// Nobody can agree to it as it stands.
+    NotAgreed {
+        /// How often people were told, where somebody went in all the same.
+        times: usize,
+        /// When they are told again.
+        due_at: Option<Time>,
+    },
+    /// A person said no.
+    Refused {
+        /// Who.
+        by: PersonId,
+        /// When.
+        at: Time,
+    },
+}
+
+impl State {
+    /// Its word in the database and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agreed { .. } => "agreed",
+            Self::Waiting { .. } => "waiting",
+            Self::Asked { .. } => "asked",
+            Self::NotAgreed { .. } => "not_agreed",
+            Self::Refused { .. } => "refused",
+        }
+    }
+
+    /// Whether a person may still decide.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Waiting { .. } | Self::Asked { .. } | Self::NotAgreed { .. })
+    }
+}
+
+/// A visit and its agreement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// Of which visit.
+    pub visit: VisitId,
+    /// Whose it is.
+    pub organisation: OrganisationId,
+    /// The worker's team.
+    pub team: TeamId,
+    /// Who wants to go.
+    pub worker: PersonId,
+    /// To whom.
+    pub case: Option<CaseId>,
+    /// Where.
+    pub place: Option<PlaceId>,
+    /// By which assessment it was weighed.
+    pub assessment: Option<AssessmentId>,
+    /// Alone or not.
+    pub company: Company,
+    /// Whether anything has changed.
+    pub changed: Changed,
+    /// When it is to begin, or began.
+    pub begins_at: Time,
+    /// How it stands.
+    pub state: State,
+    /// What objects, or which rules were asked.
+    pub reasons: Vec<Reason>,
+    /// It was begun without being agreed: how dangerous it was held to be before it ran as high risk.
+    pub begun_at_risk: Option<Risk>,
+    /// What was said, and what is out of the ordinary.
+    pub private: Private,
+    /// How often it was changed.
+    pub version: i64,
+}
+
+/// What is personal of an agreement, as long as it is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Private {
+    /// What is out of the ordinary.
+    pub exception: Option<Exception>,
+    /// What people said to each other of it, in that order.
+    pub said: Vec<Remark>,
+}
+
+/// Something that somebody said of a visit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// Who.
+    pub by: PersonId,
+    /// When.
+    pub at: Time,
+    /// What.
+    pub words: String,
 }
 
 /// Weighs a visit by an organisation's rules.

@@ -11,6 +11,9 @@
 //! Locks are `FOR NO KEY UPDATE`: a foreign key that points at a locked row must not wait for it.
 
 mod error;
+pub mod agreements;
+pub mod assessments;
+pub mod case_files;
 pub mod chases;
 pub mod drills;
 pub mod end_of_day;

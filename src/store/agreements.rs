@@ -1,0 +1,325 @@
+//! Whether visits are agreed, who is asked about them, and by what an organisation decides.
+
+use std::collections::BTreeMap;
+
+use sqlx::{FromRow, types::Json};
+
+use super::{Error, Result, Sql, Tx, both, execute, one_row, readable};
+use crate::{
+    clock::Time,
+    domain::{
+        agreement::{AgreedBy, Agreement, Approver, Changed, Private, Reason, Rules, State},
+        assessment::Company,
+        ids::{AssessmentId, CaseId, IncidentId, OrganisationId, PersonId, PlaceId, TeamId, VisitId},
+        visit::Risk,
+    },
+};
+
+const RULES: &str = "SELECT body FROM agreement_rules WHERE organisation_id = $1";
+const SAVE_RULES: &str = "INSERT INTO agreement_rules (organisation_id, body) VALUES ($1, $2)
+     ON CONFLICT (organisation_id) DO UPDATE SET body = excluded.body";
+const FORGET_DEPUTY: &str = "UPDATE deputy SET deputy_id = NULL WHERE organisation_id = $1";
+const SAVE_DEPUTY: &str = "INSERT INTO deputy (person_id, organisation_id, deputy_id) VALUES ($1, $2, $3)
+     ON CONFLICT (person_id) DO UPDATE SET deputy_id = excluded.deputy_id";
+const SAVE_AWAY: &str = "INSERT INTO deputy (person_id, organisation_id, away_until) VALUES ($1, $2, $3)
+     ON CONFLICT (person_id) DO UPDATE SET away_until = excluded.away_until";
+const AWAY: &str = "SELECT person_id, deputy_id FROM deputy WHERE organisation_id = $1 AND away_until > $2";
+
+const INSERT: &str = "INSERT INTO agreement (visit_id, organisation_id, team_id, worker_id, case_id, place_id, assessment_id, company,
+       changed, begins_at, state, approver, reasons, at_the_door, risk_before, times, due_at, decided_by, decided_at, own_visit, version)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 1)
+     ON CONFLICT (visit_id) DO NOTHING";
+const UPDATE: &str = "UPDATE agreement SET case_id = $5, place_id = $6, assessment_id = $7, company = $8, changed = $9,
+       begins_at = $10, state = $11, approver = $12, reasons = $13, at_the_door = $14, risk_before = $15, times = $16,
+       due_at = $17, decided_by = $18, decided_at = $19, own_visit = $20, version = version + 1
+     WHERE visit_id = $1 AND organisation_id = $2 AND team_id = $3 AND worker_id = $4 AND version = $21";
+const SAVE_PRIVATE: &str = "INSERT INTO agreement_private (visit_id, body) VALUES ($1, $2)
+     ON CONFLICT (visit_id) DO UPDATE SET body = excluded.body";
+const FIND: &str =
+    "SELECT a.*, p.body FROM agreement a LEFT JOIN agreement_private p ON p.visit_id = a.visit_id
+     WHERE a.visit_id = $1 AND a.organisation_id = $2";
+const OPEN: &str = "SELECT a.*, p.body FROM agreement a LEFT JOIN agreement_private p ON p.visit_id = a.visit_id
+     WHERE a.organisation_id = $1 AND a.state IN ('waiting', 'asked', 'not_agreed') AND (a.at_the_door OR a.begins_at > $2)
+     ORDER BY a.at_the_door DESC, a.begins_at, a.visit_id LIMIT $3";
+// The visit is locked first, as by whoever acts on it.
+const DUE_ANY_ORG: Sql = Sql::pair(
+    "SELECT a.visit_id, a.organisation_id FROM agreement a JOIN visit v ON v.id = a.visit_id
+     WHERE a.due_at <= $1 ORDER BY a.due_at LIMIT $2",
+    "SELECT a.visit_id, a.organisation_id FROM agreement a JOIN visit v ON v.id = a.visit_id
+     WHERE a.due_at <= $1 ORDER BY a.due_at LIMIT $2 FOR NO KEY UPDATE OF v SKIP LOCKED",
+);
+const PUT_ASIDE_ANY_ORG: &str = "UPDATE agreement SET due_at = $2 WHERE visit_id = $1";
+const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM agreement WHERE due_at IS NOT NULL";
+const AGREED_AHEAD: &str =
+    "SELECT visit_id FROM agreement WHERE organisation_id = $1 AND case_id = $2 AND state = 'agreed'
+       AND begins_at > $3 ORDER BY visit_id";
+const INSIDE_NOW: &str = "SELECT a.visit_id, a.worker_id FROM agreement a JOIN visit v ON v.id = a.visit_id
+     WHERE a.organisation_id = $1 AND a.case_id = $2 AND v.state = 'begun' ORDER BY a.visit_id";
+const INCIDENTS_SINCE: &str = "SELECT i.id FROM incident i JOIN agreement a ON a.visit_id = i.visit_id
+     WHERE a.organisation_id = $1 AND a.case_id = $2 AND i.opened_at > $3 AND i.visit_id <> $4
+       AND (i.kind = 'sos' OR i.state = 'closed' AND i.outcome IN ('threatened', 'assaulted', 'injured'))
+       AND i.kind <> 'duress'";
+
+const KEEP_CODE: &str =
+    "INSERT INTO agreement_code (person_id, code, visit_id, created_at) VALUES ($1, $2, $3, $4)
+     ON CONFLICT DO NOTHING";
+const CODE_OF: &str = "SELECT code FROM agreement_code WHERE visit_id = $1 AND person_id = $2";
+const OF_CODE: &str = "SELECT visit_id FROM agreement_code WHERE person_id = $1 AND code = $2";
+
+#[derive(FromRow)]
+struct Row {
+    visit_id: VisitId,
+    organisation_id: OrganisationId,
+    team_id: TeamId,
+    worker_id: PersonId,
+    case_id: Option<CaseId>,
+    place_id: Option<PlaceId>,
+    assessment_id: Option<AssessmentId>,
+    company: Company,
+    changed: Changed,
+    begins_at: Time,
+    state: String,
+    approver: Option<Approver>,
+    reasons: Json<Vec<Reason>>,
+    risk_before: Option<Risk>,
+    times: i32,
+    due_at: Option<Time>,
+    decided_by: Option<PersonId>,
+    decided_at: Option<Time>,
+    own_visit: bool,
+    version: i64,
+    body: Option<Json<Private>>,
+}
+
+impl TryFrom<Row> for Agreement {
+    type Error = Error;
+    fn try_from(row: Row) -> Result<Self> {
+        let bad = |column| Error::inconsistent("agreement", column, row.visit_id);
+        let approver = || row.approver.ok_or_else(|| bad("approver"));
+        let decided = || {
+            let at = row.decided_at.ok_or_else(|| bad("decided_at"))?;
+            Ok::<_, Error>((row.decided_by, at))
+        };
+        let person = |by: Option<PersonId>| by.ok_or_else(|| bad("decided_by"));
+        let times = usize::try_from(row.times).map_err(|_| bad("times"))?;
+        let due_at = row.due_at;
+        let state = match row.state.as_str() {
+            "agreed" => {
+                let (by, at) = decided()?;
+                let by = match (by, row.own_visit) {
+                    (None, _) => AgreedBy::Rules,
+                    (Some(by), false) => AgreedBy::Person(by),
+                    (Some(by), true) => AgreedBy::TheWorker(by),
+                };
+                State::Agreed { by, at }
+            }
+            "waiting" => State::Waiting { approver: approver()?, times, due_at },
+            "asked" => {
+                let (by, at) = decided()?;
+                State::Asked { approver: approver()?, by: person(by)?, at }
+            }
+            "not_agreed" => State::NotAgreed { times, due_at },
+            "refused" => {
+                let (by, at) = decided()?;
+                State::Refused { by: person(by)?, at }
+            }
+            _ => return Err(bad("state")),
+        };
+        Ok(Self {
+            visit: row.visit_id,
+            organisation: row.organisation_id,
+            team: row.team_id,
+            worker: row.worker_id,
+            case: row.case_id,
+            place: row.place_id,
+            assessment: row.assessment_id,
+            company: row.company,
+            changed: row.changed,
+            begins_at: row.begins_at,
+            state,
+            reasons: row.reasons.0,
+            begun_at_risk: row.risk_before,
+            private: row.body.map(|body| body.0).unwrap_or_default(),
+            version: row.version,
+        })
+    }
+}
+
+/// By what an organisation decides.
+pub async fn rules(tx: &mut Tx, organisation: OrganisationId) -> Result<Rules> {
+    let found: Option<Json<Rules>> =
+        both!(tx, |c| sqlx::query_scalar(RULES).bind(organisation).fetch_optional(c).await?);
+    Ok(found.map(|rules| rules.0).unwrap_or_default())
+}
+
+/// Keeps that.
+pub async fn save_rules(tx: &mut Tx, organisation: OrganisationId, rules: &Rules) -> Result<()> {
+    execute!(tx, SAVE_RULES, organisation, Json(rules));
+    Ok(())
+}
+
+/// Keeps who stands in for whom; who is away stays so.
+pub async fn save_deputies(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    deputies: &BTreeMap<PersonId, PersonId>,
+) -> Result<()> {
+    execute!(tx, FORGET_DEPUTY, organisation);
+    for (person, deputy) in deputies {
+        execute!(tx, SAVE_DEPUTY, person, organisation, deputy);
+    }
+    Ok(())
+}
+
+/// Somebody is away until then; nothing: they are back.
+pub async fn set_away(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    person: PersonId,
+    until: Option<Time>,
+) -> Result<()> {
+    execute!(tx, SAVE_AWAY, person, organisation, until);
+    Ok(())
+}
+
+/// Who is away, each with who stands in for them.
+pub async fn away(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    now: Time,
+) -> Result<BTreeMap<PersonId, Option<PersonId>>> {
+    let rows: Vec<(PersonId, Option<PersonId>)> =
+        both!(tx, |c| sqlx::query_as(AWAY).bind(organisation).bind(now).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
+}
+
+/// Keeps a new one, or what has become of one. `Error::Retry`: somebody else was quicker.
+pub async fn save(tx: &mut Tx, agreement: &mut Agreement) -> Result<()> {
+    let (approver, times, due_at) = match agreement.state {
+        State::Waiting { approver, times, due_at } => (Some(approver), times, due_at),
+        State::Asked { approver, .. } => (Some(approver), 0, None),
+        State::NotAgreed { times, due_at } => (None, times, due_at),
+        State::Agreed { .. } | State::Refused { .. } => (None, 0, None),
+    };
+    let (decided_by, decided_at, own_visit) = match agreement.state {
+        State::Agreed { by: AgreedBy::Rules, at } => (None, Some(at), false),
+        State::Agreed { by: AgreedBy::Person(by), at } => (Some(by), Some(at), false),
+        State::Agreed { by: AgreedBy::TheWorker(by), at } => (Some(by), Some(at), true),
+        State::Asked { by, at, .. } | State::Refused { by, at } => (Some(by), Some(at), false),
+        State::Waiting { .. } | State::NotAgreed { .. } => (None, None, false),
+    };
+    let times = i32::try_from(times).unwrap_or(i32::MAX);
+    let at_the_door = agreement.begun_at_risk.is_some();
+    macro_rules! row {
+        ($text:expr $(, $last:expr)?) => {
+            execute!(tx, $text, agreement.visit, agreement.organisation, agreement.team, agreement.worker, agreement.case,
+                agreement.place, agreement.assessment, agreement.company, agreement.changed, agreement.begins_at,
+                agreement.state.as_str(), approver, Json(&agreement.reasons), at_the_door, agreement.begun_at_risk,
+                times, due_at, decided_by, decided_at, own_visit $(, $last)?)
+        };
+    }
+    let kept = if agreement.version == 0 { row!(INSERT) } else { row!(UPDATE, agreement.version) };
+    if kept != 1 {
+        return Err(Error::Retry);
+    }
+    agreement.version += 1;
+    if agreement.private != Private::default() {
+        execute!(tx, SAVE_PRIVATE, agreement.visit, Json(&agreement.private));
+    }
+    if let Some(due_at) = due_at {
+        tx.ring_timer(due_at);
+    }
+    Ok(())
+}
+
+/// How it stands with a visit. Whoever changes it holds the visit.
+pub async fn find(tx: &mut Tx, organisation: OrganisationId, visit: VisitId) -> Result<Option<Agreement>> {
+    let row: Option<Row> =
+        both!(tx, |c| sqlx::query_as(FIND).bind(visit).bind(organisation).fetch_optional(c).await?);
+    row.map(Agreement::try_from).transpose()
+}
+
+/// What people have to decide, those at the door first. Plans whose time is past are left out.
+pub async fn open(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    now: Time,
+    limit: i64,
+) -> Result<Vec<Agreement>> {
+    Ok(both!(tx, |c| {
+        let rows = sqlx::query(OPEN).bind(organisation).bind(now).bind(limit).fetch_all(c).await?;
+        readable!(rows, Row, Agreement::try_from)
+    }))
+}
+
+/// About which visits people have to be asked again.
+pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<(VisitId, OrganisationId)>> {
+    let text = tx.text(DUE_ANY_ORG);
+    Ok(both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?))
+}
+
+/// It cannot be worked on now.
+pub async fn put_aside_any_org(tx: &mut Tx, visit: VisitId, until: Time) -> Result<()> {
+    one_row(execute!(tx, PUT_ASIDE_ANY_ORG, visit, until))
+}
+
+/// When the next is due.
+pub async fn next_due_any_org(tx: &mut Tx) -> Result<Option<Time>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(NEXT_DUE_ANY_ORG).fetch_one(c).await?))
+}
+
+/// The agreed visits to a case that lie ahead.
+pub async fn agreed_ahead(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    case: CaseId,
+    now: Time,
+) -> Result<Vec<VisitId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(AGREED_AHEAD)
+        .bind(organisation)
+        .bind(case)
+        .bind(now)
+        .fetch_all(c)
+        .await?))
+}
+
+/// Who is with somebody now.
+pub async fn inside_now(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    case: CaseId,
+) -> Result<Vec<(VisitId, PersonId)>> {
+    Ok(both!(tx, |c| sqlx::query_as(INSIDE_NOW).bind(organisation).bind(case).fetch_all(c).await?))
+}
+
+/// Calls for help, and what ended badly, at visits to somebody since then; never a silent alarm, and not of this visit.
+pub async fn incidents_since(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    case: CaseId,
+    since: Time,
+    but: VisitId,
+) -> Result<Vec<IncidentId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(INCIDENTS_SINCE)
+        .bind(organisation)
+        .bind(case)
+        .bind(since)
+        .bind(but)
+        .fetch_all(c)
+        .await?))
+}
+
+/// A code by which somebody speaks of a visit; false: it is taken, or they have one.
+pub async fn keep_code(tx: &mut Tx, person: PersonId, code: &str, visit: VisitId, now: Time) -> Result<bool> {
+    Ok(execute!(tx, KEEP_CODE, person, code, visit, now) == 1)
+}
+
+/// Their code for a visit, if they have one.
+pub async fn code_of(tx: &mut Tx, visit: VisitId, person: PersonId) -> Result<Option<String>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(CODE_OF).bind(visit).bind(person).fetch_optional(c).await?))
+}
+
+/// The visit that a code of somebody stands for.
+pub async fn of_code(tx: &mut Tx, person: PersonId, code: &str) -> Result<Option<VisitId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(OF_CODE).bind(person).bind(code).fetch_optional(c).await?))
+}
