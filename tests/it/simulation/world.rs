@@ -22,6 +22,8 @@ use super::{
     desk::Desk,
     draw::{Draw, in_half},
     model::{EVERYBODY, Model, WORKERS, Who},
+    reached::Post,
+    receipts::{Moment, opens_its_inbox},
 };
 use crate::support::{
     Engine, TestDb,
@@ -104,6 +106,14 @@ pub struct World {
     pub due: Option<Time>,
     /// Since when nothing stands in the way of any message.
     pub well_since: Time,
+    /// When receipts were heard, or looked for.
+    pub moments: Vec<Moment>,
+    /// How the providers were in each round.
+    pub posts: Vec<Post>,
+    /// When somebody last fell into a trap.
+    trapped: Option<Time>,
+    /// How often each kind of thing has happened.
+    pub counts: BTreeMap<String, usize>,
     /// Looks on, whoever is up.
     observer: Db,
     db: TestDb,
@@ -148,6 +158,10 @@ impl World {
             incidents: vec![],
             due: None,
             well_since: noon(),
+            moments: vec![],
+            posts: vec![],
+            trapped: None,
+            counts: BTreeMap::new(),
             observer,
             db,
             config,
@@ -159,6 +173,19 @@ impl World {
 
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// It has happened once more.
+    pub fn count(&mut self, kind: impl Into<String>) {
+        *self.counts.entry(kind.into()).or_default() += 1;
+    }
+
+    pub fn count_incidents(&mut self) {
+        for incident in self.model.incidents.clone() {
+            let missed = incident.missed.map_or_else(|| "nothing".into(), |(what, _)| format!("{what:?}"));
+            let outage = if incident.after_outage { ", after an outage" } else { "" };
+            self.count(format!("incident: {:?}, missed {missed}{outage}", incident.kind));
+        }
     }
 
     /// Whose id this is.
@@ -173,7 +200,8 @@ impl World {
         }
         let (db, clock) = (self.db.open().await, Arc::new(self.clock.clone()));
         let key = ServerKey::parse(SERVER_KEY).unwrap();
-        let app = App::build(&self.config, db, clock, key, self.desk.providers()).await.unwrap();
+        let mut app = App::build(&self.config, db, clock, key, self.desk.providers()).await.unwrap();
+        opens_its_inbox(&mut app);
         self.model.forget(replica);
         self.replicas[replica] = Replica { app: Some(app), ..Replica::default() };
     }
@@ -196,7 +224,7 @@ impl World {
         (0..self.replicas.len()).filter(|at| self.replicas[*at].running().is_some()).collect()
     }
 
-    fn app(&self, replica: usize) -> &App {
+    pub fn app(&self, replica: usize) -> &App {
         self.replicas[replica].running().unwrap()
     }
 
@@ -277,6 +305,7 @@ impl World {
                 self.go_on(at).await;
             }
         }
+        self.receipts_come(false).await;
         let mut order = self.running();
         if self.draw.chance(50) {
             order.reverse();
@@ -297,13 +326,20 @@ impl World {
                 }
             }
         }
+        if let Some(first) = order.first().copied() {
+            self.tick_again(first).await;
+        }
         for at in &order {
             self.model.tick(*at, now);
         }
         self.learn_of_incidents().await;
+        if !order.is_empty() {
+            self.keep_moment(None);
+        }
+        let at_the_same_time = self.draw.chance(40) && !self.desk.receipts.come_early();
         match order[..] {
             [one, other]
-                if self.replicas.iter().all(|replica| replica.trap.is_none()) && self.draw.chance(40) =>
+                if self.replicas.iter().all(|replica| replica.trap.is_none()) && at_the_same_time =>
             {
                 let (one, other) = (self.app(one), self.app(other));
                 let (one, other) = tokio::join!(one.outbox.deliver_due(now), other.outbox.deliver_due(now));
@@ -316,17 +352,39 @@ impl World {
                 }
             }
         }
+        while self.receipts_come(false).await {
+            for at in order.iter().copied().filter(|at| self.running().contains(at)).collect::<Vec<_>>() {
+                self.deliver(at).await;
+            }
+        }
+        self.keep_post(!order.is_empty() && self.trapped != Some(now));
         if !self.is_well() {
             self.well_since = now;
         }
         super::checks::after_a_round(self, !self.running().is_empty()).await;
     }
 
+    /// Of two reminders of one visit that are due at the same moment the next round brings the second. It follows at once.
+    async fn tick_again(&mut self, at: usize) {
+        let now = self.now();
+        let mut tx = self.read().await;
+        let due = homeward::app::tick::next_due(&mut tx).await.unwrap();
+        drop(tx);
+        if due.is_some_and(|due| due <= now) {
+            self.count("two reminders of a visit at once");
+            self.app(at).timer.tick(now).await.unwrap();
+        }
+    }
+
     /// The outbox of one replica, which may fall into a trap.
     async fn deliver(&mut self, at: usize) {
         let now = self.now();
         let Some((point, fate)) = self.replicas[at].trap else {
-            self.app(at).outbox.deliver_due(now).await.unwrap();
+            if self.desk.receipts.come_early() {
+                self.deliver_slowly(at).await;
+            } else {
+                self.app(at).outbox.deliver_due(now).await.unwrap();
+            }
             return;
         };
         let claimed = self.app(at).outbox.claim(now, ROOM).await.unwrap();
@@ -334,6 +392,7 @@ impl World {
             return;
         }
         self.replicas[at].trap = None;
+        self.trapped = Some(now);
         self.well_since = now;
         let before = self.desk.handed_over();
         let handed_over = |claimed: &Claimed| match point {
@@ -353,6 +412,23 @@ impl World {
                 let until = now + length;
                 self.replicas[at].stopped = Some(Stopped { until, at: point, claimed, sent });
             }
+        }
+    }
+
+    /// The same in its parts: receipts come before what was taken is marked.
+    async fn deliver_slowly(&mut self, at: usize) {
+        let now = self.now();
+        loop {
+            let claimed = self.app(at).outbox.claim(now, ROOM).await.unwrap();
+            if claimed.is_empty() {
+                return;
+            }
+            let mut sent = Vec::new();
+            for claimed in claimed {
+                sent.push(self.app(at).outbox.send(claimed).await);
+            }
+            self.receipts_come(true).await;
+            self.app(at).outbox.mark(sent).await;
         }
     }
 
