@@ -17,7 +17,9 @@ mod draw;
 mod model;
 mod reached;
 mod receipts;
+mod replicas;
 mod steps;
+mod texts;
 mod world;
 
 use std::{

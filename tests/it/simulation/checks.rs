@@ -10,6 +10,7 @@ use homeward::{
         event::EventKind,
         ids::MessageId,
         incident::{self, IncidentState, Opened},
+        notice::Purpose,
         visit::{Awaited, EndedHow, VisitState},
     },
     store::{
@@ -31,7 +32,7 @@ use super::{
     world::{LEASE, World, outbox_due},
 };
 
-/// A retry waits for a minute at most, a claim for its lease, a provider that asked to be left alone for half a minute; the
+/// A retry waits for a minute at most, a claim for its lease, a provider that asked to be left alone for 40 seconds; the
 /// rest is the grid.
 const ALL_GONE_AFTER: TimeDelta = TimeDelta::seconds(120);
 /// A call may go out so long after somebody took the alarm (I2).
@@ -235,6 +236,7 @@ pub async fn at_the_end(world: &mut World) {
     no_more_repeats_than_faults(world, &handed);
     whoever_was_called_knows_who_has_it(world, &rows, &handed);
     let mails = what_did_not_arrive_went_by_mail(world, &rows, &ledger, &about);
+    each_text_is_answered_once(world, &rows);
     let calls = |call: &Message, at| still_calls(world, at, &about(call), call.raise);
     let otherwise = whoever_is_called_is_reached(world, &rows, &ledger, &calls);
     for message in &rows {
@@ -243,8 +245,12 @@ pub async fn at_the_end(world: &mut World) {
             assert_ne!(message.recipient_id, Some(subject), "the subject was written to about incident {at}");
         }
     }
-    mails.into_iter().for_each(|kind| world.count(kind));
-    (0..otherwise).for_each(|_| world.count("called otherwise than by whom was asked first"));
+    for kind in mails {
+        world.count(kind);
+    }
+    for _ in 0..otherwise {
+        world.count("called otherwise than by whom was asked first");
+    }
 }
 
 fn about(world: &World, message: &Message, codes: &BTreeMap<(usize, Who), String>) -> Vec<usize> {
@@ -368,6 +374,14 @@ fn no_more_repeats_than_faults(world: &World, handed: &[Handed<'_>]) {
         let lost = world.desk.lost(id);
         assert!(times - 1 <= lost, "I4: {id:?} went {times} times, and {lost} answers were lost");
     }
+}
+
+/// However often a gateway delivered it.
+fn each_text_is_answered_once(world: &World, rows: &[Message]) {
+    // One that failed goes by mail too.
+    let answers = rows.iter().filter(|row| row.purpose == Purpose::Reply).map(|row| row.occasion);
+    let answers: HashSet<Uuid> = answers.collect();
+    assert_eq!(answers.len(), world.texts.len(), "the answers to the texts that came");
 }
 
 /// Whoever has to be told what has become of it is told then; and whoever a call still reached after somebody had it is told

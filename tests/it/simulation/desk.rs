@@ -119,7 +119,8 @@ impl Desk {
             Mood::Well | Mood::Refuses(_) => Handed::Accepted { reference: None },
             Mood::Down => Handed::TryAgain { reason: "down".into() },
             Mood::LosesAnswers => Handed::TryAgain { reason: "no answer".into() },
-            Mood::Busy => Handed::Slow { wait: Duration::from_secs(30) },
+            // Longer than a lease: what was put off till then does not look like what was claimed now.
+            Mood::Busy => Handed::Slow { wait: Duration::from_secs(40) },
         };
         let taken = matches!(handed, Handed::Accepted { .. }) || mood == Mood::LosesAnswers;
         if mood == Mood::LosesAnswers {

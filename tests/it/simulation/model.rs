@@ -3,6 +3,7 @@
 
 mod deeds;
 mod incidents;
+mod texts;
 mod visits;
 
 use std::collections::BTreeMap;
@@ -10,10 +11,11 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use homeward::clock::Time;
 
-use self::incidents::{Quiet, Why};
+use self::incidents::{Cried, Quiet, Why};
 pub use self::{
     deeds::{Deed, FURTHEST_AT_CLOSE, Outside, Place},
     incidents::{Claim, Holder, Incident, Kind},
+    texts::Words,
     visits::{Act, Came, Going, Stand, Visit, What},
 };
 
@@ -161,15 +163,16 @@ impl Model {
     }
 
     /// A worker calls for help.
-    pub fn sos(&mut self, worker: Who, now: Time) {
-        self.cry(worker, Kind::Sos, now);
+    pub fn sos(&mut self, worker: Who, said: Time, now: Time) {
+        self.cry(worker, Kind::Sos, said, now);
     }
 
-    fn cry(&mut self, worker: Who, kind: Kind, now: Time) {
+    fn cry(&mut self, worker: Who, kind: Kind, said: Time, now: Time) {
         if let Some(at) = self.meant_by_sos(worker).unwrap() {
             let it = &mut self.incidents[at];
-            let same = kind <= it.kind && it.cried.is_some_and(|cried| now < cried + SAME_SOS);
-            it.cried = Some(now);
+            let just_now = |cried: Cried| cried.by_worker && (said - cried.at).abs() < SAME_SOS;
+            let same = kind <= it.kind && it.cried.is_some_and(just_now);
+            it.cries(said, true);
             if !same {
                 it.told.extend(it.owner().map(|owner| (now, owner)));
                 let was = it.kind;
@@ -189,7 +192,7 @@ impl Model {
         }
         let visit = self.began_last(worker).unwrap();
         let mut incident = Incident::new(worker, visit, kind, false, now);
-        incident.cried = Some(now);
+        incident.cries(said, true);
         incident.call(Why::Otherwise, now);
         self.incidents.push(incident);
     }
@@ -207,7 +210,7 @@ impl Model {
             assert_eq!(since, now, "a round follows the duress PIN");
             self.notice_pin_used(worker);
             self.used.remove(worker);
-            self.cry(worker, Kind::Duress, now);
+            self.cry(worker, Kind::Duress, since, now);
         }
         for worker in WORKERS {
             self.notice_pin_used(worker);

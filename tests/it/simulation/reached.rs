@@ -48,7 +48,7 @@ impl Post {
     pub fn words(&self) -> Option<String> {
         let down = |mood: &Mood| matches!(mood, Mood::Down | Mood::Busy);
         let sms = self.sms.iter().filter(|mood| down(mood)).count();
-        let busy = self.sms.iter().any(|mood| *mood == Mood::Busy);
+        let busy = self.sms.contains(&Mood::Busy);
         let which = match (sms, busy) {
             (0, _) => return None,
             (1, false) => "one gateway down",
@@ -69,7 +69,9 @@ impl World {
 
     pub fn count_outage(&mut self) {
         let words = Post::now(self.now(), &self.desk, true).words();
-        words.into_iter().for_each(|words| self.count(words));
+        if let Some(words) = words {
+            self.count(words);
+        }
     }
 }
 
@@ -90,17 +92,22 @@ pub fn whoever_is_called_is_reached(
             continue;
         }
         let phone = same().find(|row| row.channel == Channel::Sms).map(|row| row.address.as_str());
-        let mut rounds = world.posts.iter().filter(|post| post.at >= call.created_at);
-        let (Some(first), Some(second)) = (rounds.next(), rounds.next()) else { continue };
-        let works = |post: &Post| post.reaches(who, phone);
-        if !works(first) || !works(second) || second.at > call.created_at + GRID || !calls(call, second.at) {
+        // It may have been written after the rounds of the same moment.
+        let until = world.posts.iter().position(|post| post.at > call.created_at);
+        let since = world.posts.iter().position(|post| post.at >= call.created_at);
+        let (Some(since), Some(until)) = (since, until) else { continue };
+        let (rounds, last) = (&world.posts[since..=until], world.posts[until].at);
+        let works = rounds.iter().all(|post| post.reaches(who, phone));
+        if !works || last > call.created_at + GRID || !calls(call, last) {
             continue;
         }
         let of_it = |entry: &&Entry| same().any(|row| row.id == entry.id);
         let taken = ledger.iter().filter(of_it).find(|entry| entry.taken);
         assert!(
-            taken.is_some_and(|entry| entry.at <= second.at),
-            "D3: nobody was asked in time to reach {who}, and something worked: {first:?}, {second:?}, {call:?}"
+            taken.is_some_and(|entry| entry.at <= last),
+            "D3: nobody was asked in time to reach {who} at {}, and something worked: {rounds:?}, {:?}",
+            call.created_at,
+            ledger.iter().filter(of_it).collect::<Vec<_>>()
         );
         let failed = ledger.iter().filter(of_it).take_while(|entry| !entry.taken).count();
         otherwise += usize::from(failed > 0);

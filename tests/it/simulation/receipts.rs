@@ -30,7 +30,14 @@ use crate::support::{app::SERVER_KEY, fake_sms};
 const SILENCE: TimeDelta = TimeDelta::seconds(90);
 /// Who has a phone and a mailbox.
 const REACHED_BY_BOTH: [&str; 5] = ["ann", "jo", "sam", "dee", "kit"];
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// What each gateway signs with.
+fn secret(gateway: &str) -> &'static str {
+    match gateway {
+        "sms1" => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        _ => "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    }
+}
 
 /// What gateways say of a text that they took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -148,7 +155,8 @@ fn gateways() -> Providers {
     static GATEWAYS: OnceLock<Providers> = OnceLock::new();
     let gateway = |name| {
         format!(
-            r#"{{ name = "{name}", kind = "webhook", url = "http://127.0.0.1:9/", secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", inbound_secret = "{SECRET}" }}"#
+            r#"{{ name = "{name}", kind = "webhook", url = "http://127.0.0.1:9/", secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", inbound_secret = "{}" }}"#,
+            secret(name)
         )
     };
     let sms = format!("[{}]", SMS.map(gateway).join(", "));
@@ -166,8 +174,8 @@ pub fn opens_its_inbox(app: &mut App) {
 
 impl World {
     /// A gateway posts something, to whichever replica answers first.
-    pub async fn post(&self, address: Address, event: Value) {
-        let (headers, body) = fake_sms::signed(SECRET, "event", self.now(), &event);
+    pub async fn post(&self, address: Address, gateway: &'static str, event: Value) {
+        let (headers, body) = fake_sms::signed(secret(gateway), "event", self.now(), &event);
         let request = Request { path_and_query: "/", headers: &headers, body: body.as_bytes() };
         let heard = self.app(self.running()[0]).site.inbox.hear(&address, request).await;
         assert!(matches!(heard, Heard::Kept(_)), "what came of {event}: {heard:?}");
@@ -197,7 +205,7 @@ impl World {
                 report.word,
                 if only_early { ", before it was marked" } else { "" }
             ));
-            self.post(Address::Receipts(report.provider.into()), event).await;
+            self.post(Address::Receipts(report.provider.into()), report.provider, event).await;
         }
         !due.is_empty()
     }
@@ -228,9 +236,9 @@ pub fn what_did_not_arrive_went_by_mail(
         let goes_by = |then: Time| mail.is_some_and(|mail| mail.created_at <= then);
         let still_calls = |moment: &Moment| moment.still_calls(&about(text), text.raise);
         let said: Vec<usize> = reports.get(&text.id).cloned().unwrap_or_default();
-        let word = |at: &usize| world.moments[*at].heard.map_or("", |(_, word)| word);
-        let first = said.iter().copied().find(|at| word(at) != "sent");
-        let failed = first.filter(|at| word(at) != "delivered");
+        let status = |at: &usize| world.moments[*at].heard.map_or("", |(_, status)| status);
+        let first = said.iter().copied().find(|at| status(at) != "sent");
+        let failed = first.filter(|at| status(at) != "delivered");
         let mut has_a_reason = false;
         if let Some(failed) = failed {
             let moment = &world.moments[failed];

@@ -20,9 +20,11 @@ use homeward::{
 pub use self::table::draw;
 use super::{
     desk::{MAIL, Mood, PROVIDERS, SMS},
-    model::{Act, Answer, Came, Deed, Going, Outside, Pin, Place, Who},
+    model::{Act, Answer, Came, Deed, Going, Outside, Pin, Place, Who, Words},
     receipts::Receipts,
-    world::{DURESS_PIN, Fate, PIN, Point, WRONG_PIN, World},
+    replicas::{Fate, Point},
+    texts::By,
+    world::{DURESS_PIN, PIN, WRONG_PIN, World},
 };
 
 /// One thing that happens. Visits and incidents are named by their place in the order in which they began.
@@ -31,6 +33,8 @@ pub enum Step {
     Start { worker: Who, by: Who, going: Going },
     Visit { visit: usize, by: Who, act: Act, pin: Pin },
     Sos { worker: Who },
+    Text { who: Who, words: Words, late: i64, by: By },
+    TextAgain { which: usize },
     Deed { incident: usize, by: Who, deed: Deed },
     Outside { incident: usize, contact: Who, answer: Outside },
     SubjectLooks { incident: usize },
@@ -66,7 +70,7 @@ pub async fn take(world: &mut World, step: Step) {
             }
         }
         Step::Sos { worker } => {
-            world.model.sos(worker, now);
+            world.model.sos(worker, now, now);
             let (actor, trace) = (world.people[worker].clone(), trace(world, worker));
             let cry = app::sos::Cry::default();
             world
@@ -75,6 +79,19 @@ pub async fn take(world: &mut World, step: Step) {
                 })
                 .await;
             world.learn_of_incidents().await;
+        }
+        Step::Text { who, words, late, by } => {
+            world.text(who, &words, late, by).await;
+            if matches!(
+                words,
+                Words::Out(Pin::Duress) | Words::Fine(Pin::Duress) | Words::More(_, Pin::Duress)
+            ) {
+                world.round().await;
+            }
+        }
+        Step::TextAgain { which } => {
+            world.count("text: an old one delivered again");
+            world.text_again(which).await;
         }
         Step::Deed { incident, by, deed } => {
             let expected = world.model.deed(incident, by, deed, now);

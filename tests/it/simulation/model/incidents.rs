@@ -66,6 +66,13 @@ pub struct Quiet {
     pub owner: Option<Who>,
 }
 
+/// A call for help: of the worker, or of a responder who found them not safe.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cried {
+    pub(super) at: Time,
+    pub(super) by_worker: bool,
+}
+
 #[derive(Debug, Clone)]
 pub struct Incident {
     pub visit: Option<usize>,
@@ -81,8 +88,8 @@ pub struct Incident {
     pub raise: i32,
     pub step: i32,
     pub round: i32,
-    /// When the worker last called for help; not a responder.
-    pub(super) cried: Option<Time>,
+    /// The last call for help.
+    pub(super) cried: Option<Cried>,
     held_in_raise: Option<i32>,
     /// Who has it or had it.
     had: BTreeSet<Who>,
@@ -123,6 +130,12 @@ impl Incident {
         }
     }
 
+    /// Somebody calls for help, or called then.
+    pub(super) fn cries(&mut self, said: Time, by_worker: bool) {
+        let at = self.cried.map_or(said, |before| before.at.max(said));
+        self.cried = Some(Cried { at, by_worker });
+    }
+
     /// Something awaited of its worker did not happen.
     pub(super) fn misses(&mut self, what: What, at: Time) {
         if self.missed.is_none_or(|(_, before)| at < before) {
@@ -141,6 +154,11 @@ impl Incident {
     pub fn called(&self) -> BTreeSet<Who> {
         let called = self.rounds.iter().flat_map(|round| round.told.iter().copied());
         called.chain(self.had.iter().copied()).collect()
+    }
+
+    /// Whether one of its rounds called them.
+    pub fn was_called(&self, who: Who) -> bool {
+        self.rounds.iter().any(|round| round.told.contains(&who))
     }
 
     /// When it next needs the timer.
@@ -274,7 +292,7 @@ impl Incident {
 
     pub(super) fn not_safe(&mut self, by: Who, now: Time) {
         let (before, owner) = (self.holder, self.owner());
-        self.cried = None;
+        self.cries(now, false);
         self.step = 3;
         self.upgrade(Kind::Sos, now);
         if owner == Some(by) {

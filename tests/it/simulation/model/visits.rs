@@ -13,6 +13,7 @@ const HOME_GRACE: TimeDelta = TimeDelta::minutes(15);
 const SAME_WORDS: TimeDelta = TimeDelta::minutes(10);
 const PLAN_MATCHES: TimeDelta = TimeDelta::minutes(60);
 const FINE_IN_GRACE: TimeDelta = TimeDelta::minutes(10);
+const SAID_TWICE: TimeDelta = TimeDelta::minutes(2);
 const FURTHEST: TimeDelta = TimeDelta::hours(12);
 const FURTHEST_FOR_OTHERS: TimeDelta = TimeDelta::minutes(30);
 const USUAL_VISIT: TimeDelta = TimeDelta::minutes(60);
@@ -103,6 +104,8 @@ pub struct Visit {
     pub every: Option<i64>,
     pub home: Option<i64>,
     pub began: Option<Time>,
+    /// When the worker left, where the way home is watched.
+    left: Option<Time>,
     pub stand: Stand,
     /// When the worker means to be out.
     pub until: Time,
@@ -122,6 +125,7 @@ impl Visit {
             every: going.every,
             home: going.home,
             began: None,
+            left: None,
             stand,
             until,
             in_sos: false,
@@ -161,7 +165,7 @@ impl Visit {
     }
 
     /// What an act can be about: a plan only once its time has come.
-    fn running(&self, said: Time) -> Option<Time> {
+    pub(super) fn running(&self, said: Time) -> Option<Time> {
         match self.stand {
             Stand::Inside { .. } => Some(self.until),
             Stand::GoingHome { by } => Some(by),
@@ -234,7 +238,19 @@ enum Follows {
 impl Model {
     /// "I am going in": which visit, and how it came to be that.
     pub fn start(&mut self, worker: Who, by: Who, going: &Going, now: Time) -> (usize, Came) {
-        let until = now + going.length();
+        self.start_said(worker, by, going, now, now)
+    }
+
+    /// The same, said then. What had run out before it came is due at once.
+    pub(super) fn start_said(
+        &mut self,
+        worker: Who,
+        by: Who,
+        going: &Going,
+        said: Time,
+        now: Time,
+    ) -> (usize, Came) {
+        let until = (said + going.length()).max(now);
         if let Some(ahead) = going.ahead.map(TimeDelta::minutes) {
             let plan = Visit::new(worker, going, Stand::Planned { arrival: now + ahead }, until + ahead);
             self.visits.push(plan);
@@ -245,15 +261,16 @@ impl Model {
                 && visit.words == going.words
                 && matches!(visit.stand, Stand::Inside { .. })
                 && (visit.high_risk, visit.every, visit.home) == (going.high_risk, going.every, going.home)
-                && visit
-                    .began
-                    .is_some_and(|began| now - began < SAME_WORDS && visit.until - began == going.length())
+                && visit.began.is_some_and(|began| {
+                    let soon = now - began < SAME_WORDS && visit.until - began == going.length();
+                    soon || said < now && said == began
+                })
         };
         if let Some(same) = self.visits.iter().position(says_the_same) {
             return (same, Came::Again);
         }
         let meant = |visit: &Visit| {
-            let near = |arrival: Time| (arrival - now).abs() <= PLAN_MATCHES;
+            let near = |arrival: Time| (arrival - said).abs() <= PLAN_MATCHES;
             visit.worker == worker
                 && visit.words == going.words
                 && matches!(visit.stand, Stand::Planned { arrival } if near(arrival))
@@ -270,7 +287,7 @@ impl Model {
             it.every = it.every.into_iter().chain(going.every).min();
             it.home = it.home.into_iter().chain(going.home).min();
             it.goes_in(until, now);
-            it.began = Some(now);
+            it.began = Some(said);
             if by == worker {
                 it.by_others = TimeDelta::zero();
             }
@@ -279,7 +296,7 @@ impl Model {
         }
         let mut visit = Visit::new(worker, going, Stand::Cancelled, until);
         visit.goes_in(until, now);
-        visit.began = Some(now);
+        visit.began = Some(said);
         self.visits.push(visit);
         (self.visits.len() - 1, Came::New)
     }
@@ -297,7 +314,7 @@ impl Model {
         self.done_to(visit, own, act, now, now)
     }
 
-    fn done_to(&mut self, visit: usize, own: bool, act: Act, said: Time, now: Time) -> Answer {
+    pub(super) fn done_to(&mut self, visit: usize, own: bool, act: Act, said: Time, now: Time) -> Answer {
         let stands_in = self.visits[visit].in_sos || self.own_overdue(visit);
         let it = &mut self.visits[visit];
         let said = it.began.filter(|began| *began <= now).map_or(said, |began| said.max(began));
@@ -389,6 +406,7 @@ impl Visit {
         match (self.stand, self.home.map(TimeDelta::minutes)) {
             (Stand::Inside { .. }, Some(home)) if own && !stands_in => {
                 self.stand = Stand::GoingHome { by: (said + home).max(now) };
+                self.left = Some(said);
             }
             // The same "out" again.
             (Stand::GoingHome { .. }, _) if own && !stands_in => return Follows::Nothing,
@@ -399,6 +417,15 @@ impl Visit {
             self.by_others = TimeDelta::zero();
         }
         Follows::Report(None)
+    }
+
+    /// "Out" by text ends the way home too, unless it is the one that began it, delivered again.
+    pub(super) fn act_of_out(&self, others_are_told: bool, said: Time) -> Act {
+        let just_left = self.left.is_some_and(|left| said < left + SAID_TWICE);
+        match self.stand {
+            Stand::GoingHome { .. } if others_are_told || !just_left => Act::Home,
+            _ => Act::End,
+        }
     }
 
     fn cancel(&mut self) -> Result<Follows, Answer> {

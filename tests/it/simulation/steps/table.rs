@@ -4,14 +4,16 @@ use chrono::TimeDelta;
 
 use super::{
     super::{
-        desk::{MAIL, Mood, PROVIDERS},
+        desk::{MAIL, Mood, PROVIDERS, SMS},
         draw::Draw,
         model::{
             Act, Deed, FURTHEST_AT_CLOSE, Going, Kind, MANAGERS, OUTSIDE, Outside, Pin, Place, Stand, Visit,
-            WORKERS, Who,
+            WORKERS, Who, Words,
         },
         receipts::{Receipts, Says},
-        world::{Fate, GRID, Point, World},
+        replicas::{Fate, Point},
+        texts::{By, TEXTERS},
+        world::{GRID, World},
     },
     Step,
 };
@@ -28,6 +30,9 @@ const TABLE: &[(usize, Drawing)] = &[
     (6, act_for_another),
     (5, objection),
     (3, sos),
+    (9, text_of_worker),
+    (8, text_of_responder),
+    (2, text_again),
     (12, acknowledge),
     (14, deed),
     (6, close),
@@ -38,7 +43,7 @@ const TABLE: &[(usize, Drawing)] = &[
     (2, outage),
     (2, jump),
     (9, provider),
-    (2, outage_of_providers),
+    (3, outage_of_providers),
     (7, receipts),
     (10, trap),
     (3, bring_up),
@@ -81,7 +86,7 @@ fn going(draw: &mut Draw, world: &World) -> Option<Step> {
         high_risk: draw.chance(25),
         ahead: None,
         every: draw.chance(35).then(|| draw.between(1, 4) * 5),
-        home: draw.chance(55).then(|| draw.between(1, 3) * 5),
+        home: draw.chance(65).then(|| draw.between(1, 3) * 5),
     };
     Some(Step::Start { worker, by, going })
 }
@@ -144,13 +149,11 @@ fn some_act(draw: &mut Draw, visit: &Visit) -> Act {
     let stand = visit.stand;
     let longer = TimeDelta::minutes(if draw.chance(5) { 800 } else { draw.between(1, 8) * 5 });
     match (stand, draw.below(10)) {
-        (Stand::Planned { .. }, 0..=3) => Act::Arrive,
-        (Stand::Planned { .. }, 4) => Act::Cancel,
+        (Stand::Planned { .. }, 0..=3) | (Stand::Ended { .. } | Stand::Cancelled, 0) => Act::Arrive,
+        (Stand::Planned { .. }, 4) | (Stand::Ended { .. } | Stand::Cancelled, 1) => Act::Cancel,
         (Stand::GoingHome { .. }, 0..=2) => Act::Home,
         (Stand::Inside { .. }, 0) if draw.chance(40) => Act::Arrive,
         (Stand::Inside { .. }, 1) if draw.chance(20) => Act::Home,
-        (Stand::Ended { .. } | Stand::Cancelled, 0) => Act::Arrive,
-        (Stand::Ended { .. } | Stand::Cancelled, 1) => Act::Cancel,
         (Stand::Inside { .. }, _) if visit.home.is_some() && draw.chance(40) => Act::End,
         (_, 0..=3) => Act::Fine,
         (_, 4..=6) => Act::Extend(longer),
@@ -160,6 +163,10 @@ fn some_act(draw: &mut Draw, visit: &Visit) -> Act {
 
 fn act_on_visit(draw: &mut Draw, world: &World) -> Option<Step> {
     let visit = some_visit(draw, world)?;
+    // Some forget it.
+    if matches!(world.model.visits[visit].stand, Stand::GoingHome { .. }) && draw.chance(60) {
+        return None;
+    }
     let by = world.model.visits[visit].worker;
     let pin = match draw.below(20) {
         0..=3 => Pin::Wrong,
@@ -187,6 +194,74 @@ fn sos(draw: &mut Draw, world: &World) -> Option<Step> {
     let worker = draw.one_of(&WORKERS);
     let clear = world.model.meant_by_sos(worker).is_ok() && world.model.began_last(worker).is_ok();
     clear.then_some(Step::Sos { worker })
+}
+
+/// Some of it is said a while before it comes.
+fn late(draw: &mut Draw) -> i64 {
+    if draw.chance(70) { 0 } else { draw.between(1, 90) * GRID.num_seconds() }
+}
+
+fn by(draw: &mut Draw, may_have_the_app: bool) -> By {
+    if may_have_the_app && draw.chance(30) {
+        By::App
+    } else {
+        By::Gateway { name: draw.one_of(&SMS), twice: draw.chance(30) }
+    }
+}
+
+/// Nobody texts of whom it is not clear which visit or which alarm they mean.
+fn text_of_worker(draw: &mut Draw, world: &World) -> Option<Step> {
+    let who = draw.one_of(&WORKERS);
+    if !world.model.silent_alarm_is_clear(who) {
+        return None;
+    }
+    let pin = match draw.below(20) {
+        0 | 1 => Pin::Wrong,
+        2 => Pin::Missing,
+        3 => Pin::Duress,
+        _ => Pin::Right,
+    };
+    let words = match draw.below(10) {
+        0 => Words::Sos,
+        1 | 2 => Words::In(text_of_start(draw, world, who)?),
+        3 | 4 => Words::Fine(pin),
+        5 | 6 => Words::More(draw.between(1, 8) * 5, pin),
+        _ => Words::Out(pin),
+    };
+    Some(Step::Text { who, words, late: late(draw), by: by(draw, true) })
+}
+
+/// Of a plan, if there is one; else of a visit that nobody planned.
+fn text_of_start(draw: &mut Draw, world: &World, who: Who) -> Option<Going> {
+    let theirs: Vec<usize> =
+        planned(world).into_iter().filter(|at| world.model.visits[*at].worker == who).collect();
+    let words = match draw.any_of(&theirs) {
+        Some(plan) => world.model.visits[plan].words.clone(),
+        None if watched(world).len() >= AT_ONCE => return None,
+        None => format!("{} High St", world.model.visits.len() + 1),
+    };
+    let minutes = Some(draw.between(1, 9) * 5);
+    Some(Going { words, minutes, high_risk: false, ahead: None, every: None, home: None })
+}
+
+fn text_of_responder(draw: &mut Draw, world: &World) -> Option<Step> {
+    let incident = some_incident(draw, world)?;
+    let was_called = |who: &Who| world.model.incidents[incident].was_called(who);
+    let called: Vec<Who> = TEXTERS.into_iter().filter(was_called).collect();
+    let who = draw.any_of(&called)?;
+    let words = match draw.below(10) {
+        0..=3 => Words::Ack(incident),
+        4 | 5 => Words::Cannot(incident),
+        6 | 7 if may_become_sos(world, incident) => Words::NotSafe(incident),
+        6..=8 => Words::Safe(incident),
+        _ => Words::Hold(incident, draw.between(1, 12) * 5),
+    };
+    Some(Step::Text { who, words, late: late(draw), by: by(draw, !OUTSIDE.contains(&who)) })
+}
+
+fn text_again(draw: &mut Draw, world: &World) -> Option<Step> {
+    let all: Vec<usize> = (0..world.texts.len()).collect();
+    Some(Step::TextAgain { which: draw.any_of(&all)? })
 }
 
 fn act_for_another(draw: &mut Draw, world: &World) -> Option<Step> {
@@ -343,7 +418,7 @@ fn outage_of_providers(draw: &mut Draw, world: &World) -> Option<Step> {
         _ => [LosesAnswers, Down],
     };
     let mail = if draw.chance(20) { Down } else { Well };
-    let seconds = draw.between(8, 20) * 60;
+    let seconds = draw.between(6, 12) * 60;
     something_may_come(world).then_some(Step::OutageOfProviders { sms, mail, seconds })
 }
 
