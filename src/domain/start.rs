@@ -246,6 +246,10 @@ impl Start {
         planned.begin(at, number, now, policy);
         planned.arrived_at = Some(said_at);
         planned.last_contact_at = Some(said_at);
+        if whose.by == whose.worker {
+            // What others did since the worker was last heard of ends here, as when they say that they are at the door.
+            planned.extended_by_others = TimeDelta::zero();
+        }
         let event = first_event(EventKind::VisitStarted, &planned, whose, said_at);
         (Decision { visit: planned, events: vec![event], effects: vec![] }, warnings)
     }

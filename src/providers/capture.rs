@@ -19,12 +19,23 @@ pub type Script = Arc<dyn Fn(&Outgoing<'_>) -> Handed + Send + Sync>;
 pub struct Capture {
     failing: AtomicBool,
     script: Option<Script>,
+    receipts: bool,
 }
 
 impl Capture {
     /// Lets it answer as a script says: a test's, which keeps a ledger and fails as it likes.
     pub fn scripted(script: Script) -> Self {
         Self { script: Some(script), ..Self::default() }
+    }
+
+    /// Lets it say what becomes of what it has taken: whoever scripts it does so.
+    #[must_use]
+    pub fn giving_receipts(self) -> Self {
+        Self { receipts: true, ..self }
+    }
+
+    pub(super) fn gives_receipts(&self) -> bool {
+        self.receipts
     }
 
     /// Lets it fail, or work again.
@@ -50,6 +61,7 @@ impl fmt::Debug for Capture {
         f.debug_struct("Capture")
             .field("failing", &self.failing)
             .field("scripted", &self.script.is_some())
+            .field("receipts", &self.receipts)
             .finish()
     }
 }

@@ -106,7 +106,8 @@ impl Provider {
             Self::SmsWebhook(webhook) => webhook.gives_receipts(),
             Self::Twilio(twilio) => twilio.gives_receipts(),
             Self::GovukNotify(notify) => notify.gives_receipts(),
-            Self::Smtp(_) | Self::Capture(_) => false,
+            Self::Capture(capture) => capture.gives_receipts(),
+            Self::Smtp(_) => false,
         }
     }
 

@@ -159,6 +159,33 @@ on_both! {
         app.finish().await;
     }
 
+    async fn an_objection_makes_no_check_later(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let id = start(&app, json!({"place": "a", "minutes": 60, "check_every_minutes": 30})).await.id();
+        app.pass(35).await;
+        let longer = json!({"minutes": 20, "known_by": "spoke_by_voice"});
+        app.person("sam").post(&format!("/visits/{id}/extend"), longer).await.is_ok();
+        let objected = app.person("ann").post(&format!("/visits/{id}/object"), json!({})).await;
+        let due = [objected.body["expected_departure"].clone(), objected.body["next_check_at"].clone()];
+        assert_eq!(due, ["2026-01-14T13:00:00Z", "2026-01-14T12:30:00Z"], "it needs no PIN, and is no sign of life");
+        app.pass(5).await;
+        assert_eq!(app.the_incident().await["awaited"], "welfare_check");
+        app.finish().await;
+    }
+
+    async fn what_others_did_to_a_plan_ends_when_its_worker_begins(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let id = start(&app, plan(&app)).await.id();
+        app.pass(61).await;
+        let longer = || json!({"minutes": 30, "known_by": "spoke_by_voice"});
+        app.person("sam").post(&format!("/visits/{id}/extend"), longer()).await.is_ok();
+        assert!(text(&app, "ann", "IN 45 12 High St").await.starts_with("Watching you till 13:46."));
+        assert_eq!(state(&app, &id).await, "begun");
+        assert_eq!(app.person("ann").post(&format!("/visits/{id}/object"), json!({})).await.status, 409);
+        app.person("sam").post(&format!("/visits/{id}/extend"), longer()).await.is_ok();
+        app.finish().await;
+    }
+
     async fn the_way_home_is_watched_till_the_worker_says_that_they_are_home(db: TestDb) {
         let app = TestApp::start(&db).await;
         let id = start(&app, json!({"place": "a", "minutes": 60, "home_within_minutes": 45})).await.id();

@@ -15,10 +15,15 @@ mod checks;
 mod desk;
 mod draw;
 mod model;
+mod reached;
+mod receipts;
+mod replicas;
 mod steps;
+mod texts;
 mod world;
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
@@ -69,6 +74,7 @@ async fn many(engine: Engine, every: u64) {
     let aloud = seeds.len() == 1;
     let room = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
     let mut runs = JoinSet::new();
+    let mut done = Vec::new();
     let mut failed = Vec::new();
     for seed in seeds {
         let permit = Arc::clone(&room).acquire_owned().await.unwrap();
@@ -76,22 +82,47 @@ async fn many(engine: Engine, every: u64) {
             let script = Arc::new(Script { aloud, lines: Mutex::default() });
             let run = Box::pin(AssertUnwindSafe(one(seed, engine, &script)).catch_unwind()).await;
             drop(permit);
-            run.is_err().then(|| (seed, script.text()))
+            run.map_err(|_panic| (seed, script.text()))
         });
         while let Some(run) = runs.try_join_next() {
-            failed.extend(run.unwrap());
+            match run.unwrap() {
+                Ok(counts) => done.push(counts),
+                Err(run) => failed.push(run),
+            }
         }
         if failed.len() >= ENOUGH {
             break;
         }
     }
-    failed.extend(runs.join_all().await.into_iter().flatten());
+    for run in runs.join_all().await {
+        match run {
+            Ok(counts) => done.push(counts),
+            Err(run) => failed.push(run),
+        }
+    }
+    say_what_occurred(&done);
     for (seed, script) in &failed {
         let mut stderr = std::io::stderr().lock();
         writeln!(stderr, "seed {seed} on {engine:?}:\n{script}\nAgain: HOMEWARD_SEED={seed} cargo test --test it simulation::{} -- --nocapture\n", name(engine)).unwrap();
     }
     let seeds: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
     assert!(seeds.is_empty(), "these seeds failed on {engine:?}: {seeds:?}");
+}
+
+/// How often each kind of thing happened in one run.
+type Counts = BTreeMap<String, usize>;
+
+/// What no run does is not tested by any.
+fn say_what_occurred(done: &[Counts]) {
+    let mut all: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for (kind, times) in done.iter().flatten() {
+        let (runs, sum) = all.entry(kind).or_default();
+        (*runs, *sum) = (*runs + 1, *sum + times);
+    }
+    eprintln!("what occurred in {} runs, and how often:", done.len());
+    for (kind, (runs, sum)) in all {
+        eprintln!("{runs:6} {sum:7}  {kind}");
+    }
 }
 
 fn name(engine: Engine) -> &'static str {
@@ -121,7 +152,7 @@ impl Script {
 }
 
 /// One seed, from noon until it has come to rest.
-async fn one(seed: u64, engine: Engine, script: &Script) {
+async fn one(seed: u64, engine: Engine, script: &Script) -> Counts {
     let mut world = Box::pin(World::new(seed, engine)).await;
     for number in 1..=STEPS {
         world.due = world.timer_due().await;
@@ -137,6 +168,9 @@ async fn one(seed: u64, engine: Engine, script: &Script) {
     world.round().await;
     world.pass(REST).await;
     checks::after_a_step(&world).await;
-    checks::at_the_end(&world).await;
+    checks::at_the_end(&mut world).await;
+    world.count_incidents();
+    let counts = std::mem::take(&mut world.counts);
     world.close().await;
+    counts
 }

@@ -431,11 +431,15 @@ impl Visit {
         let event = NewEvent::new(EventKind::VisitObjected, said.at, body);
         let acted = self.acted_by.take();
         self.heard(said.at);
-        if let VisitState::GoingHome { deadline } = &mut self.state {
-            let of = (Awaited::HomeSafe, self.details.risk);
-            *deadline = Deadline::new(at, number, said.now, of, policy);
-        } else {
-            self.begin(at, number, said.now, policy);
+        let next = |what| Deadline::new(at, number, said.now, (what, self.details.risk), policy);
+        match &mut self.state {
+            VisitState::GoingHome { deadline } => *deadline = next(Awaited::HomeSafe),
+            // A check stays due when it was: without the PIN this is no sign of life.
+            VisitState::Begun { deadline, .. } => {
+                *deadline = next(Awaited::Departure);
+                self.expected_departure = at;
+            }
+            _ => self.begin(at, number, said.now, policy),
         }
         let effects = vec![Effect::ToldOfObjection { acted }];
         Ok(Decision { visit: self, events: vec![event], effects })

@@ -10,7 +10,8 @@ use homeward::{
         event::EventKind,
         ids::MessageId,
         incident::{self, IncidentState, Opened},
-        visit::VisitState,
+        notice::Purpose,
+        visit::{Awaited, EndedHow, VisitState},
     },
     store::{
         Pools,
@@ -25,11 +26,13 @@ use uuid::Uuid;
 
 use super::{
     desk::Entry,
-    model::{Claim, Holder, Kind, Who},
+    model::{Claim, Holder, Kind, Stand, What, Who},
+    reached::whoever_is_called_is_reached,
+    receipts::{still_calls, what_did_not_arrive_went_by_mail},
     world::{LEASE, World, outbox_due},
 };
 
-/// A retry waits for a minute at most, a claim for its lease, a provider that asked to be left alone for half a minute; the
+/// A retry waits for a minute at most, a claim for its lease, a provider that asked to be left alone for 40 seconds; the
 /// rest is the grid.
 const ALL_GONE_AFTER: TimeDelta = TimeDelta::seconds(120);
 /// A call may go out so long after somebody took the alarm (I2).
@@ -77,18 +80,19 @@ pub async fn after_a_step(world: &World) {
     assert_eq!(all.len(), world.model.visits.len(), "the number of visits");
     for (at, (id, expected)) in world.visits.iter().zip(&world.model.visits).enumerate() {
         let visit = all.iter().find(|visit| visit.id == *id).unwrap();
-        let begun = matches!(visit.state, VisitState::Begun { .. });
-        assert_eq!(begun, expected.begun, "whether visit {at} runs");
+        assert_eq!(stand(&visit.state), expected.stand, "where visit {at} stands");
+        assert_eq!(visit.arrived_at, expected.began, "since when visit {at} runs");
         assert_eq!(visit.expected_departure, expected.until, "until when visit {at} is watched");
         let by_incident = expected.in_sos || world.model.own_overdue(at);
-        match visit_due.get(&id.0) {
-            Some(due) => {
+        let told_at = expected.told().map(|(told_at, ..)| told_at).filter(|_| !by_incident);
+        match (visit_due.get(&id.0), told_at) {
+            (Some(due), Some(told_at)) => {
                 assert!(
-                    begun && !by_incident && *due <= expected.told_at().max(world.now()),
-                    "visit {at} is due at {due}"
+                    *due <= told_at.max(world.now()),
+                    "visit {at} is due at {due}, and told at {told_at}"
                 );
             }
-            None => assert!(!begun || by_incident, "visit {at} is watched and has no deadline"),
+            (due, told_at) => assert_eq!(due, told_at.as_ref(), "whether visit {at} has a deadline"),
         }
     }
     let all = incidents::list(&mut tx, world.organisation, incidents::Filter::default(), 1000).await.unwrap();
@@ -104,6 +108,8 @@ pub async fn after_a_step(world: &World) {
             incident::Kind::Duress => Kind::Duress,
         };
         assert_eq!(kind, expected.kind, "what incident {at} is about");
+        let missed = incident.missed.map(|missed| (what(missed.what), missed.at));
+        assert_eq!(missed, expected.missed, "what its worker missed, of incident {at}");
         assert_eq!(incident.is_open(), expected.open, "whether incident {at} is open");
         let due = incident_due.get(&id.0).copied();
         assert_eq!(due, expected.due(), "when incident {at} is due");
@@ -112,6 +118,28 @@ pub async fn after_a_step(world: &World) {
         assert_eq!(claimed(claim), expected.claim, "what is said of incident {at}");
         let rung = (incident.rung.raise, incident.rung.step, incident.rung.round);
         assert_eq!(rung, (expected.raise, expected.step, expected.round), "how far incident {at} has got");
+    }
+}
+
+fn stand(state: &VisitState) -> Stand {
+    match state {
+        VisitState::Planned { expected_arrival, .. } => Stand::Planned { arrival: *expected_arrival },
+        VisitState::Begun { check, .. } => Stand::Inside { check: check.map(|check| check.at) },
+        VisitState::GoingHome { deadline } => Stand::GoingHome { by: deadline.at },
+        VisitState::Ended { how, .. } => {
+            Stand::Ended { by_other: matches!(how, EndedHow::EndedForWorker | EndedHow::WithIncident) }
+        }
+        VisitState::Cancelled { .. } => Stand::Cancelled,
+        VisitState::Recorded { .. } => panic!("nobody put a visit on record afterwards"),
+    }
+}
+
+fn what(awaited: Awaited) -> What {
+    match awaited {
+        Awaited::Departure => What::Departure,
+        Awaited::Arrival => What::Arrival,
+        Awaited::WelfareCheck => What::Check,
+        Awaited::HomeSafe => What::Home,
     }
 }
 
@@ -179,7 +207,7 @@ struct Handed<'r> {
 }
 
 /// I1 to I4, of everything that was ever handed over.
-pub async fn at_the_end(world: &World) {
+pub async fn at_the_end(world: &mut World) {
     let mut tx = world.read().await;
     let rows = messages::list(&mut tx, world.organisation, 100_000).await.unwrap();
     let mut codes: BTreeMap<(usize, Who), String> = BTreeMap::new();
@@ -207,11 +235,21 @@ pub async fn at_the_end(world: &World) {
     the_log_explains(world, &rows, &handed).await;
     no_more_repeats_than_faults(world, &handed);
     whoever_was_called_knows_who_has_it(world, &rows, &handed);
+    let mails = what_did_not_arrive_went_by_mail(world, &rows, &ledger, &about);
+    each_text_is_answered_once(world, &rows);
+    let calls = |call: &Message, at| still_calls(world, at, &about(call), call.raise);
+    let otherwise = whoever_is_called_is_reached(world, &rows, &ledger, &calls);
     for message in &rows {
         for at in about(message) {
             let subject = world.contacts[world.model.incidents[at].subject];
             assert_ne!(message.recipient_id, Some(subject), "the subject was written to about incident {at}");
         }
+    }
+    for kind in mails {
+        world.count(kind);
+    }
+    for _ in 0..otherwise {
+        world.count("called otherwise than by whom was asked first");
     }
 }
 
@@ -336,6 +374,14 @@ fn no_more_repeats_than_faults(world: &World, handed: &[Handed<'_>]) {
         let lost = world.desk.lost(id);
         assert!(times - 1 <= lost, "I4: {id:?} went {times} times, and {lost} answers were lost");
     }
+}
+
+/// However often a gateway delivered it.
+fn each_text_is_answered_once(world: &World, rows: &[Message]) {
+    // One that failed goes by mail too.
+    let answers = rows.iter().filter(|row| row.purpose == Purpose::Reply).map(|row| row.occasion);
+    let answers: HashSet<Uuid> = answers.collect();
+    assert_eq!(answers.len(), world.texts.len(), "the answers to the texts that came");
 }
 
 /// Whoever has to be told what has become of it is told then; and whoever a call still reached after somebody had it is told

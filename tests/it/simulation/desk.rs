@@ -16,6 +16,8 @@ use homeward::{
     providers::{Outgoing, Providers, capture::Capture},
 };
 
+use super::receipts::{Receipts, Reports};
+
 /// The providers, in the order in which they are tried.
 pub const SMS: [&str; 2] = ["sms1", "sms2"];
 pub const MAIL: [&str; 1] = ["mail"];
@@ -50,6 +52,8 @@ pub struct Entry {
 
 #[derive(Debug, Default)]
 pub struct Desk {
+    /// What the gateways say of the texts that they took.
+    pub receipts: Reports,
     moods: Mutex<BTreeMap<&'static str, Mood>>,
     ledger: Mutex<Vec<Entry>>,
     /// Of which messages we do not know that they were taken, and how often: the answer was lost, or who got it died.
@@ -61,8 +65,13 @@ impl Desk {
         hold(&self.moods).insert(provider, mood);
     }
 
+    pub fn mood(&self, provider: &'static str) -> Mood {
+        hold(&self.moods).get(provider).copied().unwrap_or_default()
+    }
+
     pub fn all_well(&self) {
         hold(&self.moods).clear();
+        self.receipts.set(Receipts::default());
     }
 
     pub fn is_well(&self) -> bool {
@@ -96,23 +105,29 @@ impl Desk {
             let desk = Arc::clone(self);
             (name.to_owned(), Capture::scripted(Arc::new(move |message| desk.answer(name, message))))
         };
-        Providers::capturing(SMS.map(capture), MAIL.map(capture))
+        let sms = SMS.map(capture).map(|(name, capture)| (name, capture.giving_receipts()));
+        Providers::capturing(sms, MAIL.map(capture))
     }
 
     fn answer(&self, provider: &'static str, message: &Outgoing<'_>) -> Handed {
-        let mood = hold(&self.moods).get(provider).copied().unwrap_or_default();
+        let mood = self.mood(provider);
         let handed = match mood {
             Mood::Refuses(address) if address == message.address => {
-                Handed::Refused { cause: Cause::NoSuchAddress, reason: "no such number".into() }
+                // Nothing that would last longer than the mood, and be remembered of the phone.
+                Handed::Refused { cause: Cause::Other, reason: "not to this number".into() }
             }
             Mood::Well | Mood::Refuses(_) => Handed::Accepted { reference: None },
             Mood::Down => Handed::TryAgain { reason: "down".into() },
             Mood::LosesAnswers => Handed::TryAgain { reason: "no answer".into() },
-            Mood::Busy => Handed::Slow { wait: Duration::from_secs(30) },
+            // Longer than a lease: what was put off till then does not look like what was claimed now.
+            Mood::Busy => Handed::Slow { wait: Duration::from_secs(40) },
         };
         let taken = matches!(handed, Handed::Accepted { .. }) || mood == Mood::LosesAnswers;
         if mood == Mood::LosesAnswers {
             *hold(&self.lost).entry(message.id).or_default() += 1;
+        }
+        if taken && message.channel == Channel::Sms {
+            self.receipts.follow(provider, message);
         }
         hold(&self.ledger).push(Entry {
             at: message.now,

@@ -14,14 +14,17 @@ use homeward::{
     },
     keys::ServerKey,
     startup::App,
-    store::{self, Db, Tx, incidents, outbox::Claimed, people, pins},
+    store::{self, Db, Tx, incidents, people, pins},
 };
 use tokio::sync::OnceCell;
 
 use super::{
     desk::Desk,
-    draw::{Draw, in_half},
+    draw::Draw,
     model::{EVERYBODY, Model, WORKERS, Who},
+    reached::Post,
+    receipts::{Moment, opens_its_inbox},
+    replicas::Replica,
 };
 use crate::support::{
     Engine, TestDb,
@@ -35,57 +38,10 @@ pub const GRID: TimeDelta = TimeDelta::seconds(20);
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(4);
 /// The configured lease of a claim.
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
-/// So many messages a replica takes at once: more than there ever are.
-const ROOM: usize = 64;
 
 pub const PIN: &str = "4821";
 pub const DURESS_PIN: &str = "9064";
 pub const WRONG_PIN: &str = "1111";
-
-/// Where a replica is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Point {
-    /// It has claimed messages and handed none over.
-    Claimed,
-    /// It has handed one half of them over, drawn by this number, and kept nothing of that.
-    HalfHandedOver(u64),
-    /// It has handed over all, and kept nothing of that.
-    HandedOver,
-}
-
-/// What becomes of it then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It is killed, and another takes its place after so long.
-    Killed(TimeDelta),
-    /// It stands still for so long and goes on as if nothing had been.
-    Stopped(TimeDelta),
-}
-
-/// One process.
-#[derive(Default)]
-pub struct Replica {
-    app: Option<App>,
-    /// Stops it when it next has something to send.
-    pub trap: Option<(Point, Fate)>,
-    stopped: Option<Stopped>,
-    /// When it is started again.
-    back_at: Option<Time>,
-}
-
-struct Stopped {
-    until: Time,
-    at: Point,
-    claimed: Vec<Claimed>,
-    sent: Vec<homeward::outbox::Sent>,
-}
-
-impl Replica {
-    /// The app, unless it is dead or stands still.
-    fn running(&self) -> Option<&App> {
-        self.app.as_ref().filter(|_| self.stopped.is_none())
-    }
-}
 
 /// All of it.
 pub struct World {
@@ -104,6 +60,16 @@ pub struct World {
     pub due: Option<Time>,
     /// Since when nothing stands in the way of any message.
     pub well_since: Time,
+    /// When receipts were heard, or looked for.
+    pub moments: Vec<Moment>,
+    /// The texts that gateways have delivered, and whose.
+    pub texts: Vec<(&'static str, serde_json::Value)>,
+    /// How the providers were in each round.
+    pub posts: Vec<Post>,
+    /// When somebody last fell into a trap.
+    pub trapped: Option<Time>,
+    /// How often each kind of thing has happened.
+    pub counts: BTreeMap<String, usize>,
     /// Looks on, whoever is up.
     observer: Db,
     db: TestDb,
@@ -148,6 +114,11 @@ impl World {
             incidents: vec![],
             due: None,
             well_since: noon(),
+            moments: vec![],
+            texts: vec![],
+            posts: vec![],
+            trapped: None,
+            counts: BTreeMap::new(),
             observer,
             db,
             config,
@@ -159,6 +130,19 @@ impl World {
 
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// It has happened once more.
+    pub fn count(&mut self, kind: impl Into<String>) {
+        *self.counts.entry(kind.into()).or_default() += 1;
+    }
+
+    pub fn count_incidents(&mut self) {
+        for incident in self.model.incidents.clone() {
+            let missed = incident.missed.map_or_else(|| "nothing".into(), |(what, _)| format!("{what:?}"));
+            let outage = if incident.after_outage { ", after an outage" } else { "" };
+            self.count(format!("incident: {:?}, missed {missed}{outage}", incident.kind));
+        }
     }
 
     /// Whose id this is.
@@ -173,7 +157,8 @@ impl World {
         }
         let (db, clock) = (self.db.open().await, Arc::new(self.clock.clone()));
         let key = ServerKey::parse(SERVER_KEY).unwrap();
-        let app = App::build(&self.config, db, clock, key, self.desk.providers()).await.unwrap();
+        let mut app = App::build(&self.config, db, clock, key, self.desk.providers()).await.unwrap();
+        opens_its_inbox(&mut app);
         self.model.forget(replica);
         self.replicas[replica] = Replica { app: Some(app), ..Replica::default() };
     }
@@ -196,7 +181,7 @@ impl World {
         (0..self.replicas.len()).filter(|at| self.replicas[*at].running().is_some()).collect()
     }
 
-    fn app(&self, replica: usize) -> &App {
+    pub fn app(&self, replica: usize) -> &App {
         self.replicas[replica].running().unwrap()
     }
 
@@ -277,6 +262,7 @@ impl World {
                 self.go_on(at).await;
             }
         }
+        self.receipts_come(false).await;
         let mut order = self.running();
         if self.draw.chance(50) {
             order.reverse();
@@ -297,13 +283,20 @@ impl World {
                 }
             }
         }
+        if let Some(first) = order.first().copied() {
+            self.tick_again(first).await;
+        }
         for at in &order {
             self.model.tick(*at, now);
         }
         self.learn_of_incidents().await;
+        if !order.is_empty() {
+            self.keep_moment(None);
+        }
+        let at_the_same_time = self.draw.chance(40) && !self.desk.receipts.come_early();
         match order[..] {
             [one, other]
-                if self.replicas.iter().all(|replica| replica.trap.is_none()) && self.draw.chance(40) =>
+                if self.replicas.iter().all(|replica| replica.trap.is_none()) && at_the_same_time =>
             {
                 let (one, other) = (self.app(one), self.app(other));
                 let (one, other) = tokio::join!(one.outbox.deliver_due(now), other.outbox.deliver_due(now));
@@ -316,69 +309,29 @@ impl World {
                 }
             }
         }
+        while self.receipts_come(false).await {
+            for at in self.running() {
+                if self.running().contains(&at) {
+                    self.deliver(at).await;
+                }
+            }
+        }
+        self.keep_post(!order.is_empty() && self.trapped != Some(now));
         if !self.is_well() {
             self.well_since = now;
         }
         super::checks::after_a_round(self, !self.running().is_empty()).await;
     }
 
-    /// The outbox of one replica, which may fall into a trap.
-    async fn deliver(&mut self, at: usize) {
+    /// Of two reminders of one visit that are due at the same moment the next round brings the second. It follows at once.
+    async fn tick_again(&mut self, at: usize) {
         let now = self.now();
-        let Some((point, fate)) = self.replicas[at].trap else {
-            self.app(at).outbox.deliver_due(now).await.unwrap();
-            return;
-        };
-        let claimed = self.app(at).outbox.claim(now, ROOM).await.unwrap();
-        if claimed.is_empty() {
-            return;
-        }
-        self.replicas[at].trap = None;
-        self.well_since = now;
-        let before = self.desk.handed_over();
-        let handed_over = |claimed: &Claimed| match point {
-            Point::Claimed => false,
-            Point::HalfHandedOver(salt) => in_half(&claimed.message.address, salt),
-            Point::HandedOver => true,
-        };
-        let (now_sent, claimed): (Vec<_>, Vec<_>) = claimed.into_iter().partition(handed_over);
-        let mut sent = Vec::new();
-        for claimed in now_sent {
-            sent.push(self.app(at).outbox.send(claimed).await);
-        }
-        self.desk.answers_lost_since(before);
-        match fate {
-            Fate::Killed(back) => self.kill(at, Some(now + back)).await,
-            Fate::Stopped(length) => {
-                let until = now + length;
-                self.replicas[at].stopped = Some(Stopped { until, at: point, claimed, sent });
-            }
-        }
-    }
-
-    /// A replica that stood still goes on where it was.
-    async fn go_on(&mut self, at: usize) {
-        let Some(Stopped { at: point, claimed, mut sent, .. }) = self.replicas[at].stopped.take() else {
-            return;
-        };
-        self.well_since = self.now();
-        let before = self.desk.handed_over();
-        for claimed in claimed {
-            sent.push(self.app(at).outbox.send(claimed).await);
-        }
-        assert!(
-            point != Point::HandedOver || self.desk.handed_over() == before,
-            "it had handed over everything before"
-        );
-        self.app(at).outbox.mark(sent).await;
-    }
-
-    pub fn free_all(&mut self) {
-        for replica in &mut self.replicas {
-            replica.trap = None;
-            if let Some(stopped) = &mut replica.stopped {
-                stopped.until = self.clock.now();
-            }
+        let mut tx = self.read().await;
+        let due = homeward::app::tick::next_due(&mut tx).await.unwrap();
+        drop(tx);
+        if due.is_some_and(|due| due <= now) {
+            self.count("two reminders of a visit at once");
+            self.app(at).timer.tick(now).await.unwrap();
         }
     }
 
