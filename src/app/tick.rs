@@ -259,12 +259,12 @@ impl VisitRound<'_> {
                 let decision = incident.visit_overdue(id, missed, trace.now);
                 incidents::carry_out(tx, self.house, &known.directory, Some(visit), decision, trace).await?;
             }
-            Due::OpenIncident(missed) => return self.to_open(tx, visit, missed).await.map(Some),
+            Due::OpenIncident(missed) => return self.incident_for(tx, visit, missed).await.map(Some),
         }
         Ok(None)
     }
 
-    async fn to_open<'v>(
+    async fn incident_for<'v>(
         &mut self,
         tx: &mut Tx,
         visit: &'v Visit,

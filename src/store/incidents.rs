@@ -435,7 +435,9 @@ pub async fn insert_each(
             waiting.bind(*incident)?.bind(*at)?;
         }
     }
-    due.iter().for_each(|(_, at)| tx.ring_timer(*at));
+    for (_, at) in due {
+        tx.ring_timer(at);
+    }
     Ok(())
 }
 
