@@ -52,8 +52,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// So often a mark is tried; after that the lease ends and the message goes again, with the same reference.
 const MARK_TRIES: u32 = 5;
-/// So many marks of what was taken are under way: what is taken meanwhile shares the next one's commit.
-const MARKS_AT_ONCE: usize = 2;
 /// That a channel's providers put off calls is told once in so long.
 const TOLD_AGAIN: TimeDelta = TimeDelta::hours(1);
 
@@ -121,7 +119,6 @@ impl Outbox {
         let bell = Arc::clone(&self.db.bell().outbox);
         let mut sending: JoinSet<Sent> = JoinSet::new();
         let mut marking: JoinSet<()> = JoinSet::new();
-        let mut taken: Vec<Sent> = Vec::new();
         let mut places = Channel::ALL.map(|channel| Places::new(channel, self.at_once));
         let drilling = Channel::ALL.map(|channel| (channel, Arc::new(Semaphore::new(DRILLS_AT_ONCE))));
         let mut wake_at = self.clock.now();
@@ -183,19 +180,11 @@ impl Outbox {
             while let Some(done) = sending.try_join_next() {
                 sent.extend(done.ok());
             }
-            let (now_taken, others): (Vec<Sent>, Vec<Sent>) = sent.into_iter().partition(Sent::is_taken);
-            taken.extend(now_taken);
-            // What was not taken may have to go another way: that waits for no other mark.
-            if !others.is_empty() {
+            if !sent.is_empty() {
                 let this = Arc::clone(&self);
-                marking.spawn(async move { this.mark(others).await });
-            }
-            if !taken.is_empty() && marking.len() < MARKS_AT_ONCE {
-                let (this, taken) = (Arc::clone(&self), std::mem::take(&mut taken));
-                marking.spawn(async move { this.mark(taken).await });
+                marking.spawn(async move { this.mark(sent).await });
             }
         }
-        self.mark(taken).await;
         while let Some(done) = sending.join_next().await {
             self.mark(done.into_iter().collect()).await;
         }
@@ -403,7 +392,7 @@ impl Outbox {
     pub async fn mark(&self, sent: Vec<Sent>) {
         sent.iter().for_each(Sent::log);
         // What was taken locks all that it is about together; the others one after the other.
-        let (taken, others) = sent.into_iter().partition(Sent::is_taken);
+        let (taken, others) = sent.into_iter().partition(|sent| sent.mark.taken(&sent.claimed).is_some());
         self.mark_some(taken).await;
         self.mark_some(others).await;
     }
@@ -539,10 +528,6 @@ impl Sent {
             (_, Some(incident)) => (1, Some(incident.0)),
             (None, None) => (2, None),
         }
-    }
-
-    fn is_taken(&self) -> bool {
-        self.mark.taken(&self.claimed).is_some()
     }
 
     /// Whether its recipient's next channel, or the next step, begins with its mark.
