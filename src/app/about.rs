@@ -12,7 +12,9 @@ use crate::{
         visit::Visit,
     },
     store::{
-        self, Trace, Tx, incidents as incident_rows,
+        self, Trace, Tx,
+        events::log_each_for_organisation,
+        incidents as incident_rows,
         messages::{self, Message},
         visits,
     },
@@ -78,7 +80,7 @@ impl About {
             Self::Incident(incident) => incident_rows::log(tx, incident, event, trace).await,
             Self::Visit(visit) => visits::log(tx, visit, event, trace).await,
             Self::Nothing(organisation) => {
-                store::events::log_for_organisation(tx, *organisation, (None, None), trace, event).await
+                log_each_for_organisation(tx, *organisation, (None, None), trace, [event]).await
             }
         }
     }
@@ -137,8 +139,15 @@ impl Subjects {
         }
         incident_rows::log_each(tx, incidents, trace).await?;
         for (about, events) in others {
-            for event in events {
-                about.log(tx, event, trace).await?;
+            match about {
+                About::Nothing(organisation) => {
+                    log_each_for_organisation(tx, *organisation, (None, None), trace, events).await?;
+                }
+                About::Incident(_) | About::Visit(_) => {
+                    for event in events {
+                        about.log(tx, event, trace).await?;
+                    }
+                }
             }
         }
         Ok(())

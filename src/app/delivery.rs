@@ -15,7 +15,7 @@ use crate::{
     domain::{
         contact::Channel,
         event::{EventKind, NewEvent},
-        ids::MessageId,
+        ids::{IncidentId, MessageId},
         notice::Purpose,
         people::Directory,
     },
@@ -82,9 +82,11 @@ pub async fn accepted(tx: &mut Tx, house: &House, taken: &[Taken<'_>], trace: Tr
         let ids = awaited.into_iter().map(|taken| taken.claimed.message.id);
         receipts::expect_any_org(tx, ids, trace.now + SILENCE).await?;
     }
+    let lists = calls().map(|taken| &taken.claimed.message).filter(|message| message.incident_id.is_none());
+    let listed = messages::listed_in_vain_any_org(tx, lists.map(|message| message.id)).await?;
     for taken in calls() {
         let message = &taken.claimed.message;
-        whom_it_called_in_vain(tx, house, message, subjects.of(message), trace).await?;
+        whom_it_called_in_vain(tx, house, message, (subjects.of(message), &listed), trace).await?;
     }
     Ok(())
 }
@@ -111,7 +113,7 @@ async fn whom_it_called_in_vain(
     tx: &mut Tx,
     house: &House,
     message: &Message,
-    about: Option<&About>,
+    (about, listed): (Option<&About>, &[(MessageId, IncidentId)]),
     trace: Trace,
 ) -> store::Result<()> {
     let (Some(called), Some(about)) = (message.recipient_id, about) else { return Ok(()) };
@@ -120,8 +122,8 @@ async fn whom_it_called_in_vain(
         About::Incident(incident) => in_vain.extend((!incident.calls()).then(|| incident.as_ref().clone())),
         About::Visit(_) => {}
         About::Nothing(organisation) => {
-            for id in messages::listed(tx, *organisation, message.id).await? {
-                let listed = incident_rows::find(tx, *organisation, id).await?;
+            for (_, id) in listed.iter().filter(|(list, _)| *list == message.id) {
+                let listed = incident_rows::find(tx, *organisation, *id).await?;
                 in_vain.extend(listed.filter(|incident| !incident.calls()));
             }
         }

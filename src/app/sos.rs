@@ -230,8 +230,8 @@ async fn open(
     let nearest = nearest.map(|visit| visit.id);
     let decision = Incident::called_for_help(opening, nearest, cry, rules, now);
     let mut incident = decision.incident;
-    incidents::insert(tx, &mut incident, decision.events, trace).await?;
-    incidents::set_due(tx, incident.id, incident.next_due(&policy)).await?;
+    let due = incident.next_due(&policy);
+    incidents::insert_each(tx, [(&mut incident, decision.events, due)], trace).await?;
     if let Some(round) = &decision.round {
         let telling = Telling { house, directory, worker, now };
         telling.call(tx, &incident, visit, round).await?;

@@ -499,6 +499,7 @@ pub(super) async fn send_lists(
     (lists, opened): (Lists, Opened),
     now: Time,
 ) -> store::Result<()> {
+    let mut listed = Vec::new();
     for ((organisation, person), workers) in lists {
         let Some(directory) = directories.get(&organisation) else { continue };
         let Some(person) = directory.person(person) else { continue };
@@ -511,12 +512,11 @@ pub(super) async fn send_lists(
             let text = English.notice(&Notice::OverdueList { workers: workers.to_vec(), opened }, &facts);
             let list = message(person, channel, text, Subject::default(), &occasion, Purpose::FirstAlarm);
             let Some(list) = list else { continue };
-            messages::queue(tx, organisation, std::slice::from_ref(&list), now).await?;
-            let incidents: Vec<_> = workers.iter().map(|listed| IncidentId(listed.incident)).collect();
-            messages::keep_listed(tx, &list, &incidents).await?;
+            listed.extend(workers.iter().map(|worker| (IncidentId(worker.incident), list.id())));
+            messages::queue(tx, organisation, &[list], now).await?;
         }
     }
-    Ok(())
+    messages::keep_listed(tx, &listed).await
 }
 
 /// Where nobody else can be told.

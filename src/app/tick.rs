@@ -16,7 +16,7 @@ use crate::{
     domain::{
         event::{EventKind, NewEvent},
         ids::{IncidentId, OrganisationId, PersonId, VisitId},
-        incident::{Incident, Opened, Opening, Round, Rules},
+        incident::{Decision, Incident, Opened, Opening, Round, Rules},
         notice::{Notice, Occasion},
         people::Directory,
         visit::{Alarm, Awaited, Due, Missed, Visit},
@@ -190,11 +190,14 @@ struct VisitRound<'r> {
     trace: Trace,
 }
 
-/// An incident that was opened and whose first round is still to be called.
-struct ToCall<'v> {
+/// An incident that is to be opened.
+struct ToOpen<'v> {
     incident: Incident,
+    events: Vec<NewEvent>,
+    due: Option<Time>,
+    round: Option<Round>,
     visit: &'v Visit,
-    round: Round,
+    missed: Missed,
 }
 
 impl VisitRound<'_> {
@@ -202,18 +205,19 @@ impl VisitRound<'_> {
     async fn try_together(&mut self, tx: &mut Tx, visits: &[Visit]) -> store::Result<()> {
         let mut lists = self.lists.clone();
         tx.part(async |tx| {
-            let mut to_call = Vec::new();
+            let mut to_open = Vec::new();
             for visit in visits {
-                to_call.extend(self.visit_is_due(tx, visit).await?);
+                to_open.extend(self.visit_is_due(tx, visit).await?);
             }
-            self.call(tx, &to_call, &mut lists).await
+            self.open(tx, &mut to_open).await?;
+            self.call(tx, &to_open, &mut lists).await
         })
         .await?;
         self.lists = lists;
         Ok(())
     }
 
-    async fn visit_is_due<'v>(&mut self, tx: &mut Tx, visit: &'v Visit) -> store::Result<Option<ToCall<'v>>> {
+    async fn visit_is_due<'v>(&mut self, tx: &mut Tx, visit: &'v Visit) -> store::Result<Option<ToOpen<'v>>> {
         let (id, organisation, trace) = (visit.id, visit.organisation, self.trace);
         let alarm = if self.alarmed.contains(&visit.worker) {
             incident_rows::alarm(tx, organisation, visit.worker, Some(id)).await?
@@ -255,17 +259,17 @@ impl VisitRound<'_> {
                 let decision = incident.visit_overdue(id, missed, trace.now);
                 incidents::carry_out(tx, self.house, &known.directory, Some(visit), decision, trace).await?;
             }
-            Due::OpenIncident(missed) => return self.open(tx, visit, missed).await,
+            Due::OpenIncident(missed) => return self.incident_for(tx, visit, missed).await.map(Some),
         }
         Ok(None)
     }
 
-    async fn open<'v>(
+    async fn incident_for<'v>(
         &mut self,
         tx: &mut Tx,
         visit: &'v Visit,
         missed: Missed,
-    ) -> store::Result<Option<ToCall<'v>>> {
+    ) -> store::Result<ToOpen<'v>> {
         let known = know(tx, self.known, visit.organisation).await?;
         let directory = &*known.directory;
         let ladders::Version { id: ladder, ladder: steps, .. } =
@@ -282,25 +286,37 @@ impl VisitRound<'_> {
         };
         let policy = directory.policy(visit.team);
         let rules = Rules { ladder: steps, directory, policy: &policy };
-        let decision = Incident::overdue(opening, missed, rules, self.trace.now);
-        let mut incident = decision.incident;
-        incident_rows::insert(tx, &mut incident, decision.events, self.trace).await?;
-        incident_rows::set_due(tx, incident.id, incident.next_due(&policy)).await?;
-        visits::set_due(tx, visit.id, None).await?;
-        if self.opened == Opened::AfterOutage {
-            telling(self.house, known, visit, self.trace)
-                .ask_after_outage(tx, visit, (incident.id, missed))
-                .await?;
+        let Decision { incident, events, round, .. } =
+            Incident::overdue(opening, missed, rules, self.trace.now);
+        let due = incident.next_due(&policy);
+        Ok(ToOpen { incident, events, due, round, visit, missed })
+    }
+
+    /// Opens incidents: what watched the visits watches them from now on.
+    async fn open(&mut self, tx: &mut Tx, to_open: &mut [ToOpen<'_>]) -> store::Result<()> {
+        if to_open.is_empty() {
+            return Ok(());
         }
-        Ok(decision.round.map(|round| ToCall { incident, visit, round }))
+        let new = to_open.iter_mut().map(|one| (&mut one.incident, std::mem::take(&mut one.events), one.due));
+        incident_rows::insert_each(tx, new, self.trace).await?;
+        visits::clear_due_of_each_any_org(tx, to_open.iter().map(|one| one.visit.id)).await?;
+        if self.opened == Opened::AfterOutage {
+            for ToOpen { incident, visit, missed, .. } in to_open {
+                let known = know(tx, self.known, visit.organisation).await?;
+                let telling = telling(self.house, known, visit, self.trace);
+                telling.ask_after_outage(tx, visit, (incident.id, *missed)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Calls the first rounds of all that were opened, whose codes are drawn together.
-    async fn call(&mut self, tx: &mut Tx, to_call: &[ToCall<'_>], lists: &mut Lists) -> store::Result<()> {
-        let called = to_call.iter().flat_map(|to_call| called_by(&to_call.incident, &to_call.round));
+    async fn call(&mut self, tx: &mut Tx, opened: &[ToOpen<'_>], lists: &mut Lists) -> store::Result<()> {
+        let rounds = || opened.iter().filter_map(|one| Some((&one.incident, one.visit, one.round.as_ref()?)));
+        let called = rounds().flat_map(|(incident, _, round)| called_by(incident, round));
         let codes = codes::draw(tx, called, self.trace.now).await?;
         let crowd = Crowd::of(&codes, self.opened);
-        for ToCall { incident, visit, round } in to_call {
+        for (incident, visit, round) in rounds() {
             let known = know(tx, self.known, visit.organisation).await?;
             let telling = telling(self.house, known, visit, self.trace);
             telling.call_by(tx, (incident, Some(visit), round), &codes, (&crowd, lists)).await?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
-use super::{Error, Result, Sql, Tx, both, execute};
+use super::{Error, Result, Sql, Tx, both, execute, later::later};
 use crate::{
     clock::Time,
     domain::{
@@ -65,14 +65,14 @@ pub struct Chase {
 
 /// Somebody is to be asked; where that is known already it stays.
 pub async fn set(tx: &mut Tx, chase: &Chase) -> Result<()> {
-    execute!(tx, SET, chase.about, chase.kind, chase.organisation_id, chase.person_id, chase.due_at);
+    later!(tx, Any, SET, chase.about, chase.kind, chase.organisation_id, chase.person_id, chase.due_at);
     tx.ring_timer(chase.due_at);
     Ok(())
 }
 
 /// It is there.
 pub async fn drop(tx: &mut Tx, organisation: OrganisationId, about: Uuid) -> Result<()> {
-    execute!(tx, DROP, about, organisation);
+    later!(tx, Any, DROP, about, organisation);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    Error, Result, Sql, Trace, Tx, both, execute,
+    Conn, Error, Result, Sql, Trace, Tx, both, execute,
     later::{Hits, later, rows_of},
 };
 use crate::{
@@ -159,23 +159,39 @@ pub(super) fn append(
 pub async fn log_for_organisation(
     tx: &mut Tx,
     organisation: OrganisationId,
-    (team, subject): (Option<TeamId>, Option<PersonId>),
+    about: (Option<TeamId>, Option<PersonId>),
     trace: Trace,
     event: NewEvent,
+) -> Result<()> {
+    log_each_for_organisation(tx, organisation, about, trace, [event]).await
+}
+
+/// The same for several, with one look at the end of the log.
+pub async fn log_each_for_organisation(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    (team, subject): (Option<TeamId>, Option<PersonId>),
+    trace: Trace,
+    events: impl IntoIterator<Item = NewEvent>,
 ) -> Result<()> {
     let text = tx.text(ORGANISATION_HEAD);
     let (number, hash): (i64, Vec<u8>) =
         both!(tx, |c| sqlx::query_as(text).bind(organisation).fetch_one(c).await?);
     let mut head = ChainHead { number, hash: hash_of(&hash, "organisation", organisation)? };
     let about = About { organisation, team, subject, chain: ChainOf::Organisation };
-    append(tx, &mut head, about, trace, [event])?;
+    append(tx, &mut head, about, trace, events)?;
     later!(tx, Any, MOVE_ORGANISATION_HEAD, organisation, head.number, &head.hash[..]);
     Ok(())
 }
 
 pub(super) async fn flush(tx: &mut Tx) -> Result<()> {
     let Pending { events, words } = std::mem::take(&mut tx.pending);
-    for rows in events.chunks(ROWS) {
+    let at_once = match tx.conn {
+        Conn::Sqlite(_) => ROWS,
+        // Each INSERT is a trip of its own, if another has to follow.
+        Conn::Postgres(_) | Conn::PostgresRead(_) => ROWS * 10,
+    };
+    for rows in events.chunks(at_once) {
         let waiting = tx.later(rows_of(INSERT, 14, rows.len()), Hits::Any).await?;
         for PendingEvent { about, event, hash } in rows {
             waiting
@@ -195,7 +211,7 @@ pub(super) async fn flush(tx: &mut Tx) -> Result<()> {
                 .bind(&hash[..])?;
         }
     }
-    for rows in words.chunks(ROWS) {
+    for rows in words.chunks(at_once) {
         let waiting = tx.later(rows_of(INSERT_WORDS, 4, rows.len()), Hits::Any).await?;
         for PendingWords { chain, number, salt, words } in rows {
             waiting.bind(*chain)?.bind(*number)?.bind(&salt[..])?.bind(words)?;

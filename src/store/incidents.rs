@@ -8,7 +8,7 @@ use super::{
     Error, Result, Sql, Trace, Tx, both,
     events::{self, About, ChainOf},
     id_list::IdList,
-    later::later,
+    later::{Hits, later, rows_of},
     readable,
 };
 use crate::{
@@ -26,6 +26,8 @@ use crate::{
 
 /// The heads of so many logs move in one UPDATE.
 const HEADS: usize = 50;
+/// So many incidents go into one INSERT.
+const ROWS: usize = 50;
 
 const LOAD: Sql = Sql::pair(
     "SELECT * FROM incident WHERE id = $1 AND organisation_id = $2",
@@ -71,12 +73,6 @@ const ALARM: &str =
      FROM incident i LEFT JOIN visit v ON v.id = $3 LEFT JOIN visit_deadline d ON d.visit_id = v.id
      WHERE i.subject_id = $1 AND i.organisation_id = $2 AND i.state = 'open' AND (i.visit_id = $3 OR i.kind <> 'overdue')
      ORDER BY i.kind = 'overdue' LIMIT 1";
-const INSERT: &str = "INSERT INTO incident (id, organisation_id, team_id, subject_id, visit_id, kind, state, missed,
-       opened_at, after_outage, ladder_id, raise, step, round, held_in_raise, reached_nobody, owner_id, waits_until,
-       owner_warned, claim, inside_till, version, chain_number, chain_hash, nearest_visit_id, sos_at, sos_by, position,
-       awaited, companions, opened_as)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23,
-       $24, $25, $26, $27, $28, $29, $6)";
 const UPDATE: &str = "UPDATE incident SET kind = $4, state = $5, raise = $6, step = $7, round = $8, held_in_raise = $9,
        reached_nobody = $10, owner_id = $11, waits_until = $12, owner_warned = $13, claim = $14, inside_till = $15,
        closed_at = $16, closed_by = $17, outcome = $18, known_by = $19, worker_now = $20, closing_note = $21,
@@ -87,6 +83,7 @@ const UPDATE: &str = "UPDATE incident SET kind = $4, state = $5, raise = $6, ste
      WHERE id = $1 AND organisation_id = $2 AND version = $3";
 const LOG_HEAD: &str =
     "UPDATE incident SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
+const INSERT_DUE: &str = "INSERT INTO incident_deadline (incident_id, due_at) VALUES ($1, $2)";
 const SET_DUE: &str = "INSERT INTO incident_deadline (incident_id, due_at) VALUES ($1, $2)
      ON CONFLICT (incident_id) DO UPDATE SET due_at = excluded.due_at";
 const CLEAR_DUE: &str = "DELETE FROM incident_deadline WHERE incident_id = $1";
@@ -375,46 +372,75 @@ fn companions(incident: &Incident) -> Option<Json<&[PersonId]>> {
     (!incident.companions.is_empty()).then_some(Json(incident.companions.as_slice()))
 }
 
-/// Keeps a new incident with its first events.
-pub async fn insert(tx: &mut Tx, incident: &mut Incident, events: Vec<NewEvent>, trace: Trace) -> Result<()> {
-    let about = about(incident);
-    events::append(tx, &mut incident.chain, about, trace, events)?;
-    incident.version = 1;
-    let columns = Columns::of(incident);
-    later!(
-        tx,
-        Any,
-        INSERT,
-        incident.id,
-        incident.organisation,
-        incident.team,
-        incident.subject,
-        incident.visit,
-        incident.kind,
-        columns.state,
-        incident.missed.map(|missed| missed.at),
-        incident.opened_at,
-        incident.opened == Opened::AfterOutage,
-        incident.ladder,
-        incident.rung.raise,
-        incident.rung.step,
-        incident.rung.round,
-        incident.held_in_raise,
-        incident.reached_nobody,
-        columns.owner,
-        columns.waits_until,
-        columns.owner_warned,
-        columns.claim.as_str(),
-        columns.inside_till(),
-        incident.chain.number,
-        &incident.chain.hash[..],
-        incident.nearest_visit,
-        incident.sos.map(|sos| sos.at),
-        incident.sos.map(|sos| sos.by),
-        incident.position.map(Json),
-        awaited(incident),
-        companions(incident)
-    );
+/// Keeps new incidents with their first events, and when each next needs the timer: all that a tick opens together, since an
+/// INSERT for each would be a trip to the database for each.
+pub async fn insert_each(
+    tx: &mut Tx,
+    incidents: impl IntoIterator<Item = (&mut Incident, Vec<NewEvent>, Option<Time>)>,
+    trace: Trace,
+) -> Result<()> {
+    let (mut new, mut due) = (Vec::new(), Vec::new());
+    for (incident, events, at) in incidents {
+        let about = about(incident);
+        events::append(tx, &mut incident.chain, about, trace, events)?;
+        incident.version = 1;
+        due.extend(at.map(|at| (incident.id, at)));
+        new.push(&*incident);
+    }
+    for rows in new.chunks(ROWS) {
+        both!(tx, |c| {
+            let mut insert = QueryBuilder::new(
+                "INSERT INTO incident (id, organisation_id, team_id, subject_id, visit_id, kind, opened_as, state, missed, \
+                 opened_at, after_outage, ladder_id, raise, step, round, held_in_raise, reached_nobody, owner_id, \
+                 waits_until, owner_warned, claim, inside_till, version, chain_number, chain_hash, nearest_visit_id, \
+                 sos_at, sos_by, position, awaited, companions) ",
+            );
+            insert.push_values(rows, |mut row, incident| {
+                let columns = Columns::of(incident);
+                row.push_bind(incident.id)
+                    .push_bind(incident.organisation)
+                    .push_bind(incident.team)
+                    .push_bind(incident.subject)
+                    .push_bind(incident.visit)
+                    .push_bind(incident.kind)
+                    .push_bind(incident.kind)
+                    .push_bind(columns.state)
+                    .push_bind(incident.missed.map(|missed| missed.at))
+                    .push_bind(incident.opened_at)
+                    .push_bind(incident.opened == Opened::AfterOutage)
+                    .push_bind(incident.ladder)
+                    .push_bind(incident.rung.raise)
+                    .push_bind(incident.rung.step)
+                    .push_bind(incident.rung.round)
+                    .push_bind(incident.held_in_raise)
+                    .push_bind(incident.reached_nobody)
+                    .push_bind(columns.owner)
+                    .push_bind(columns.waits_until)
+                    .push_bind(columns.owner_warned)
+                    .push_bind(columns.claim.as_str())
+                    .push_bind(columns.inside_till())
+                    .push_bind(incident.version)
+                    .push_bind(incident.chain.number)
+                    .push_bind(&incident.chain.hash[..])
+                    .push_bind(incident.nearest_visit)
+                    .push_bind(incident.sos.map(|sos| sos.at))
+                    .push_bind(incident.sos.map(|sos| sos.by))
+                    .push_bind(incident.position.map(Json))
+                    .push_bind(awaited(incident))
+                    .push_bind(companions(incident));
+            });
+            insert.build().execute(c).await?;
+        });
+    }
+    for rows in due.chunks(ROWS) {
+        let waiting = tx.later(rows_of(INSERT_DUE, 2, rows.len()), Hits::Any).await?;
+        for (incident, at) in rows {
+            waiting.bind(*incident)?.bind(*at)?;
+        }
+    }
+    for (_, at) in due {
+        tx.ring_timer(at);
+    }
     Ok(())
 }
 

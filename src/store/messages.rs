@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Result, Sql, Tx, both, execute, id_list::IdList, readable};
+use super::{Result, Sql, Tx, both, execute, id_list::IdList, later::later, readable};
 use crate::{
     clock::Time,
     domain::{
@@ -19,6 +19,8 @@ use crate::{
 
 /// So many messages go into one INSERT.
 const ROWS: usize = 50;
+/// So many names on lists, whose rows are short.
+const LISTED_ROWS: usize = 200;
 
 const BY_IDS_ANY_ORG: Sql = Sql::pair(
     "SELECT * FROM message WHERE id IN (SELECT unhex(value) FROM json_each($1))",
@@ -54,6 +56,13 @@ const DROP_LISTS: &str = "DELETE FROM outbox WHERE message_id IN (SELECT m.id FR
        WHERE l.incident_id = $1 AND m.organisation_id = $2 AND m.state = 'taken_back')";
 const LISTED: &str = "SELECT l.incident_id FROM listed_call l JOIN message m ON m.id = l.message_id
      WHERE l.message_id = $1 AND m.organisation_id = $2 ORDER BY l.incident_id";
+const LISTED_IN_VAIN_ANY_ORG: Sql = Sql::pair(
+    "SELECT l.message_id, l.incident_id FROM listed_call l JOIN incident i ON i.id = l.incident_id
+     WHERE l.message_id IN (SELECT unhex(value) FROM json_each($1)) AND (i.state <> 'open' OR i.owner_id IS NOT NULL)
+     ORDER BY l.incident_id",
+    "SELECT l.message_id, l.incident_id FROM listed_call l JOIN incident i ON i.id = l.incident_id
+     WHERE l.message_id = ANY($1) AND (i.state <> 'open' OR i.owner_id IS NOT NULL) ORDER BY l.incident_id",
+);
 const LISTED_WITH: &str = "SELECT incident_id FROM listed_call WHERE message_id = (
        SELECT m.id FROM listed_call l JOIN message m ON m.id = l.message_id
        WHERE l.incident_id = $1 AND m.organisation_id = $2 AND m.recipient_id = $3
@@ -343,14 +352,14 @@ pub async fn take_back_calls(
     Ok(())
 }
 
-/// Keeps which incidents a list names, so that it is taken back once none of them needs anybody.
-pub async fn keep_listed(tx: &mut Tx, list: &NewMessage, incidents: &[IncidentId]) -> Result<()> {
+/// Keeps which incidents lists name, so that each is taken back once none of its own needs anybody.
+pub async fn keep_listed(tx: &mut Tx, listed: &[(IncidentId, MessageId)]) -> Result<()> {
     flush(tx).await?;
-    for rows in incidents.chunks(ROWS) {
+    for rows in listed.chunks(LISTED_ROWS) {
         both!(tx, |c| {
             let mut insert = QueryBuilder::new("INSERT INTO listed_call (incident_id, message_id) ");
-            insert.push_values(rows, |mut row, incident| {
-                row.push_bind(incident).push_bind(MessageId::of(list.occasion, list.channel));
+            insert.push_values(rows, |mut row, (incident, list)| {
+                row.push_bind(incident).push_bind(list);
             });
             insert.push(" ON CONFLICT DO NOTHING");
             insert.build().execute(c).await?;
@@ -362,6 +371,19 @@ pub async fn keep_listed(tx: &mut Tx, list: &NewMessage, incidents: &[IncidentId
 /// The incidents that a list names; none, if it is no list.
 pub async fn listed(tx: &mut Tx, organisation: OrganisationId, list: MessageId) -> Result<Vec<IncidentId>> {
     Ok(both!(tx, |c| sqlx::query_scalar(LISTED).bind(list).bind(organisation).fetch_all(c).await?))
+}
+
+/// Of what some lists name, that which needs nobody any more: somebody has it, or it is closed.
+pub async fn listed_in_vain_any_org(
+    tx: &mut Tx,
+    lists: impl IntoIterator<Item = MessageId>,
+) -> Result<Vec<(MessageId, IncidentId)>> {
+    let lists: Vec<Uuid> = lists.into_iter().map(|id| id.0).collect();
+    if lists.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (lists, text) = (IdList::from_iter(lists), tx.text(LISTED_IN_VAIN_ANY_ORG));
+    Ok(both!(tx, |c| sqlx::query_as(text).bind(lists).fetch_all(c).await?))
 }
 
 /// The incidents that the list named which told somebody of this one: by text, where there was one, since it names the fewest.
@@ -395,7 +417,7 @@ pub async fn take_back_reminders(
     now: Time,
 ) -> Result<()> {
     flush(tx).await?;
-    execute!(tx, DROP_REMINDERS, visit, organisation);
-    execute!(tx, TAKE_BACK_REMINDERS, visit, organisation, now);
+    later!(tx, Any, DROP_REMINDERS, visit, organisation);
+    later!(tx, Any, TAKE_BACK_REMINDERS, visit, organisation, now);
     Ok(())
 }

@@ -85,7 +85,7 @@ impl Database {
             let _gone = opened.send(Ok(()));
             let ([timer, urgent, usual], bell, stop) = work;
             let tx = Tx::new(Conn::Sqlite(writing), &read_before);
-            WriterLoop { tx, timer, urgent, usual, bell, stop }.run().await;
+            WriterLoop { tx, timer, urgent, usual, turn: Turn::Urgent, bell, stop }.run().await;
         };
         std::thread::Builder::new()
             .name("sqlite-writer".into())
@@ -208,11 +208,28 @@ async fn run<T>(case: &impl AsyncFn(&mut Tx) -> Result<T>, tx: &mut Tx, longest:
     }
 }
 
+/// Whose turn it is at the writer, where both wait.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Urgent,
+    Usual,
+}
+
+impl Turn {
+    fn next(self) -> Self {
+        match self {
+            Self::Urgent => Self::Usual,
+            Self::Usual => Self::Urgent,
+        }
+    }
+}
+
 struct WriterLoop {
     tx: Tx,
     timer: mpsc::Receiver<Job>,
     urgent: mpsc::Receiver<Job>,
     usual: mpsc::Receiver<Job>,
+    turn: Turn,
     bell: Bell,
     stop: CancellationToken,
 }
@@ -248,12 +265,17 @@ impl WriterLoop {
         }
     }
 
-    /// The most urgent of the jobs that wait.
+    /// The timer's job, if one waits. Else what is urgent and what is usual take turns: no crowd at the one holds up the other.
     fn take(&mut self) -> Option<Taken> {
-        let timers = self.timer.try_recv().map(Taken::Timers);
-        let taken =
-            timers.or_else(|_| self.urgent.try_recv().or_else(|_| self.usual.try_recv()).map(Taken::Doors));
-        taken.ok()
+        if let Ok(job) = self.timer.try_recv() {
+            return Some(Taken::Timers(job));
+        }
+        let (first, second) = match self.turn {
+            Turn::Urgent => (&mut self.urgent, &mut self.usual),
+            Turn::Usual => (&mut self.usual, &mut self.urgent),
+        };
+        self.turn = self.turn.next();
+        first.try_recv().or_else(|_| second.try_recv()).ok().map(Taken::Doors)
     }
 
     /// One transaction, a savepoint for each use case, and only after the commit the answers. A job that is dropped here

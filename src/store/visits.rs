@@ -6,6 +6,7 @@ use sqlx::{FromRow, Row as _, types::Json};
 use super::{
     Error, Result, Sql, Trace, Tx, both,
     events::{self, About, ChainOf},
+    id_list::IdList,
     later::later,
     readable,
 };
@@ -78,6 +79,10 @@ const LOG_HEAD: &str =
 const SET_DUE: &str = "INSERT INTO visit_deadline (visit_id, due_at) VALUES ($1, $2)
      ON CONFLICT (visit_id) DO UPDATE SET due_at = excluded.due_at";
 const CLEAR_DUE: &str = "DELETE FROM visit_deadline WHERE visit_id = $1";
+const CLEAR_DUE_OF_EACH_ANY_ORG: Sql = Sql::pair(
+    "DELETE FROM visit_deadline WHERE visit_id IN (SELECT unhex(value) FROM json_each($1))",
+    "DELETE FROM visit_deadline WHERE visit_id = ANY($1)",
+);
 const OPEN_INCIDENT: &str =
     "SELECT id FROM incident WHERE visit_id = $1 AND organisation_id = $2 AND state = 'open'";
 
@@ -483,6 +488,14 @@ pub async fn set_due(tx: &mut Tx, id: VisitId, due: Option<Time>) -> Result<()> 
             later!(tx, Any, CLEAR_DUE, id);
         }
     }
+    Ok(())
+}
+
+/// None of these visits needs the timer any more: an incident watches each.
+pub async fn clear_due_of_each_any_org(tx: &mut Tx, ids: impl IntoIterator<Item = VisitId>) -> Result<()> {
+    let text = tx.text(CLEAR_DUE_OF_EACH_ANY_ORG);
+    let ids: IdList = ids.into_iter().map(|id| id.0).collect();
+    later!(tx, Any, text, ids);
     Ok(())
 }
 
