@@ -9,10 +9,10 @@ use crate::{
     domain::{
         command::Code,
         drill::Drill,
-        ids::{IncidentId, PersonId},
+        ids::{IncidentId, PersonId, VisitId},
     },
     store::{
-        self, Tx,
+        self, Tx, agreements,
         drills::{self, Called},
         people,
     },
@@ -103,6 +103,26 @@ pub(super) async fn keep_for_a_drill(
         }
         let called = Called { person, code: code.clone(), called_at: now, answer: None, answered_at: None };
         if drills::call(tx, drill, &called).await? {
+            return Ok(code);
+        }
+    }
+    Err(store::Error::Retry)
+}
+
+/// Somebody's code for a visit that has to be agreed. It stands beside other words than an alarm's does, so the same letters do no
+/// harm.
+pub(super) async fn keep_for_an_agreement(
+    tx: &mut Tx,
+    visit: VisitId,
+    person: PersonId,
+    now: Time,
+) -> store::Result<String> {
+    for _ in 0..20 {
+        if let Some(code) = agreements::code_of(tx, visit, person).await? {
+            return Ok(code);
+        }
+        let code = code()?;
+        if agreements::keep_code(tx, person, &code, visit, now).await? {
             return Ok(code);
         }
     }

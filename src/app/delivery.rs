@@ -309,6 +309,7 @@ pub(super) async fn next_channel(
             visit: message.visit_id,
             incident: message.incident_id,
             rung: message.rung(),
+            turn: message.turn(),
             occasion: message.occasion,
             purpose: message.purpose,
             channel,

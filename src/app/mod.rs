@@ -3,7 +3,9 @@
 
 mod about;
 pub mod access;
+pub mod agreements;
 pub mod alarm_page;
+pub mod case_files;
 pub mod chases;
 pub mod clocks;
 mod codes;
@@ -33,6 +35,8 @@ pub mod visits;
 
 use crate::{
     domain::{
+        assessment::Wrong,
+        case_file::BadReference,
         contact::Email,
         drill::BadSchedule,
         ids::{AskId, IncidentId, PersonId},
@@ -165,6 +169,18 @@ pub enum Rejected {
         "NOBODY IS BEING WATCHED: “{0}” is nobody you can start a visit for. Your manager was told. Send it again, or ring them"
     )]
     UnknownWorker(String),
+    /// A case reference that is none here.
+    #[error("{0}")]
+    CaseReference(#[from] BadReference),
+    /// An assessment that is not complete.
+    #[error("{}", .0.first().map_or("", |wrong| wrong.message.as_str()))]
+    Assessment(Vec<Wrong>),
+    /// It does not fit how it stands with the agreement of a visit.
+    #[error("{0}")]
+    Agreement(&'static str),
+    /// Nobody can agree to a visit as it stands.
+    #[error("nobody can agree to this visit as it stands: {0}")]
+    NobodyCanAgree(String),
     /// Another secret before there is a PIN.
     #[error("set your PIN first, or with it")]
     NoPinYet,

@@ -13,7 +13,7 @@ use crate::{
     },
     store::{
         self, Tx,
-        messages::{self, MessageState, NewMessage},
+        messages::{self, MessageState, NewMessage, Turn},
         outbox, provider_tests, receipts,
     },
 };
@@ -68,6 +68,7 @@ pub async fn begin(
         visit: None,
         incident: None,
         rung: None,
+        turn: Turn::First,
         occasion: occasion.id(),
         purpose: Purpose::Proof,
         channel: trial.channel,

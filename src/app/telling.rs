@@ -16,7 +16,8 @@ use crate::{
         incident::{Holder, Incident, IncidentState, Kind, Opened, Round, Told, Why},
         ladder::Recipient,
         notice::{
-            Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Page, Purpose, Reader, SosCall,
+            AboutAgreement, Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Page, Purpose,
+            Reader, SosCall,
         },
         people::{Directory, Person},
         visit::{Awaited, Missed, Visit},
@@ -24,7 +25,7 @@ use crate::{
     },
     store::{
         self, Tx,
-        messages::{self, NewMessage},
+        messages::{self, NewMessage, Turn},
         people,
     },
 };
@@ -123,6 +124,23 @@ impl Telling<'_> {
         let Some(worker) = self.directory.person(self.worker) else { return Ok(()) };
         let subject = Subject { visit: Some(visit), incident: None };
         let message = self.by_quickest(&notice, worker, subject, &occasion, Purpose::Reminder, None);
+        messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
+    }
+
+    /// Asks one person whether they agree to a visit, by a code of theirs.
+    pub(super) async fn ask_to_agree(
+        &self,
+        tx: &mut Tx,
+        person: PersonId,
+        notice: AboutAgreement,
+        (visit, code): (VisitId, String),
+        occasion: &str,
+    ) -> store::Result<()> {
+        let Some(to) = self.directory.person(person).filter(|person| !person.left) else { return Ok(()) };
+        let subject = Subject { visit: Some(visit), incident: None };
+        let occasion = Occasion::new(format!("{occasion}/to/{person}"));
+        let notice = Notice::Agreement(notice);
+        let message = self.by_quickest(&notice, to, subject, &occasion, Purpose::Told, Some(code));
         messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
     }
 
@@ -298,6 +316,7 @@ impl Telling<'_> {
         }
         for message in &mut queued {
             message.rung = message.recipient.map(|_| rung);
+            message.turn = if rung.step <= incident.begins_with_step() { Turn::First } else { Turn::Later };
         }
         messages::queue(tx, incident.organisation, &queued, self.now).await
     }
@@ -469,6 +488,7 @@ pub(super) fn message_to(
         visit: subject.visit,
         incident: subject.incident,
         rung: None,
+        turn: Turn::First,
         occasion: occasion.id(),
         purpose: Purpose::Reply,
         channel: Channel::Sms,
@@ -594,6 +614,7 @@ async fn tell_addresses(
             visit: None,
             incident: None,
             rung: None,
+            turn: Turn::First,
             occasion: occasion.to(address).id(),
             purpose: Purpose::Told,
             channel: *channel,
@@ -621,6 +642,7 @@ fn last_resort(
         visit: about.visit,
         incident: about.incident,
         rung: None,
+        turn: Turn::First,
         occasion: occasion.id(),
         purpose,
         channel: Channel::Sms,
@@ -642,6 +664,7 @@ pub(super) fn message(
         visit: subject.visit,
         incident: subject.incident,
         rung: None,
+        turn: Turn::First,
         occasion: occasion.id(),
         purpose,
         channel,

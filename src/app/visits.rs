@@ -13,7 +13,7 @@ use crate::{
         notice::{Notice, Occasion},
         people::{Directory, Role},
         pin::{Given, PinRecord, Verdict, WRONG_TELLS_MANAGER},
-        policy::{PinByText, Policy},
+        policy::{AgreementAsked, PinByText, Policy},
         rights::{self, Relation},
         start::{Departure, Start, Warning, Whose},
         visit::{
@@ -36,6 +36,8 @@ pub struct Done {
     pub warnings: Vec<Warning>,
     /// How the visit came to be what it is.
     pub came: Came,
+    /// Whether this team's visits have to be agreed, where that is looked at.
+    pub agreement: AgreementAsked,
 }
 
 /// How a visit came to be what it is after a use case.
@@ -102,7 +104,13 @@ pub async fn start(
         let (Decision { mut visit, events, .. }, warnings) = allowed!(start.plan(id, whose, now, &policy));
         visits::insert(tx, &mut visit, events, trace).await?;
         visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
-        return Ok(Ok(Done { visit, alarm: Alarm::Quiet, warnings, came: Came::New }));
+        return Ok(Ok(Done {
+            visit,
+            alarm: Alarm::Quiet,
+            warnings,
+            came: Came::New,
+            agreement: policy.agreement,
+        }));
     }
     let running = visits::running_of(tx, actor.organisation, worker).await?;
     if let Some(same) = running.iter().find(|visit| start.repeats(visit, now, &policy)) {
@@ -110,7 +118,13 @@ pub async fn start(
         let mut warnings =
             vec![Warning::general("these are the words of a visit that is running: it is the same visit")];
         warnings.extend(start.deadline(same.arrived_at.unwrap_or(now), &policy).1);
-        return Ok(Ok(Done { visit: same.clone(), alarm, warnings, came: Came::ThereBefore }));
+        return Ok(Ok(Done {
+            visit: same.clone(),
+            alarm,
+            warnings,
+            came: Came::ThereBefore,
+            agreement: AgreementAsked::NotAsked,
+        }));
     }
     if let Some(till) = running.iter().find_map(Visit::watched_till) {
         let till = crate::domain::local_time::written(till, now, actor.zone);
@@ -167,7 +181,7 @@ pub async fn start(
         let by = actor.name.clone();
         telling.tell_worker(tx, Notice::StartedForYou { by, till }, visit.id, occasion).await?;
     }
-    Ok(Ok(Done { visit, alarm, warnings, came }))
+    Ok(Ok(Done { visit, alarm, warnings, came, agreement: policy.agreement }))
 }
 
 /// Others go in with the worker of a visit that begins: each gets a visit of their own, watched till the same time, and is told
@@ -430,7 +444,13 @@ async fn do_to(
             Err(why) => return Ok(Err(Rejected::visit(why, &before))),
         };
     if events.is_empty() {
-        return Ok(Ok(Done { visit, alarm, warnings: vec![], came: Came::ThereBefore }));
+        return Ok(Ok(Done {
+            visit,
+            alarm,
+            warnings: vec![],
+            came: Came::ThereBefore,
+            agreement: AgreementAsked::NotAsked,
+        }));
     }
     visits::update(tx, &mut decided, events, trace).await?;
     if decided.state != before {
@@ -455,7 +475,13 @@ async fn do_to(
         let incident = found.map(|(id, ..)| id);
         follow(tx, house, &directory, actor, (&decided, incident), by, effects, trace).await?;
     }
-    Ok(Ok(Done { visit: decided, alarm, warnings: vec![], came: Came::ThereBefore }))
+    Ok(Ok(Done {
+        visit: decided,
+        alarm,
+        warnings: vec![],
+        came: Came::ThereBefore,
+        agreement: AgreementAsked::NotAsked,
+    }))
 }
 
 /// What the worker says of all that runs, with the PIN: by text there is no id.

@@ -49,6 +49,26 @@ kinds! {
     VisitCancelled = "visit.cancelled"
     /// Outcome or work undertaken was recorded.
     VisitRecorded = "visit.recorded"
+    /// No rule objected to it, or a person agreed.
+    VisitAgreed = "visit.agreed"
+    /// People were asked whether they agree to it.
+    VisitAgreementAsked = "visit.agreement_asked"
+    /// Nobody can agree to it as it stands.
+    VisitNotAgreed = "visit.not_agreed"
+    /// A person does not agree to it.
+    VisitRefused = "visit.refused"
+    /// Whoever decides asked the worker something.
+    VisitQuestioned = "visit.questioned"
+    /// It was begun without being agreed: it runs as high risk.
+    VisitBegunNotAgreed = "visit.begun_not_agreed"
+    /// Something happened there: it goes back to the manager.
+    VisitAgreementTakenBack = "visit.agreement_taken_back"
+    /// Whoever is there now was told that something happened there.
+    VisitWarned = "visit.warned"
+    /// Whether anything has changed since the assessment.
+    VisitChangesSaid = "visit.changes_said"
+    /// More was said of a visit that has to be agreed.
+    VisitDescribed = "visit.described"
     /// A visit that had been made was put on record afterwards.
     VisitPutOnRecord = "visit.put_on_record"
     /// The worker objects to what somebody else did for them.
@@ -192,6 +212,20 @@ kinds! {
     DrillNotBegun = "drill.not_begun"
     /// A worker texted something of a rehearsal; never which.
     RehearsalTexted = "rehearsal.texted"
+    /// A case was opened.
+    CaseOpened = "case.opened"
+    /// What is known of a case was changed.
+    CaseChanged = "case.changed"
+    /// A place was added to a case.
+    PlaceAdded = "place.added"
+    /// What is known of a place was changed.
+    PlaceChanged = "place.changed"
+    /// A version of a risk assessment was made.
+    AssessmentMade = "assessment.made"
+    /// A manager agreed with it.
+    AssessmentAgreed = "assessment.agreed"
+    /// Somebody is away, or back: who stands in for them is asked.
+    PersonAway = "person.away"
     /// A ladder was put in force.
     LadderSet = "ladder.set"
     /// A token was issued.

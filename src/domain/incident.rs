@@ -584,6 +584,11 @@ impl Incident {
         self.is_withheld() && (self.subject == person || self.companions.contains(&person))
     }
 
+    /// The last of the steps with which it begins, from 0: a call for help begins with the first two at once (row E2).
+    pub fn begins_with_step(&self) -> i32 {
+        i32::from(self.kind.is_call_for_help())
+    }
+
     /// Whether it is open.
     pub fn is_open(&self) -> bool {
         matches!(self.state, IncidentState::Open { .. })

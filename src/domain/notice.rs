@@ -280,6 +280,8 @@ pub enum Notice {
         /// Who reads it.
         asked: Asked,
     },
+    /// What concerns whether a visit is agreed.
+    Agreement(AboutAgreement),
     /// To the manager: the worker is on a visit and sent a text that could not be read.
     UnreadableText,
     /// To the manager: a text asked for something that Homeward does not do yet.
@@ -315,6 +317,57 @@ pub enum Notice {
         /// Its id.
         message: Uuid,
     },
+}
+
+/// What people are asked and told of a visit that has to be agreed. No text carries a case, a name or a risk (row E10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AboutAgreement {
+    /// To whoever can agree: do you? The code stands in the facts.
+    Asked {
+        /// Whether the worker goes in already.
+        door: AtTheDoor,
+    },
+    /// To whoever answers for it: nobody can agree to it as it stands.
+    NobodyCan {
+        /// Whether the worker goes in already.
+        door: AtTheDoor,
+    },
+    /// To the worker: somebody decided.
+    Decided {
+        /// What.
+        decided: Decided,
+        /// Who.
+        by: String,
+        /// Whether they are there already.
+        inside: AtTheDoor,
+    },
+    /// To whoever is there now: something happened there.
+    Warned,
+}
+
+/// Whether somebody goes in already who has to be agreed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtTheDoor {
+    /// They do.
+    Yes,
+    /// They plan to.
+    No {
+        /// When.
+        begins: Time,
+    },
+}
+
+/// What was decided about a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decided {
+    /// It may be made.
+    Agreed,
+    /// It may not.
+    Refused,
+    /// The worker is asked something first.
+    Asked,
+    /// It was agreed, and goes back to the manager.
+    TakenBack,
 }
 
 /// What somebody is asked whose address is to be proved (row D6).

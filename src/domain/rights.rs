@@ -1,6 +1,9 @@
 //! Who may do what, and who may see what: one table for every door (row X1, and "The rule of what the subject may see").
 
-use super::people::Role;
+use super::{
+    agreement::{Approver, OwnVisits},
+    people::Role,
+};
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +148,51 @@ pub fn may_arrange(role: Role, what: Arrange, in_reach: bool) -> Result<(), Deni
     }
 }
 
+/// What somebody wants to do with cases, places and assessments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Casework {
+    /// Read them.
+    See,
+    /// Write them down.
+    Write,
+    /// Agree with an assessment.
+    Agree,
+}
+
+/// Decides it. Whoever visits, books or manages writes in their reach; managers agree; auditors read.
+pub fn may_do_casework(role: Role, what: Casework, in_reach: bool) -> Result<(), Denied> {
+    match (role, what) {
+        (Role::Auditor, Casework::See) => Ok(()),
+        (Role::Auditor | Role::Administrator, _) => Err(Denied::Role),
+        (_, _) if !in_reach => Err(Denied::NotFound),
+        (Role::Worker | Role::CaseAdministrator, Casework::Agree) => Err(Denied::Role),
+        _ => Ok(()),
+    }
+}
+
+/// Decides who agrees to a visit: a manager in reach, a senior one where only they can; one's own only where the organisation
+/// allows it.
+pub fn may_agree(
+    role: Role,
+    approver: Approver,
+    relation: Relation,
+    own_visits: OwnVisits,
+) -> Result<(), Denied> {
+    let can = match approver {
+        Approver::Manager => role.manages(),
+        Approver::SeniorManager => role == Role::SeniorManager,
+    };
+    if relation.own {
+        let allowed = can && own_visits == OwnVisits::ByOneself;
+        return allow(allowed, if can { Denied::Subject } else { Denied::Role });
+    }
+    match role {
+        Role::Auditor => Err(Denied::Role),
+        _ if !relation.in_reach => Err(Denied::NotFound),
+        _ => allow(can, Denied::Role),
+    }
+}
+
 fn allow(yes: bool, otherwise: Denied) -> Result<(), Denied> {
     if yes { Ok(()) } else { Err(otherwise) }
 }
@@ -173,6 +221,46 @@ mod tests {
                 Err(Denied::Role) => 'r',
             })
             .collect()
+    }
+
+    #[test]
+    fn who_agrees() {
+        let row = |approver, relation, own_visits| -> String {
+            ROLES
+                .iter()
+                .map(|role| match may_agree(*role, approver, relation, own_visits) {
+                    Ok(()) => 'y',
+                    Err(Denied::NotFound) => 'n',
+                    Err(Denied::Subject) => 's',
+                    Err(Denied::Role) => 'r',
+                })
+                .collect()
+        };
+        let team = Relation { in_reach: true, ..Relation::default() };
+        let own = Relation { own: true, ..team };
+        let (else_, oneself) = (OwnVisits::BySomebodyElse, OwnVisits::ByOneself);
+        assert_eq!(row(Approver::Manager, team, else_), "rryyrr");
+        assert_eq!(row(Approver::SeniorManager, team, else_), "rrryrr");
+        assert_eq!(row(Approver::Manager, Relation::default(), else_), "nnnnrn");
+        assert_eq!(row(Approver::Manager, own, else_), "rrssrr");
+        assert_eq!(row(Approver::Manager, own, oneself), "rryyrr");
+        assert_eq!(row(Approver::SeniorManager, own, oneself), "rrryrr");
+    }
+
+    #[test]
+    fn who_does_casework() {
+        let row = |what, in_reach| -> String {
+            let may = |role: &Role| match may_do_casework(*role, what, in_reach) {
+                Ok(()) => 'y',
+                Err(Denied::NotFound) => 'n',
+                Err(_) => 'r',
+            };
+            ROLES.iter().map(may).collect()
+        };
+        assert_eq!(row(Casework::See, true), "yyyyyr");
+        assert_eq!(row(Casework::See, false), "nnnnyr");
+        assert_eq!(row(Casework::Write, true), "yyyyrr");
+        assert_eq!(row(Casework::Agree, true), "rryyrr");
     }
 
     #[test]

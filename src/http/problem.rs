@@ -82,6 +82,8 @@ problem_kinds! {
     KeyReused = "key-reused", UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another body", "A corrected request, a corrected PIN too, needs a new key.";
     /// Not now.
     PinNotNow = "pin-not-now", CONFLICT, "The PIN cannot be set now", "A PIN is never set or changed while a visit of yours is running.";
+    /// It does not fit the agreement.
+    Agreement = "agreement", CONFLICT, "It does not fit how it stands with the agreement", "The `detail` says why. The watching does not wait for it.";
     /// No drill now.
     DrillNotNow = "drill-not-now", CONFLICT, "No drill can be started now", "A real alarm always wins over a drill, and a team has one drill at a time.";
     /// The database cannot be reached.
@@ -148,6 +150,14 @@ impl From<Rejected> for Problem {
             Rejected::DrillNotNow(_) => Self::new(Kind::DrillNotNow, detail),
             Rejected::NoSuchTeam(_) => Self::field("team", detail),
             Rejected::Ladder(_) => Self::field("ladder", detail),
+            Rejected::CaseReference(_) => Self::field("reference", detail),
+            Rejected::Assessment(wrong) => {
+                let field = wrong.first().map_or("factors", |wrong| wrong.field.as_str());
+                let all: Vec<String> =
+                    wrong.iter().map(|wrong| format!("{}: {}", wrong.field, wrong.message)).collect();
+                Self::field(field, all.join("; "))
+            }
+            Rejected::Agreement(_) | Rejected::NobodyCanAgree(_) => Self::new(Kind::Agreement, detail),
             Rejected::NoPinYet => Self::field("pin", detail),
             Rejected::DuressPinTooNear => Self::field("duress_pin", detail),
             Rejected::PinNotNow(_) => Self::new(Kind::PinNotNow, detail),

@@ -58,7 +58,7 @@ const INSIDE_NOW: &str = "SELECT a.visit_id, a.worker_id FROM agreement a JOIN v
 const INCIDENTS_SINCE: &str = "SELECT i.id FROM incident i JOIN agreement a ON a.visit_id = i.visit_id
      WHERE a.organisation_id = $1 AND a.case_id = $2 AND i.opened_at > $3 AND i.visit_id <> $4
        AND (i.kind = 'sos' OR i.state = 'closed' AND i.outcome IN ('threatened', 'assaulted', 'injured'))
-       AND i.kind <> 'duress'";
+       AND i.kind <> 'duress' AND (i.state = 'closed' OR i.subject_id <> $5)";
 
 const KEEP_CODE: &str =
     "INSERT INTO agreement_code (person_id, code, visit_id, created_at) VALUES ($1, $2, $3, $4)
@@ -292,19 +292,21 @@ pub async fn inside_now(
     Ok(both!(tx, |c| sqlx::query_as(INSIDE_NOW).bind(organisation).bind(case).fetch_all(c).await?))
 }
 
-/// Calls for help, and what ended badly, at visits to somebody since then; never a silent alarm, and not of this visit.
+/// Calls for help, and what ended badly, at visits to somebody since then; never a silent alarm, nothing of this visit, and
+/// nothing open about whoever goes: they may not know of it.
 pub async fn incidents_since(
     tx: &mut Tx,
     organisation: OrganisationId,
     case: CaseId,
     since: Time,
-    but: VisitId,
+    (visit, worker): (VisitId, PersonId),
 ) -> Result<Vec<IncidentId>> {
     Ok(both!(tx, |c| sqlx::query_scalar(INCIDENTS_SINCE)
         .bind(organisation)
         .bind(case)
         .bind(since)
-        .bind(but)
+        .bind(visit)
+        .bind(worker)
         .fetch_all(c)
         .await?))
 }

@@ -86,6 +86,8 @@ pub struct NewMessage {
     pub incident: Option<IncidentId>,
     /// In which round of its ladder.
     pub rung: Option<Rung>,
+    /// Whether that is its first.
+    pub turn: Turn,
     /// What asks for it: one message for one occasion and channel.
     pub occasion: Uuid,
     /// What it is for.
@@ -98,6 +100,15 @@ pub struct NewMessage {
     pub text: Text,
 }
 
+/// Which of an incident's steps calls somebody: a call for help begins with the second too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Those with which it begins.
+    First,
+    /// A later one.
+    Later,
+}
+
 impl NewMessage {
     /// Its id: the same for the same occasion and channel.
     pub fn id(&self) -> MessageId {
@@ -107,8 +118,8 @@ impl NewMessage {
     /// Its place in the outbox; 0 goes first. Whoever a later step calls waits until the first step of every other incident
     /// has been called: no alarm stands unheard while another is heard twice.
     fn rank(&self) -> i32 {
-        match (self.purpose, self.rung) {
-            (Purpose::FirstAlarm, Some(Rung { step: 1.., .. })) => 1,
+        match (self.purpose, self.turn) {
+            (Purpose::FirstAlarm, Turn::Later) => 1,
             (Purpose::FirstAlarm | Purpose::StandDown, _) => 0,
             (Purpose::Alarm, _) => 2,
             (Purpose::Told | Purpose::Reply, _) => 3,
@@ -191,6 +202,11 @@ impl Message {
     /// What it says, in the words of every channel.
     pub fn text(&self) -> Text {
         Text { sms: self.short_text.clone(), subject: self.subject.clone(), mail: self.body.clone() }
+    }
+
+    /// Whether it belongs to the first step, as far as a message knows.
+    pub fn turn(&self) -> Turn {
+        if self.step.is_some_and(|step| step > 0) { Turn::Later } else { Turn::First }
     }
 
     /// The round of a ladder that it belongs to.

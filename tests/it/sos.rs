@@ -1,5 +1,6 @@
 //! A call for help (row V7): raised at once, whatever else is open, and refused for nothing.
 
+use chrono::TimeDelta;
 use homeward::domain::{contact::Channel, notice::Purpose};
 use serde_json::{Value, json};
 
@@ -7,6 +8,22 @@ use crate::store::execute;
 use crate::support::{app::TestApp, on_both};
 
 on_both! {
+    async fn it_goes_out_before_whoever_is_called_later_about_another(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.person("ann").post("/visits", json!({"minutes": 30})).await.is_ok();
+        app.pass(40).await;
+        app.clock.advance(TimeDelta::minutes(5));
+        app.app.timer.tick(app.now()).await.unwrap();
+        app.clock.advance(TimeDelta::milliseconds(10));
+        app.person("cas").post("/sos", json!({})).await.is_ok();
+        let next = app.app.outbox.claim(app.now(), 1).await.unwrap();
+        let about: Vec<_> = next.iter().map(|claimed| claimed.message.incident_id.unwrap().to_string()).collect();
+        let incidents = app.person("una").get("/incidents").await;
+        let all = incidents.is_ok().body["incidents"].as_array().unwrap();
+        let sos = all.iter().find(|incident| incident["kind"] == "sos").unwrap()["id"].as_str().unwrap();
+        assert!(!about.is_empty() && about.iter().all(|id| id == sos), "{about:?} {sos}");
+    }
+
     async fn it_is_raised_at_once_with_nothing_but_a_token(db: TestDb) {
         let app = TestApp::start(&db).await;
         for (n, body) in ["", "{}", "not json", "[1,2", "{\"position\": 7, \"made_at\": \"?\"}", "\u{0}"].into_iter().enumerate() {

@@ -498,6 +498,7 @@ fn message(occasion: &str, purpose: Purpose) -> NewMessage {
         visit: None,
         incident: None,
         rung: None,
+        turn: messages::Turn::First,
         occasion: Occasion::new(occasion).id(),
         purpose,
         channel: Channel::Sms,

@@ -3,8 +3,8 @@
 use chrono_tz::Tz;
 
 use super::{
-    Doing, PinAnswer, PinRefused, Text, Wording, english_calls as calls, english_proofs as proofs,
-    english_replies, sms,
+    Doing, PinAnswer, PinRefused, Text, Wording, english_agreements as agreements, english_calls as calls,
+    english_proofs as proofs, english_replies, sms,
 };
 use crate::{
     clock::Time,
@@ -315,6 +315,7 @@ impl Wording for English {
                     format!("{by} has put on record a visit of {worker} at {} that nobody had watched. The reason stands in Homeward.", time(*arrived_at))
                 }),
             ),
+            Notice::Agreement(about) => agreements::notice(about, facts),
             Notice::RecordMissing { visits, first, asked } => {
                 let which = match visits {
                     0 | 1 => format!("The visit that ended {}", time(*first)),

@@ -1,6 +1,7 @@
 //! What people read. One trait, one file per language; every text is made from a typed [`Notice`].
 
 mod english;
+mod english_agreements;
 mod english_calls;
 mod english_proofs;
 mod english_replies;

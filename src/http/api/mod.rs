@@ -1,5 +1,7 @@
 //! The JSON API under `/api/v1`.
 
+mod agreements;
+mod case_files;
 mod coverage;
 mod drill_schedules;
 mod drills;
@@ -103,6 +105,14 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(follow_ups::set))
         .routes(routes!(follow_ups::done))
         .routes(routes!(follow_ups::list))
+        .routes(routes!(case_files::save, case_files::list))
+        .routes(routes!(case_files::show))
+        .routes(routes!(case_files::save_place))
+        .routes(routes!(case_files::assess, case_files::versions))
+        .routes(routes!(case_files::agree))
+        .routes(routes!(agreements::queue))
+        .routes(routes!(agreements::show, agreements::describe))
+        .routes(routes!(agreements::decide))
         .routes(routes!(coverage::show))
         .routes(routes!(coverage::simulate))
         .routes(routes!(ladders::list, ladders::set))

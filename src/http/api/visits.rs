@@ -18,6 +18,7 @@ use crate::{
     app::{
         Outcome, Rejected,
         access::Actor,
+        agreements,
         visits::{self as cases, Came, Done, ForWhom, Request, Unwatched},
     },
     domain::{
@@ -25,6 +26,7 @@ use crate::{
         event::Door,
         ids::{PersonId, VisitId},
         people::Role,
+        policy::AgreementAsked,
         rights::{self, Relation},
         start::{Departure, Start, Warning},
         visit::{self, Alarm, Details, ExtendTo, KnownBy, Risk, Visit, VisitOutcome, Visiting},
@@ -206,6 +208,9 @@ pub(super) async fn start(
         let mut outcome = cases::start(tx, &house, actor, &for_whom, start.clone(), id, trace).await?;
         if let Ok(done) = &mut outcome {
             done.warnings.extend(cases::accompany(tx, &house, actor, &mut done.visit, &with, trace).await?);
+            let stands = agreements::follow(tx, &house, done, trace).await?;
+            done.warnings
+                .extend(super::agreements::in_words(&stands).map(|words| Warning::about("agreement", words)));
         }
         let created = matches!(&outcome, Ok(done) if done.came.is_new());
         let mut reply = answer(tx, actor, Ok(outcome), trace).await?;
@@ -365,7 +370,8 @@ pub(super) async fn show(
     rights::may(actor.role, rights::Act::SeeVisit, relation).map_err(Rejected::from)?;
     let alarm = cases::alarm_of(&mut tx, &visit).await?;
     let now = site.clock.now();
-    let done = Done { visit, alarm, warnings: vec![], came: Came::ThereBefore };
+    let done =
+        Done { visit, alarm, warnings: vec![], came: Came::ThereBefore, agreement: AgreementAsked::NotAsked };
     let trace = Trace { actor: Some(actor.person), door: Door::Api, now };
     Ok(answer(&mut tx, &actor, Ok(Ok(done)), trace).await?.into_response())
 }

@@ -1,0 +1,439 @@
+//! Whether a visit is agreed: weighed when it is planned and when somebody goes in, decided by people where the rules cannot
+//! (rows A1 to A8, A11). The watching never waits for it: a start is watched before anything here is looked at, and whatever
+//! goes wrong here takes no start with it.
+
+mod asking;
+mod weighing;
+
+use serde_json::{Value, json};
+
+use self::asking::{ask, tell_worker};
+pub use self::asking::{ask_again, next_due, warn_others};
+use super::{House, Outcome, Rejected, access::Actor, allowed, visits::Done};
+use crate::{
+    clock::Time,
+    domain::{
+        agreement::{
+            AgreedBy, Agreement, Approver, Changed, Decision, Exception, Private, Reason, Remark, Rules,
+            State, Until, next_ask, weigh,
+        },
+        assessment::Company,
+        event::{EventKind, NewEvent},
+        ids::VisitId,
+        notice::Decided,
+        people::{Directory, Role},
+        policy::AgreementAsked,
+        rights,
+        visit::{Risk, Visit, VisitState},
+    },
+    store::{self, Trace, Tx, agreements, assessments, people, visits},
+};
+
+/// How it stands with a visit that somebody begins or plans, as they are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stands {
+    /// This team's visits need no agreement.
+    NotAsked,
+    /// It may be made. `changes_since`: has anything changed since that day? Nobody has said.
+    Agreed {
+        /// The day on which the assessment was made, if it was not said whether anything has changed.
+        changes_since: Option<chrono::NaiveDate>,
+    },
+    /// It may not, and these were asked, by name.
+    NotAgreed {
+        /// Who.
+        asked: Vec<String>,
+    },
+    /// It could not be weighed. Whoever goes in is watched all the same.
+    NotWeighed,
+}
+
+/// What is said of a visit beyond what a start says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Alone or not.
+    pub company: Option<Company>,
+    /// Whether anything has changed.
+    pub changed: Option<Changed>,
+    /// What is out of the ordinary.
+    pub exception: Option<Exception>,
+    /// In words, for whoever decides.
+    pub words: Option<String>,
+}
+
+/// After a start or a plan: weighs it, and asks whom it has to ask. Never fails for what is its own fault.
+pub async fn follow(tx: &mut Tx, house: &House, done: &mut Done, trace: Trace) -> store::Result<Stands> {
+    if done.agreement != AgreementAsked::Asked || matches!(done.came, super::visits::Came::ThereBefore) {
+        return Ok(Stands::NotAsked);
+    }
+    let before = done.visit.clone();
+    let stands = tx.part(async |tx| follow_in_part(tx, house, done, trace).await).await;
+    match stands {
+        Err(error) if error.is_for_the_whole() => Err(error),
+        Err(error) => {
+            tracing::error!(%error, visit = %before.id, "whether a visit is agreed could not be weighed; it is watched all the same");
+            done.visit = before;
+            Ok(Stands::NotWeighed)
+        }
+        Ok(stands) => Ok(stands),
+    }
+}
+
+async fn follow_in_part(tx: &mut Tx, house: &House, done: &mut Done, trace: Trace) -> store::Result<Stands> {
+    let directory = people::directory(tx, done.visit.organisation).await?;
+    let rules = agreements::rules(tx, done.visit.organisation).await?;
+    let was = agreements::find(tx, done.visit.organisation, done.visit.id).await?;
+    let mut agreement = was.unwrap_or_else(|| fresh(&done.visit, trace.now));
+    let weighed_for = agreement.company;
+    if let Some(accompanied) = company_at_the_door(tx, &done.visit).await? {
+        agreement.company = accompanied;
+    }
+    let stood_for_two = weighed_for == Company::Accompanied && agreement.company == Company::Alone;
+    // What a person agreed to stands, unless they meant two.
+    if let State::Agreed { by: AgreedBy::Person(_) | AgreedBy::TheWorker(_), .. } = agreement.state
+        && !stood_for_two
+    {
+        return Ok(Stands::Agreed { changes_since: None });
+    }
+    let around = Around { house, directory: &directory, rules: &rules, trace };
+    around.settle(tx, &mut done.visit, &mut agreement).await?;
+    if done.alarm.leaves_the_deadline() {
+        let policy = directory.policy(done.visit.team);
+        visits::set_due(tx, done.visit.id, done.visit.next_due(&policy)).await?;
+    }
+    around.stands(tx, &agreement).await
+}
+
+fn fresh(visit: &Visit, now: Time) -> Agreement {
+    let begins_at = match &visit.state {
+        VisitState::Planned { expected_arrival, .. } => *expected_arrival,
+        _ => visit.arrived_at.unwrap_or(now),
+    };
+    Agreement {
+        visit: visit.id,
+        organisation: visit.organisation,
+        team: visit.team,
+        worker: visit.worker,
+        case: None,
+        place: None,
+        assessment: None,
+        company: Company::Alone,
+        changed: Changed::NotSaid,
+        begins_at,
+        state: State::NotAgreed { times: 0, due_at: None },
+        reasons: Vec::new(),
+        begun_at_risk: None,
+        private: Private::default(),
+        version: 0,
+    }
+}
+
+/// Who goes in is seen at the door; of a plan it is only said.
+async fn company_at_the_door(tx: &mut Tx, visit: &Visit) -> store::Result<Option<Company>> {
+    if !matches!(visit.state, VisitState::Begun { .. }) {
+        return Ok(None);
+    }
+    let others = super::visits::others_on(tx, visit).await?;
+    Ok(Some(if others.is_empty() { Company::Alone } else { Company::Accompanied }))
+}
+
+/// What everything here needs to know.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    house: &'a House,
+    directory: &'a Directory,
+    rules: &'a Rules,
+    trace: Trace,
+}
+
+impl Around<'_> {
+    /// Weighs a visit anew and does what follows from that.
+    async fn settle(&self, tx: &mut Tx, visit: &mut Visit, agreement: &mut Agreement) -> store::Result<()> {
+        let (now, at_the_door) = (self.trace.now, matches!(visit.state, VisitState::Begun { .. }));
+        let refused = match agreement.state {
+            State::Refused { by, .. } => Some(by),
+            _ => None,
+        };
+        let weighed = weighing::weighed(tx, self.directory, self.rules, visit, agreement, now).await?;
+        let decision = weigh(&weighed, self.rules);
+        let until = if at_the_door { Until::AtTheDoor } else { Until::Begins(agreement.begins_at) };
+        let due_at = next_ask(until, now);
+        let decision = match (decision, refused) {
+            // Nobody takes back a person's no but a person.
+            (Decision::Agreed(_), Some(_)) => Decision::Needs(Approver::Manager, agreement.reasons.clone()),
+            (decision, _) => decision,
+        };
+        let words =
+            |reasons: &[Reason]| -> Vec<&str> { reasons.iter().map(|reason| reason.rule.as_str()).collect() };
+        let (kind, mut body) = match &decision {
+            Decision::Agreed(asked) => {
+                let asked: Vec<&str> = asked.iter().map(|rule| rule.as_str()).collect();
+                (EventKind::VisitAgreed, json!({"by": "rules", "rules": asked}))
+            }
+            Decision::Needs(approver, reasons) => {
+                (EventKind::VisitAgreementAsked, json!({"approver": approver, "because": words(reasons)}))
+            }
+            Decision::NotAgreed(reasons) => (EventKind::VisitNotAgreed, json!({"because": words(reasons)})),
+        };
+        body["assessment"] = json!(agreement.assessment);
+        body["company"] = json!(agreement.company);
+        let agreed = matches!(decision, Decision::Agreed(_));
+        let mut events = vec![NewEvent::new(kind, now, body)];
+        (agreement.state, agreement.reasons) = match decision {
+            Decision::Agreed(_) => (State::Agreed { by: AgreedBy::Rules, at: now }, Vec::new()),
+            Decision::Needs(approver, reasons) => (State::Waiting { approver, times: 1, due_at }, reasons),
+            Decision::NotAgreed(reasons) => {
+                let due_at = due_at.filter(|_| at_the_door);
+                (State::NotAgreed { times: usize::from(at_the_door), due_at }, reasons)
+            }
+        };
+        if at_the_door {
+            agreement.begins_at = visit.arrived_at.unwrap_or(now);
+            if agreed {
+                self.at_usual_risk(visit, agreement);
+            } else if agreement.begun_at_risk.is_none() {
+                agreement.begun_at_risk = Some(visit.details.risk);
+                visit.details.risk = Risk::High;
+                let body = json!({"risk": {"before": agreement.begun_at_risk, "after": Risk::High}});
+                events.push(NewEvent::new(EventKind::VisitBegunNotAgreed, now, body));
+            }
+        }
+        visits::update(tx, visit, events, self.trace).await?;
+        agreements::save(tx, agreement).await?;
+        if agreed {
+            return Ok(());
+        }
+        ask(tx, self, agreement).await
+    }
+
+    /// It runs as it was meant to, from here on.
+    fn at_usual_risk(&self, visit: &mut Visit, agreement: &mut Agreement) {
+        if let Some(before) = agreement.begun_at_risk.take() {
+            visit.details.risk = before;
+        }
+    }
+
+    async fn stands(&self, tx: &mut Tx, agreement: &Agreement) -> store::Result<Stands> {
+        if !matches!(agreement.state, State::Agreed { .. }) {
+            let asked = asking::who(tx, self, agreement).await?;
+            let names = asked.into_iter().map(|id| self.directory.name_of(id).to_owned()).collect();
+            return Ok(Stands::NotAgreed { asked: names });
+        }
+        let changes_since = match (agreement.changed, agreement.assessment) {
+            (Changed::NotSaid, Some(id)) => {
+                let found = assessments::find(tx, agreement.organisation, id).await?;
+                found.map(|found| found.made.1.with_timezone(&self.directory.zone).date_naive())
+            }
+            _ => None,
+        };
+        Ok(Stands::Agreed { changes_since })
+    }
+}
+
+/// A visit and its agreement, for somebody who may see the visit.
+pub async fn find(tx: &mut Tx, actor: &Actor, id: VisitId) -> Outcome<(Visit, Option<Agreement>)> {
+    let Some(visit) = visits::find(tx, actor.organisation, id).await? else {
+        return Ok(Err(Rejected::NotFound));
+    };
+    let relation = actor.relation_to_visit(tx, &visit).await?;
+    allowed!(rights::may(actor.role, rights::Act::SeeVisit, relation));
+    let agreement = agreements::find(tx, actor.organisation, id).await?;
+    Ok(Ok((visit, agreement)))
+}
+
+/// Somebody says more of a visit: with whom, whether anything has changed, what is out of the ordinary. It is weighed anew.
+pub async fn describe(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    id: VisitId,
+    said: Said,
+    trace: Trace,
+) -> Outcome<(Visit, Agreement, Stands)> {
+    let Some((mut visit, policy)) = visits::load(tx, actor.organisation, id).await? else {
+        return Ok(Err(Rejected::NotFound));
+    };
+    let relation = actor.relation_to_visit(tx, &visit).await?;
+    allowed!(rights::may(actor.role, rights::Act::DoVisit, relation));
+    if !matches!(visit.state, VisitState::Planned { .. } | VisitState::Begun { .. }) {
+        return Ok(Err(Rejected::Agreement("this visit is over: nothing is left to be agreed")));
+    }
+    let directory = people::directory(tx, actor.organisation).await?;
+    let rules = agreements::rules(tx, actor.organisation).await?;
+    let was = agreements::find(tx, actor.organisation, id).await?;
+    if was.is_none() && policy.agreement == AgreementAsked::NotAsked {
+        return Ok(Err(Rejected::Agreement("the visits of this team need no agreement")));
+    }
+    let mut agreement = was.unwrap_or_else(|| fresh(&visit, trace.now));
+    let before = agreement.clone();
+    let Said { company, changed, exception, words } = said;
+    agreement.company = company.unwrap_or(agreement.company);
+    if let Some(exception) = exception {
+        agreement.private.exception = Some(exception);
+    }
+    if let Some(words) = &words {
+        agreement.private.said.push(Remark { by: actor.person, at: trace.now, words: words.clone() });
+    }
+    let around = Around { house, directory: &directory, rules: &rules, trace };
+    if let Some(changed) = changed {
+        agreement.changed = changed;
+        around.say_changed(tx, actor, &mut visit, &agreement, words.as_deref()).await?;
+    }
+    let kind = agreement.private.exception.as_ref().map(|exception| match exception {
+        Exception::Emergency { .. } => "emergency",
+        Exception::OneOff { .. } => "one_off",
+    });
+    let body = json!({"company": agreement.company, "changed": agreement.changed, "exception": kind});
+    let event = NewEvent::new(EventKind::VisitDescribed, trace.now, body)
+        .with_private(json!({"said": words, "exception": agreement.private.exception}));
+    visits::log(tx, &mut visit, event, trace).await?;
+    // Whoever agreed did so to what they were told: only more of the same leaves it standing.
+    let same =
+        (before.company, &before.private.exception) == (agreement.company, &agreement.private.exception);
+    let by_a_person =
+        matches!(agreement.state, State::Agreed { by: AgreedBy::Person(_) | AgreedBy::TheWorker(_), .. });
+    if by_a_person && same && agreement.changed != Changed::Yes {
+        agreements::save(tx, &mut agreement).await?;
+    } else {
+        around.settle(tx, &mut visit, &mut agreement).await?;
+        let alarm = visits::open_incident(tx, actor.organisation, id).await?;
+        if alarm.is_none() {
+            visits::set_due(tx, id, visit.next_due(&policy)).await?;
+        }
+    }
+    let stands = around.stands(tx, &agreement).await?;
+    Ok(Ok((visit, agreement, stands)))
+}
+
+impl Around<'_> {
+    /// Row A2: *no* adds the visit's date to the assessment; *yes* asks for a new version.
+    async fn say_changed(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        visit: &mut Visit,
+        agreement: &Agreement,
+        words: Option<&str>,
+    ) -> store::Result<()> {
+        let now = self.trace.now;
+        if let (Changed::No, Some(assessment)) = (agreement.changed, agreement.assessment) {
+            let day = agreement.begins_at.with_timezone(&self.directory.zone).date_naive();
+            assessments::use_again(tx, assessment, visit.id, day, (actor.person, now)).await?;
+        }
+        let body = json!({"changed": agreement.changed, "assessment": agreement.assessment});
+        let event = NewEvent::new(EventKind::VisitChangesSaid, now, body).with_words(words);
+        visits::log(tx, visit, event, self.trace).await
+    }
+}
+
+/// What somebody decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It may be made.
+    Agree,
+    /// It may not.
+    Refuse,
+    /// The worker has to say something first.
+    Ask,
+}
+
+/// Somebody decides about a visit. Said again it changes nothing.
+pub async fn decide(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    id: VisitId,
+    (answer, words): (Answer, Option<String>),
+    trace: Trace,
+) -> Outcome<(Visit, Agreement)> {
+    let nothing = Ok(Err(Rejected::NotFound));
+    let Some((mut visit, policy)) = visits::load(tx, actor.organisation, id).await? else { return nothing };
+    let Some(mut agreement) = agreements::find(tx, actor.organisation, id).await? else { return nothing };
+    let directory = people::directory(tx, actor.organisation).await?;
+    let rules = agreements::rules(tx, actor.organisation).await?;
+    let relation = actor.relation_to_visit(tx, &visit).await?;
+    // Whoever stands in for a manager reaches what that manager reaches.
+    let asked = agreements::code_of(tx, id, actor.person).await?.is_some();
+    let relation = rights::Relation { in_reach: relation.in_reach || asked, ..relation };
+    let approver = match (agreement.state, answer) {
+        (State::Waiting { approver, .. } | State::Asked { approver, .. }, Answer::Agree) => approver,
+        _ => Approver::Manager,
+    };
+    allowed!(rights::may_agree(actor.role, approver, relation, rules.own_visits));
+    match (agreement.state, answer) {
+        (State::Agreed { .. }, Answer::Agree) | (State::Refused { .. }, Answer::Refuse) => {
+            return Ok(Ok((visit, agreement)));
+        }
+        (State::NotAgreed { .. }, Answer::Agree) => {
+            let why = agreement.reasons.iter().map(|reason| reason.says.as_str());
+            let why: Vec<&str> = why.collect();
+            return Ok(Err(Rejected::NobodyCanAgree(why.join("; "))));
+        }
+        _ if matches!(visit.state, VisitState::Cancelled { .. }) => {
+            return Ok(Err(Rejected::Agreement("this visit was called off")));
+        }
+        _ => {}
+    }
+    let has_words = words.as_deref().is_some_and(|words| !words.trim().is_empty());
+    let has_to_say = answer != Answer::Agree || approver == Approver::SeniorManager;
+    if has_to_say && !has_words {
+        return Ok(Err(Rejected::Agreement(
+            "say why in words: a refusal, a question and what only a senior manager agrees to need a reason",
+        )));
+    }
+    let own = visit.worker == actor.person;
+    let now = trace.now;
+    let (kind, decided) = match answer {
+        Answer::Agree => (EventKind::VisitAgreed, Decided::Agreed),
+        Answer::Refuse => (EventKind::VisitRefused, Decided::Refused),
+        Answer::Ask => (EventKind::VisitQuestioned, Decided::Asked),
+    };
+    let because: Vec<&str> = agreement.reasons.iter().map(|reason| reason.rule.as_str()).collect();
+    let mut body = json!({"because": because, "state": {"before": agreement.state.as_str()}});
+    if own {
+        body["own_visit"] = Value::Bool(true);
+    }
+    agreement.state = match answer {
+        Answer::Agree => {
+            let by = if own { AgreedBy::TheWorker(actor.person) } else { AgreedBy::Person(actor.person) };
+            State::Agreed { by, at: now }
+        }
+        Answer::Refuse => State::Refused { by: actor.person, at: now },
+        Answer::Ask => State::Asked { approver, by: actor.person, at: now },
+    };
+    if let Some(words) = &words {
+        agreement.private.said.push(Remark { by: actor.person, at: now, words: words.clone() });
+    }
+    let around = Around { house, directory: &directory, rules: &rules, trace };
+    if answer == Answer::Agree {
+        around.at_usual_risk(&mut visit, &mut agreement);
+    }
+    let event = NewEvent::new(kind, now, body).with_words(words.as_deref());
+    visits::update(tx, &mut visit, vec![event], trace).await?;
+    agreements::save(tx, &mut agreement).await?;
+    if visits::open_incident(tx, actor.organisation, id).await?.is_none() {
+        visits::set_due(tx, id, visit.next_due(&policy)).await?;
+    }
+    tell_worker(tx, &around, &visit, &agreement, (decided, &actor.name)).await?;
+    Ok(Ok((visit, agreement)))
+}
+
+/// What somebody in reach has to decide, those at the door first.
+pub async fn queue(tx: &mut Tx, actor: &Actor, limit: i64, now: Time) -> Outcome<Vec<(Visit, Agreement)>> {
+    if !actor.role.manages() && !matches!(actor.role, Role::CaseAdministrator | Role::Auditor) {
+        return Ok(Err(Rejected::Role));
+    }
+    let reach = people::reach(tx, actor.organisation, actor.team).await?;
+    let mut all = Vec::new();
+    for agreement in agreements::open(tx, actor.organisation, now, limit).await? {
+        let asked = agreements::code_of(tx, agreement.visit, actor.person).await?.is_some();
+        let sees = actor.role == Role::Auditor || reach.contains(&agreement.team) || asked;
+        if !sees {
+            continue;
+        }
+        if let Some(visit) = visits::find(tx, actor.organisation, agreement.visit).await? {
+            all.push((visit, agreement));
+        }
+    }
+    Ok(Ok(all))
+}

@@ -1,0 +1,158 @@
+//! What the rules have to know of a visit, from what is on record.
+
+use chrono::{Datelike, TimeDelta};
+
+use crate::{
+    app::coverage::{self, Whom},
+    clock::Time,
+    domain::{
+        agreement::{Agreement, Assessed, Changed, IsAgreed, Known, Lacks, Rules, Signal, Weighed},
+        assessment::{Assessment, Hours},
+        case_file::{CaseFile, CaseReference, Place, same_address},
+        contact::Channel,
+        coverage::GapKind,
+        people::{Directory, Person},
+        proof::Standing,
+        visit::{Visit, VisitState},
+    },
+    store::{self, Tx, agreements, assessments, case_files},
+};
+
+/// Everything about a visit that the rules weigh; the agreement learns which case, place and assessment that is.
+pub(super) async fn weighed(
+    tx: &mut Tx,
+    directory: &Directory,
+    rules: &Rules,
+    visit: &Visit,
+    agreement: &mut Agreement,
+    now: Time,
+) -> store::Result<Weighed> {
+    let (case, place, assessment) = found(tx, visit).await?;
+    agreement.case = case.as_ref().map(|case| case.id);
+    agreement.place = place.as_ref().map(|place| place.id);
+    let by = assessment.as_ref().map(|assessment| assessment.id);
+    if agreement.assessment != by {
+        // What was said of another version says nothing of this one.
+        if agreement.assessment.is_some() {
+            agreement.changed = Changed::NotSaid;
+        }
+        agreement.assessment = by;
+    }
+    let begins = agreement.begins_at.with_timezone(&directory.zone);
+    let ends = visit.expected_departure.with_timezone(&directory.zone);
+    let in_office = begins.date_naive() == ends.date_naive()
+        && rules.office_days.contains(&begins.weekday())
+        && begins.time() >= rules.office_from
+        && ends.time() <= rules.office_to;
+    let incidents = match &case {
+        Some(case) => {
+            let since = now - TimeDelta::days(rules.recent_days.max(0));
+            let but = (visit.id, visit.worker);
+            agreements::incidents_since(tx, visit.organisation, case.id, since, but).await?.len()
+        }
+        None => 0,
+    };
+    let known = match (&case, assessment) {
+        (None, _) => Known::NoCase,
+        (Some(_), None) => Known::NotAssessed,
+        (Some(_), Some(assessment)) => {
+            Known::Assessed(assessed(tx, directory, &assessment, agreement).await?)
+        }
+    };
+    let worker = directory.person(visit.worker);
+    let case_visiting = case.and_then(|case| case.visiting);
+    Ok(Weighed {
+        day: begins.date_naive(),
+        hours: if in_office { Hours::Office } else { Hours::Any },
+        company: agreement.company,
+        purpose: visit.details.purpose.clone(),
+        visiting: visit.details.visiting.or(case_visiting),
+        whose_home: place.map(|place| place.whose_home).unwrap_or_default(),
+        // At the door it runs as high risk for want of an agreement: that is no reason of its own.
+        risk: agreement.begun_at_risk.unwrap_or(visit.details.risk),
+        signal: if visit.details.no_signal_expected { Signal::NotExpected } else { Signal::Expected },
+        known,
+        visits_are: directory.policy(visit.team).visits_are,
+        worker: worker.map(|worker| lacks(directory, worker)).unwrap_or_default(),
+        gaps: gaps(tx, visit).await?,
+        incidents,
+        concerns: 0,
+        exception: agreement.private.exception.clone(),
+    })
+}
+
+/// To whom a visit is, where, and what was assessed there: by the case reference; by the place as it is written, or because the
+/// case has no other.
+async fn found(
+    tx: &mut Tx,
+    visit: &Visit,
+) -> store::Result<(Option<CaseFile>, Option<Place>, Option<Assessment>)> {
+    let reference = visit.details.case_reference.as_deref().map(CaseReference::parse);
+    let Some(Ok(reference)) = reference else { return Ok((None, None, None)) };
+    let Some(case) = case_files::by_reference(tx, visit.organisation, &reference).await? else {
+        return Ok((None, None, None));
+    };
+    let places = case_files::places_of(tx, visit.organisation, case.id).await?;
+    let address = |place: &Place| place.private.as_ref().and_then(|private| private.address.clone());
+    let place = match &visit.details.place {
+        Some(said) => places.into_iter().find(|place| {
+            place.id.to_string() == *said
+                || address(place).is_some_and(|address| same_address(&address, said))
+        }),
+        None if places.len() == 1 => places.into_iter().next(),
+        None => None,
+    };
+    let Some(place) = place else { return Ok((Some(case), None, None)) };
+    let newest = assessments::of_place(tx, visit.organisation, place.id).await?.into_iter().next();
+    Ok((Some(case), Some(place), newest))
+}
+
+async fn assessed(
+    tx: &mut Tx,
+    directory: &Directory,
+    assessment: &Assessment,
+    agreement: &Agreement,
+) -> store::Result<Assessed> {
+    let used = assessments::used_for(tx, assessment.organisation, assessment.id).await?;
+    let made_on = assessment.made.1.with_timezone(&directory.zone).date_naive();
+    let confirmed_on = used.into_iter().map(|(_, day)| day).chain([made_on]).max().unwrap_or(made_on);
+    Ok(Assessed {
+        rating: assessment.rating,
+        information: assessment.draft.information,
+        covers: assessment.draft.covers.clone(),
+        agreed: if assessment.agreed.is_some() { IsAgreed::Agreed } else { IsAgreed::NotYet },
+        confirmed_on,
+        review_on: assessment.draft.review_on,
+        changed: agreement.changed,
+    })
+}
+
+/// Row P2: a phone and a named emergency contact, both proved.
+fn lacks(directory: &Directory, worker: &Person) -> Lacks {
+    let proved = |person: &Person, by: Channel| {
+        person.has(by) && directory.standing(person.id, by) == Standing::Proved
+    };
+    let mut contacts = worker.emergency_contacts.iter().filter_map(|id| directory.person(*id));
+    let has_contact =
+        contacts.any(|contact| !contact.left && Channel::ALL.into_iter().any(|by| proved(contact, by)));
+    Lacks { phone: !proved(worker, Channel::Sms), contact: !has_contact, ..Lacks::default() }
+}
+
+/// Row E8: what leaves an alarm of that hour with nobody who could take it.
+async fn gaps(tx: &mut Tx, visit: &Visit) -> store::Result<Vec<String>> {
+    let whom = Whom::Worker(visit.worker.to_string());
+    let Ok(known) = coverage::known(tx, visit.organisation, &whom).await? else { return Ok(Vec::new()) };
+    let Some(worker) = known.directory.person(visit.worker) else { return Ok(Vec::new()) };
+    let at = match visit.state {
+        VisitState::Planned { expected_departure, .. } => expected_departure,
+        _ => visit.expected_departure,
+    };
+    let grave = |kind: GapKind| matches!(kind, GapKind::NobodyCanTakeIt | GapKind::NoLadder);
+    let covered = known.coverage(worker, at).ladders.into_iter().map(|(_, covered)| covered);
+    Ok(covered
+        .filter(|covered| covered.risk == visit.details.risk)
+        .flat_map(|covered| covered.gaps)
+        .filter(|gap| grave(gap.kind))
+        .map(|gap| gap.kind.as_str().replace('_', " "))
+        .collect())
+}
