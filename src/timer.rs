@@ -11,7 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{self, House, chases, clocks, drills, end_of_day, proofs, rehearsals, sos, tick},
+    app::{self, House, agreements, chases, clocks, drills, end_of_day, proofs, rehearsals, sos, tick},
     clock::{Change, Clock, Time},
     domain::{event::Door, policy::delta},
     kill_points::kill_point,
@@ -123,46 +123,20 @@ impl Timer {
             )]
             self.db.metrics().last_clean_round.set(now.timestamp_millis() as f64 / 1000.0);
         }
-        match self.notice_pins_used(now).await {
-            Ok(noticed) => worked += noticed,
-            Err(error) => {
-                tracing::error!(%error, "used PINs were not kept in silent alarms; tried again with the next round");
-            }
-        }
-        match self.notice_missed_receipts(now).await {
-            Ok(noticed) => worked += noticed,
-            Err(error) => {
-                tracing::error!(%error, "missed receipts were not looked for; tried again with the next round");
-            }
-        }
-        match self.ask_at_the_end_of_the_day(now).await {
-            Ok(asked) => worked += asked,
-            Err(error) => {
-                tracing::error!(%error, "the end of the day was not asked about; tried again with the next round");
-            }
-        }
-        match self.run_drills(now).await {
-            Ok(done) => worked += done,
-            Err(error) => {
-                tracing::error!(%error, "drills were not worked on; tried again with the next round");
-            }
-        }
-        match self.end_rehearsals(now).await {
-            Ok(done) => worked += done,
-            Err(error) => {
-                tracing::error!(%error, "rehearsals were not ended; tried again with the next round");
-            }
-        }
-        match self.ask_for_what_is_missing(now).await {
-            Ok(asked) => worked += asked,
-            Err(error) => {
-                tracing::error!(%error, "what is missing was not asked for; tried again with the next round");
-            }
-        }
-        match self.ask_whether_people_are_reached(now).await {
-            Ok(asked) => worked += asked,
-            Err(error) => {
-                tracing::error!(%error, "whether contacts are reached was not asked; tried again with the next round");
+        // What is less urgent, each by itself: what goes wrong with one is said, and tried again with the next round.
+        for (what, done) in [
+            ("used PINs were not kept in silent alarms", self.notice_pins_used(now).await),
+            ("nobody was asked whether a visit is agreed", self.ask_to_agree(now).await),
+            ("missed receipts were not looked for", self.notice_missed_receipts(now).await),
+            ("the end of the day was not asked about", self.ask_at_the_end_of_the_day(now).await),
+            ("drills were not worked on", self.run_drills(now).await),
+            ("rehearsals were not ended", self.end_rehearsals(now).await),
+            ("what is missing was not asked for", self.ask_for_what_is_missing(now).await),
+            ("whether contacts are reached was not asked", self.ask_whether_people_are_reached(now).await),
+        ] {
+            match done {
+                Ok(done) => worked += done,
+                Err(error) => tracing::error!(%error, "{what}; tried again with the next round"),
             }
         }
         Ok(worked + silent?)
@@ -250,6 +224,19 @@ impl Timer {
         let house = Arc::clone(&self.house);
         let case = async move |tx: &mut store::Tx| rehearsals::end(tx, &house, now).await;
         self.db.write_in(Lane::Timer, case).await
+    }
+
+    async fn ask_to_agree(&self, now: Time) -> store::Result<usize> {
+        if self.db.look(agreements::next_due).await?.is_none_or(|due| now < due) {
+            return Ok(0);
+        }
+        let house = Arc::clone(&self.house);
+        let warn =
+            async move |tx: &mut store::Tx| agreements::warn_others(tx, &house, ASKED_AT_ONCE, now).await;
+        let warned = self.db.write_in(Lane::Timer, warn).await?;
+        let house = Arc::clone(&self.house);
+        let ask = async move |tx: &mut store::Tx| agreements::ask_again(tx, &house, ASKED_AT_ONCE, now).await;
+        Ok(warned + self.db.write_in(Lane::Timer, ask).await?)
     }
 
     async fn ask_for_what_is_missing(&self, now: Time) -> store::Result<usize> {

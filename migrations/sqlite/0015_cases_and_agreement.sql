@@ -111,3 +111,11 @@ CREATE TABLE agreement_code (
     PRIMARY KEY (person_id, code)
 ) STRICT;
 CREATE UNIQUE INDEX agreement_code_visit ON agreement_code (visit_id, person_id);
+
+-- Something happened at a visit: others who go there, or are there, are to be told.
+CREATE TABLE others_to_warn (
+    incident_id     BLOB PRIMARY KEY REFERENCES incident (id),
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    due_at          TEXT NOT NULL
+) STRICT;
+CREATE INDEX others_to_warn_due ON others_to_warn (due_at);

@@ -437,3 +437,16 @@ pub async fn queue(tx: &mut Tx, actor: &Actor, limit: i64, now: Time) -> Outcome
     }
     Ok(Ok(all))
 }
+
+/// Somebody is away until then: their deputy is asked instead; nothing: they are back.
+pub async fn set_away(tx: &mut Tx, actor: &Actor, until: Option<Time>, trace: Trace) -> Outcome<()> {
+    if until.is_some_and(|until| until <= trace.now) {
+        return Ok(Err(Rejected::Agreement("the end of your absence has to lie ahead")));
+    }
+    agreements::set_away(tx, actor.organisation, actor.person, until).await?;
+    let event =
+        NewEvent::new(EventKind::PersonAway, trace.now, json!({"person": actor.person, "until": until}));
+    let about = (Some(actor.team), Some(actor.person));
+    store::events::log_for_organisation(tx, actor.organisation, about, trace, event).await?;
+    Ok(Ok(()))
+}

@@ -17,7 +17,7 @@ use crate::{
         rights::{self, Act, Relation},
         visit::{Closed, KnownBy, ReadAs, Report, Visit},
     },
-    store::{self, Trace, Tx, incidents, ladders, messages, people, visits},
+    store::{self, Trace, Tx, agreements, incidents, ladders, messages, people, visits},
 };
 
 /// Saves what was decided about an incident and says it to everybody concerned.
@@ -258,6 +258,9 @@ pub async fn close(
     let incident = carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?;
     if let Some(visit) = &visit {
         visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
+    }
+    if outcome.is_violence() {
+        agreements::to_warn(tx, incident.organisation, incident.id, trace.now).await?;
     }
     if incident.kind.is_call_for_help() {
         // Visits that fell overdue while the call for help stood in for them are watched by themselves again.

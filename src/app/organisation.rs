@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
+        agreement::Rules,
         contact::{Email, Phone},
         event::{EventKind, NewEvent},
         ids::{OrganisationId, PersonId, TeamId},
@@ -22,7 +23,7 @@ use crate::{
         visit::Risk,
     },
     keys::Token,
-    store::{self, Trace, Tx, end_of_day, events::log_for_organisation, ladders, people},
+    store::{self, Trace, Tx, agreements, end_of_day, events::log_for_organisation, ladders, people},
 };
 
 /// The file as it is written.
@@ -41,6 +42,8 @@ struct File {
     person: Vec<PersonEntry>,
     #[serde(default)]
     ladder: Vec<LadderEntry>,
+    /// By what visits are agreed.
+    agreement: Option<Spanned<Rules>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -65,6 +68,8 @@ struct PersonEntry {
     manager: Option<Spanned<String>>,
     #[serde(default)]
     emergency_contacts: Vec<Spanned<String>>,
+    /// Who stands in for them while they are away.
+    deputy: Option<Spanned<String>>,
     #[serde(default)]
     left: bool,
 }
@@ -198,6 +203,13 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
     let mut reading = Reading { text: &wanted.text, complaints: Vec::new() };
     let directory = read_directory(&mut reading, wanted, organisation, before.as_deref(), now);
     let current = if known.is_some() { ladders::current(tx, organisation).await? } else { Vec::new() };
+    let deputies = read_deputies(&mut reading, wanted, &directory);
+    let rules = wanted.file.agreement.clone();
+    if let Some(rules) = &rules {
+        for message in rules.get_ref().complaints() {
+            reading.complain(Some(rules.span()), format!("agreement: {message}"));
+        }
+    }
     let new_ladders = read_ladders(&mut reading, wanted, &directory, &current, now);
     if reading.complaints.is_empty() {
         for message in directory.complaints() {
@@ -211,6 +223,10 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
     end_of_day::lock_all(tx, organisation).await?;
     people::save(tx, wanted.key(), &directory).await?;
     super::end_of_day::follow_policies(tx, &directory, now).await?;
+    agreements::save_deputies(tx, organisation, &deputies).await?;
+    if let Some(rules) = rules {
+        agreements::save_rules(tx, organisation, &rules.into_inner()).await?;
+    }
     let mut applied = Applied { organisation, tokens: Vec::new(), ladders: Vec::new() };
     for version in &new_ladders {
         ladders::add(tx, organisation, version).await?;
@@ -339,6 +355,45 @@ fn read_directory(
         people,
         standings: before.map(|before| before.standings.clone()).unwrap_or_default(),
     }
+}
+
+/// Who stands in for whom: never oneself, and never in a circle, or nobody would.
+fn read_deputies(
+    reading: &mut Reading<'_>,
+    wanted: &Wanted,
+    directory: &Directory,
+) -> BTreeMap<PersonId, PersonId> {
+    let ids: BTreeMap<String, PersonId> =
+        directory.people.values().map(|person| (person.key.clone(), person.id)).collect();
+    let mut deputies = BTreeMap::new();
+    for entry in &wanted.file.person {
+        let Some(person) = ids.get(entry.key.get_ref()) else { continue };
+        let Some(deputy) = reading.look_up(entry.deputy.as_ref(), &ids, "person") else { continue };
+        if directory.person(deputy).is_some_and(Person::is_outside) {
+            let at = entry.deputy.as_ref().map(Spanned::span);
+            reading.complain(at, format!("the deputy of “{}” has no account", entry.key.get_ref()));
+        }
+        deputies.insert(*person, deputy);
+    }
+    for entry in &wanted.file.person {
+        let (Some(person), Some(named)) = (ids.get(entry.key.get_ref()), &entry.deputy) else { continue };
+        let mut seen = vec![*person];
+        let mut next = deputies.get(person);
+        while let Some(deputy) = next.filter(|deputy| !seen.contains(deputy)) {
+            seen.push(*deputy);
+            next = deputies.get(deputy);
+        }
+        if next == Some(person) {
+            reading.complain(
+                Some(named.span()),
+                format!(
+                    "the deputies of “{}” form a circle: while all are away nobody stands in",
+                    entry.key.get_ref()
+                ),
+            );
+        }
+    }
+    deputies
 }
 
 /// Whoever is no longer in the file has left; what they did stays.

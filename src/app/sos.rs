@@ -20,7 +20,7 @@ use crate::{
         visit::{FURTHEST_AHEAD, Report, Risk, Said, Visit, VisitState},
     },
     store::{
-        self, Error, Trace, Tx, incidents, ladders, people,
+        self, Error, Trace, Tx, agreements, incidents, ladders, people,
         pins::{self, Whose},
         visits,
     },
@@ -67,6 +67,7 @@ pub async fn call_for_help(
     let heard = incident::Cry { kind: Kind::Sos, sos, words: cry.words.as_deref(), companions: &[] };
     let whose = Whose { organisation: actor.organisation, worker: actor.person, team: actor.team };
     let mut incident = raise(tx, house, whose, heard, trace).await?;
+    agreements::to_warn(tx, actor.organisation, incident.id, now).await?;
     if let Some(position) = cry.position {
         let directory = people::directory(tx, actor.organisation).await?;
         let decision = incident.at_position(position, now);

@@ -69,6 +69,13 @@ word_enum! {
     }
 }
 
+impl Outcome {
+    /// Whether somebody did something to the worker: whoever else goes there has to know (row E13).
+    pub fn is_violence(self) -> bool {
+        matches!(self, Self::Threatened | Self::Assaulted)
+    }
+}
+
 /// Where the worker is now, which decides about the visit (row E6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "place", rename_all = "snake_case")]

@@ -52,6 +52,13 @@ pub enum Reply {
         /// What has to be asked or said besides, the most important first.
         besides: Vec<Besides>,
     },
+    /// To IN: watched, and nobody has agreed to it (row A11).
+    NotAgreed {
+        /// Watched till then.
+        till: Time,
+        /// Who was asked.
+        asked: Option<String>,
+    },
     /// To OUT: these have ended.
     Ended {
         /// When each had begun.
@@ -287,6 +294,8 @@ pub enum Besides {
     NewVisit,
     /// The first welfare check is due then.
     Check(Time),
+    /// Nobody has said whether anything has changed since the assessment of that day (row A2).
+    Changed(chrono::NaiveDate),
     /// Another visit of theirs is watched till then.
     Other(Time),
 }

@@ -49,7 +49,9 @@ const DUE_ANY_ORG: Sql = Sql::pair(
      WHERE a.due_at <= $1 ORDER BY a.due_at LIMIT $2 FOR NO KEY UPDATE OF v SKIP LOCKED",
 );
 const PUT_ASIDE_ANY_ORG: &str = "UPDATE agreement SET due_at = $2 WHERE visit_id = $1";
-const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM agreement WHERE due_at IS NOT NULL";
+const NEXT_DUE_ANY_ORG: &str =
+    "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM agreement WHERE due_at IS NOT NULL
+       UNION ALL SELECT min(due_at) FROM others_to_warn) AS first";
 const AGREED_AHEAD: &str =
     "SELECT visit_id FROM agreement WHERE organisation_id = $1 AND case_id = $2 AND state = 'agreed'
        AND begins_at > $3 ORDER BY visit_id";
@@ -59,6 +61,16 @@ const INCIDENTS_SINCE: &str = "SELECT i.id FROM incident i JOIN agreement a ON a
      WHERE a.organisation_id = $1 AND a.case_id = $2 AND i.opened_at > $3 AND i.visit_id <> $4
        AND (i.kind = 'sos' OR i.state = 'closed' AND i.outcome IN ('threatened', 'assaulted', 'injured'))
        AND i.kind <> 'duress' AND (i.state = 'closed' OR i.subject_id <> $5)";
+
+const TO_WARN: &str = "INSERT INTO others_to_warn (incident_id, organisation_id, due_at) VALUES ($1, $2, $3)
+     ON CONFLICT (incident_id) DO UPDATE SET due_at = excluded.due_at";
+const WARN_DUE_ANY_ORG: Sql = Sql::pair(
+    "SELECT incident_id, organisation_id FROM others_to_warn WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
+    "SELECT incident_id, organisation_id FROM others_to_warn WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+     FOR UPDATE SKIP LOCKED",
+);
+const WARNED: &str = "DELETE FROM others_to_warn WHERE incident_id = $1 AND organisation_id = $2";
+const WARN_LATER_ANY_ORG: &str = "UPDATE others_to_warn SET due_at = $2 WHERE incident_id = $1";
 
 const KEEP_CODE: &str =
     "INSERT INTO agreement_code (person_id, code, visit_id, created_at) VALUES ($1, $2, $3, $4)
@@ -263,7 +275,7 @@ pub async fn put_aside_any_org(tx: &mut Tx, visit: VisitId, until: Time) -> Resu
     one_row(execute!(tx, PUT_ASIDE_ANY_ORG, visit, until))
 }
 
-/// When the next is due.
+/// When somebody is to be asked again, or told that something happened.
 pub async fn next_due_any_org(tx: &mut Tx) -> Result<Option<Time>> {
     Ok(both!(tx, |c| sqlx::query_scalar(NEXT_DUE_ANY_ORG).fetch_one(c).await?))
 }
@@ -309,6 +321,40 @@ pub async fn incidents_since(
         .bind(worker)
         .fetch_all(c)
         .await?))
+}
+
+/// Something happened at a visit (row E13): with the next round others are told who go there, or are there.
+pub async fn to_warn(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    incident: IncidentId,
+    now: Time,
+) -> Result<()> {
+    execute!(tx, TO_WARN, incident, organisation, now);
+    tx.ring_timer(now);
+    Ok(())
+}
+
+/// About which incidents others are to be told.
+pub async fn warn_due_any_org(
+    tx: &mut Tx,
+    now: Time,
+    limit: i64,
+) -> Result<Vec<(IncidentId, OrganisationId)>> {
+    let text = tx.text(WARN_DUE_ANY_ORG);
+    Ok(both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?))
+}
+
+/// They were.
+pub async fn warned(tx: &mut Tx, organisation: OrganisationId, incident: IncidentId) -> Result<()> {
+    execute!(tx, WARNED, incident, organisation);
+    Ok(())
+}
+
+/// They cannot be told now.
+pub async fn warn_later_any_org(tx: &mut Tx, incident: IncidentId, until: Time) -> Result<()> {
+    execute!(tx, WARN_LATER_ANY_ORG, incident, until);
+    Ok(())
 }
 
 /// A code by which somebody speaks of a visit; false: it is taken, or they have one.

@@ -11,6 +11,7 @@
 )]
 
 mod act_table;
+mod agreements;
 mod alarm;
 mod alarm_page;
 mod commands;

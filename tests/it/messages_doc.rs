@@ -13,8 +13,8 @@ use homeward::domain::{
     follow_up::FollowUpKind,
     incident::{Kind, Opened, Outcome},
     notice::{
-        Again, Answering, Asked, AskedBefore, Facts, Listed, NotCountedOn, Notice, Overdue, Page, ProofAsked,
-        Reader, SosCall,
+        AboutAgreement, Again, Answering, Asked, AskedBefore, AtTheDoor, Decided, Facts, Listed,
+        NotCountedOn, Notice, Overdue, Page, ProofAsked, Reader, SosCall,
     },
     reply::{Besides, Next, Rehearsal, Reply},
     visit::{Alarm, Awaited, KnownBy, Missed, Reminder, Report, Risk},
@@ -122,6 +122,14 @@ fn closed(outcome: Outcome) -> Notice {
 
 fn due(kind: FollowUpKind, asked: Asked) -> Notice {
     Notice::FollowUpDue { kind, due_on: "2026-03-09".parse().unwrap(), asked }
+}
+
+fn planned() -> AtTheDoor {
+    AtTheDoor::No { begins: at("16:00") }
+}
+
+fn decided(decided: Decided, inside: AtTheDoor) -> Notice {
+    Notice::Agreement(AboutAgreement::Decided { decided, by: s("Sam Cole"), inside })
 }
 
 fn missing(visits: usize, asked: Asked) -> Notice {
@@ -258,6 +266,12 @@ catalogue! { notices of Notice {
         [Notice::Objected { by: s("Dee Park"), till: at("15:00") }];
     PutOnRecord, "a visit was put on record that nobody had watched", "the manager",
         [Notice::PutOnRecord { by: s("Dee Park"), arrived_at: at("10:00") }];
+    Agreement, "a visit has to be agreed", "whoever can agree; the worker; whoever is there", [
+        Notice::Agreement(AboutAgreement::Asked { door: AtTheDoor::Yes }), Notice::Agreement(AboutAgreement::Asked { door: planned() }),
+        Notice::Agreement(AboutAgreement::NobodyCan { door: AtTheDoor::Yes }), Notice::Agreement(AboutAgreement::NobodyCan { door: planned() }),
+        decided(Decided::Agreed, AtTheDoor::Yes), decided(Decided::Agreed, planned()), decided(Decided::Refused, AtTheDoor::Yes),
+        decided(Decided::Refused, planned()), decided(Decided::Asked, AtTheDoor::Yes), decided(Decided::Asked, planned()),
+        decided(Decided::TakenBack, planned()), Notice::Agreement(AboutAgreement::Warned)];
     RecordMissing, "outcome or work undertaken is missing", "the worker, then their manager",
         [missing(1, Asked::Them), missing(3, Asked::Them), missing(1, by_manager()), missing(3, by_manager())];
     FollowUpDue, "something is to be done after an alarm", "its owner, then their manager", [
@@ -298,6 +312,7 @@ catalogue! { replies of Reply {
     Watching, "IN", "the worker", [
         watching(&[]), watching(&[Besides::RanOut]), watching(&[Besides::NoPin]), watching(&[Besides::WhenOut]),
         watching(&[Besides::NewVisit]), watching(&[Besides::Other(at("15:10"))]), watching(&[Besides::Check(at("15:10"))]),
+        watching(&[Besides::Changed("2026-01-03".parse().unwrap())]),
     ];
     Ended, "OUT", "the worker", [
         ended(&["14:00"], None, Alarm::Quiet), ended(&["14:00", "14:20"], None, Alarm::Quiet),
@@ -305,6 +320,8 @@ catalogue! { replies of Reply {
         ended(&["14:00"], None, Alarm::Sos), ended(&["14:00"], Some("15:10"), Alarm::Quiet),
         ended(&["14:00", "14:20"], Some("15:10"), Alarm::Quiet), ended(&[], Some("15:10"), Alarm::Quiet),
     ];
+    NotAgreed, "IN, and nobody has agreed", "the worker",
+        [Reply::NotAgreed { till: at("15:40"), asked: Some(s("Sam Cole")) }, Reply::NotAgreed { till: at("15:40"), asked: None }];
     WatchedOn, "OK, MORE", "the worker", [
         watched_on("15:10", Alarm::Quiet, None, OUT), watched_on("14:35", Alarm::Quiet, None, OUT),
         watched_on("15:10", Alarm::Overdue, None, OUT), watched_on("15:10", Alarm::Quiet, Some("15:00"), OUT),

@@ -170,6 +170,10 @@ fn every_function_of_the_store_knows_its_organisation_or_says_that_it_does_not()
         "people::incident_of_code",
         "people::called_about",
         "people::open_calls_of",
+        "agreements::keep_code",
+        "agreements::code_of",
+        "agreements::of_code",
+        "assessments::use_again",
         "messages::keep_listed",
         "messages::list_too",
         "installation::key_is_ours",
@@ -199,6 +203,10 @@ fn every_function_of_the_store_knows_its_organisation_or_says_that_it_does_not()
                 "&Incident",
                 "&mut Incident",
                 "&Directory",
+                "&mut Agreement",
+                "&Assessment",
+                "&CaseFile",
+                "&Place",
             ];
             let says =
                 name.ends_with("_any_org") || by_an_id_of_ours.contains(&format!("{file}::{name}").as_str());

@@ -12,7 +12,7 @@ use crate::{
         notice::{AboutAgreement, AtTheDoor, Decided, Notice, Occasion},
         visit::{Visit, VisitState},
     },
-    store::{self, Trace, Tx, agreements, people, visits},
+    store::{self, Trace, Tx, agreements, incidents, people, visits},
 };
 use serde_json::json;
 
@@ -84,7 +84,7 @@ pub(super) async fn tell_worker(
     telling.tell_worker(tx, Notice::Agreement(notice), visit.id, occasion).await
 }
 
-/// When somebody is to be asked again.
+/// When somebody is to be asked again, or told that something happened.
 pub async fn next_due(tx: &mut Tx) -> store::Result<Option<Time>> {
     agreements::next_due_any_org(tx).await
 }
@@ -98,7 +98,7 @@ pub async fn ask_again(tx: &mut Tx, house: &House, limit: i64, now: Time) -> sto
         let asked = tx.part(async |tx| again(tx, house, (visit, organisation), trace).await).await;
         match asked {
             Err(error) if !error.is_for_the_whole() => {
-                tracing::error!(%error, %visit, "nobody was asked again whether this visit is agreed; moved aside for 30 s");
+                tracing::error!(%error, %visit, "whether this visit is agreed was not asked again; moved aside for 30 s");
                 agreements::put_aside_any_org(tx, visit, now + MOVED_ASIDE).await?;
             }
             asked => asked?,
@@ -141,9 +141,33 @@ async fn again(
     ask(tx, &around, &agreement).await
 }
 
-/// Row E13: something happened at a visit. Visits to the same case that were agreed go back to the manager, and whoever is there
-/// now is told. Never of a silent alarm: whoever is with the worker would learn of it.
-pub async fn warn_others(tx: &mut Tx, house: &House, incident: &Incident, trace: Trace) -> store::Result<()> {
+/// Row E13, for up to `limit` incidents; how many those were. By the timer: neither a call for help nor a close waits for it, and
+/// visits are locked here before anything else.
+pub async fn warn_others(tx: &mut Tx, house: &House, limit: i64, now: Time) -> store::Result<usize> {
+    let trace = Trace::machine(Door::Timer, now);
+    let due = agreements::warn_due_any_org(tx, now, limit).await?;
+    let found = due.len();
+    for (id, organisation) in due {
+        let warned = tx.part(async |tx| {
+            if let Some(incident) = incidents::find(tx, organisation, id).await? {
+                warn(tx, house, &incident, trace).await?;
+            }
+            agreements::warned(tx, organisation, id).await
+        });
+        match warned.await {
+            Err(error) if !error.is_for_the_whole() => {
+                tracing::error!(%error, incident = %id, "others were not told of this incident; moved aside for 30 s");
+                agreements::warn_later_any_org(tx, id, now + MOVED_ASIDE).await?;
+            }
+            warned => warned?,
+        }
+    }
+    Ok(found)
+}
+
+/// Visits to the same case that were agreed go back to the manager, and whoever is there now is told. Never of a silent alarm:
+/// whoever is with the worker would learn of it.
+async fn warn(tx: &mut Tx, house: &House, incident: &Incident, trace: Trace) -> store::Result<()> {
     let (Some(id), true) = (incident.visit.or(incident.nearest_visit), incident.kind != Kind::Duress) else {
         return Ok(());
     };

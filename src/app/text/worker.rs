@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{
     super::{
         Rejected,
+        agreements::{self, Stands},
         rehearsals::{self, WithPin},
         sos::{Cry, call_for_help},
         telling::Telling,
@@ -77,11 +78,16 @@ impl Text<'_> {
         let id = VisitId::new(now);
         let started =
             visit_cases::start(tx, self.house, actor, &ForWhom::Self_, start, id, self.trace).await?;
-        let done = match started {
+        let mut done = match started {
             Ok(done) => done,
             Err(rejected) => return Ok(Reply::NotNow(rejected.to_string()).into()),
         };
+        let stands = agreements::follow(tx, self.house, &mut done, self.trace).await?;
         let visit = done.visit;
+        if let Stands::NotAgreed { asked } = &stands {
+            let reply = Reply::NotAgreed { till: visit.expected_departure, asked: asked.first().cloned() };
+            return Ok(Answer { reply, visit: Some(visit.id) });
+        }
         let mut besides = Vec::new();
         if visit.expected_departure <= now {
             besides.push(Besides::RanOut);
@@ -101,6 +107,9 @@ impl Text<'_> {
         }
         if let VisitState::Begun { check: Some(check), .. } = &visit.state {
             besides.push(Besides::Check(check.at));
+        }
+        if let Stands::Agreed { changes_since: Some(day) } = stands {
+            besides.push(Besides::Changed(day));
         }
         let others = visit_cases::still_watched(tx, actor, actor.person, visit.id).await?;
         besides.extend(others.into_iter().map(|(_, till)| Besides::Other(till)).min_by_key(

@@ -28,7 +28,8 @@ macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $usually:ident, $source:literal, $objects:ident;)*) => {
         /// What is asked of a visit before it is agreed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-        pub enum Rule { $($(#[$doc])* #[serde(rename = $word)] $name),* }
+        #[serde(rename_all = "snake_case")]
+        pub enum Rule { $($(#[$doc])* $name),* }
 
         impl Rule {
             /// Every rule there is, the gravest first.

@@ -24,6 +24,12 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
     };
     let text = match reply {
         Reply::Watching { till, besides } => watching(&time(*till), besides, &time),
+        Reply::NotAgreed { till, asked } => {
+            let asked = asked.as_deref().unwrap_or("Nobody");
+            sms::with_names([asked], |[asked]| {
+                format!("NOT AGREED: do not go in. {asked} has been asked. You are watched till {} either way. Gone away? Reply OUT and your PIN.", time(*till))
+            })
+        }
         Reply::Ended { visits, home_by: Some(till), alarm } if visits.is_empty() => {
             format!("Watching your way home till {}. Reply HOME and your PIN when you are home.{}", time(*till), rung(*alarm))
         }
@@ -340,6 +346,9 @@ fn watching(till: &str, besides: &[Besides], time: &impl Fn(Time) -> String) -> 
             Besides::WhenOut => " When will you be out? MORE 30 and PIN for longer.".to_owned(),
             Besides::NewVisit => " Which plan is it? This is a new visit.".to_owned(),
             Besides::Check(by) => format!(" Fine? Reply OK and your PIN by {}.", time(*by)),
+            Besides::Changed(day) => {
+                format!(" Changed since {}? Reply SAME or CHANGED and what.", day.format("%-d %b"))
+            }
             Besides::Other(till) => format!(" Your other visit is watched till {}.", time(*till)),
         };
         // What does not fit any more is less important than what stands there.

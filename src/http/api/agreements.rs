@@ -331,3 +331,31 @@ pub(super) async fn queue(State(site): State<Site>, actor: Actor) -> Result<Resp
     let agreements = queue.iter().map(|(_, agreement)| AgreementView::new(&directory, agreement)).collect();
     Ok(axum::Json(AgreementList { agreements }).into_response())
 }
+
+/// Until when somebody is away.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AwayBody {
+    /// Until then your deputy is asked; null: you are back.
+    until: Option<DateTime<Utc>>,
+}
+
+/// Says that you are away: who stands in for you is asked instead whether visits are agreed.
+#[utoipa::path(put, path = "/me/away", request_body = AwayBody, responses((status = 204),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn set_away(
+    State(site): State<Site>,
+    actor: Actor,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let body = body?;
+    let AwayBody { until } = parse(&body)?;
+    let case = async move |tx: &mut _, actor: &Actor, trace| {
+        Ok(match cases::set_away(tx, actor, until, trace).await? {
+            Ok(()) => Reply::no_content(),
+            Err(rejected) => rejected.into(),
+        })
+    };
+    Ok(Act::new(site, actor, "PUT /me/away", &headers, body).run(case).await)
+}

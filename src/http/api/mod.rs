@@ -113,6 +113,7 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(agreements::queue))
         .routes(routes!(agreements::show, agreements::describe))
         .routes(routes!(agreements::decide))
+        .routes(routes!(agreements::set_away))
         .routes(routes!(coverage::show))
         .routes(routes!(coverage::simulate))
         .routes(routes!(ladders::list, ladders::set))
