@@ -53,6 +53,12 @@ ids! {
     MessageId
     /// Something to be done after an incident.
     FollowUpId
+    /// A concern.
+    ConcernId
+    /// Something to be done about a concern.
+    ConcernActionId
+    /// One version of a checklist.
+    ChecklistId
     /// A drill.
     DrillId
     /// One version of when a team's drills begin by themselves.

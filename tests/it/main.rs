@@ -13,7 +13,9 @@
 mod act_table;
 mod alarm;
 mod alarm_page;
+mod checklists;
 mod commands;
+mod concerns;
 mod contacts;
 mod coverage;
 mod drills;

@@ -2,6 +2,7 @@
 
 mod english;
 mod english_calls;
+mod english_concerns;
 mod english_proofs;
 mod english_replies;
 pub mod html;
