@@ -19,7 +19,7 @@ CREATE TABLE concern (
     outcome         TEXT
 );
 CREATE INDEX concern_listed ON concern (organisation_id, id);
-CREATE INDEX concern_open_about_case ON concern (organisation_id, case_reference) WHERE state <> 'closed';
+CREATE INDEX concern_open_about_case ON concern (organisation_id, case_reference, id) WHERE state <> 'closed';
 CREATE INDEX concern_of_visit ON concern (visit_id) WHERE visit_id IS NOT NULL;
 
 CREATE TABLE concern_discussion (

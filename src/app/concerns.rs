@@ -1,4 +1,6 @@
 //! Concerns: raised on a visit or without one, discussed with a manager, acted on, closed (row A10). Nothing here knows of an alarm.
+//!
+//! Their events stand in the organisation's log and not in the visit's, which more people read than may read a concern.
 
 use std::collections::BTreeSet;
 

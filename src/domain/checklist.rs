@@ -182,8 +182,8 @@ impl Checklist {
 
 /// What was said last of an item, over all the times that its list was answered.
 pub fn last_said<'a>(answered: &'a [Answered], key: &str) -> Option<(&'a Answered, &'a Answer)> {
-    let said = answered.iter().rev();
-    said.filter_map(|time| Some((time, time.answers.iter().rev().find(|answer| answer.item == key)?))).next()
+    let mut times = answered.iter().rev();
+    times.find_map(|time| Some((time, time.answers.iter().rev().find(|answer| answer.item == key)?)))
 }
 
 /// The required items of which nothing was said.

@@ -217,6 +217,19 @@ on_both! {
         app.finish().await;
     }
 
+    async fn before_the_door_of_a_plan_it_is_about_that_plan(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let plan = async |at: &str| app.person("ann").post("/visits", json!({"minutes": 30, "expected_arrival": format!("2026-01-14T{at}:00Z")})).await.is_ok().id();
+        let (soon, _later) = (plan("12:20").await, plan("16:00").await);
+        assert_eq!(app.text("ann", "MEASURES OK").await, "Noted 12:00: measures in place. You are NOT being watched yet: reply IN 60 NEXT when you begin.");
+        assert_eq!(app.text("ann", "MEASURES NO").await, "Noted 12:00: measures NOT in place. Sam Cole is told. You are NOT being watched yet: reply IN 60 NEXT when you begin.");
+        let shown = app.person("sam").get(&format!("/visits/{soon}/checklists")).await;
+        assert_eq!(shown.body["measures"].as_array().unwrap().len(), 2);
+        assert_eq!(app.person("ann").get(&format!("/visits/{soon}")).await.body["state"], "planned");
+        app.finish().await;
+    }
+
     /// Row V8: under a silent alarm every answer is as it would be without one.
     async fn under_a_silent_alarm_checklists_and_measures_are_as_usual(db: TestDb) {
         let app = TestApp::start(&db).await;

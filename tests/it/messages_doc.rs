@@ -365,6 +365,8 @@ catalogue! { replies of Reply {
     MeasuresNoted, "MEASURES OK, MEASURES NO", "the worker", [
         measures(Moment::Door, Kept::Yes), measures(Moment::Door, Kept::No),
         measures(Moment::After, Kept::Yes), measures(Moment::After, Kept::No),
+        Reply::MeasuresNoted { at: at("14:40"), moment: Moment::Door, kept: Kept::Yes, told: vec![], till: None },
+        Reply::MeasuresNoted { at: at("14:40"), moment: Moment::Door, kept: Kept::No, told: vec![s("Sam Cole")], till: None },
     ];
     WhichMeasures, "MEASURES and neither OK nor NO", "the worker",
         [Reply::WhichMeasures { till: Some(at("15:00")) }, Reply::WhichMeasures { till: None }];

@@ -1,6 +1,8 @@
 //! What workers report by text: concerns, and what they say of the agreed measures. It goes with the visit that runs, or that was
 //! over last today; no alarm is looked at for it.
 
+use chrono::TimeDelta;
+
 use super::{
     super::{
         concerns,
@@ -17,6 +19,9 @@ use crate::{
     },
     store::{self, Tx, people, visits},
 };
+
+/// So long before or after a plan's arrival somebody may speak of its door.
+const NEAR: TimeDelta = TimeDelta::minutes(30);
 
 /// The longest words that are kept.
 const LONGEST: usize = 10_000;
@@ -51,9 +56,12 @@ impl Text<'_> {
     ) -> store::Result<Reply> {
         let till = self.till(tx).await?;
         let Some(kept) = kept else { return Ok(Reply::WhichMeasures { till }) };
-        let Some(visit) = self.visit_of_today(tx).await? else { return Ok(Reply::NoVisitToday) };
-        let moment =
-            if matches!(visit.state, VisitState::Begun { .. }) { Moment::Door } else { Moment::After };
+        let (visit, moment) = match (self.visit_of_today(tx).await?, self.about_to_begin(tx).await?) {
+            (Some(visit), _) if matches!(visit.state, VisitState::Begun { .. }) => (visit, Moment::Door),
+            (_, Some(planned)) => (planned, Moment::Door),
+            (Some(visit), None) => (visit, Moment::After),
+            (None, None) => return Ok(Reply::NoVisitToday),
+        };
         let saying = Saying { moment, kept, words: kept_words(words), made_at: self.received.made_at };
         Ok(match measures::say(tx, self.house, self.actor, visit.id, saying, self.trace).await? {
             Ok((said, told)) => {
@@ -63,6 +71,19 @@ impl Text<'_> {
             }
             Err(rejected) => Reply::NotNow(rejected.to_string()),
         })
+    }
+
+    /// The plan before whose door they may stand.
+    async fn about_to_begin(&self, tx: &mut Tx) -> store::Result<Option<Visit>> {
+        let (actor, now) = (self.actor, self.trace.now);
+        let running = visits::find_running_of(tx, actor.organisation, actor.person).await?;
+        let distance = |visit: &Visit| match &visit.state {
+            VisitState::Planned { expected_arrival, .. } => Some((*expected_arrival - now).abs()),
+            _ => None,
+        };
+        let near =
+            running.into_iter().filter(|visit| distance(visit).is_some_and(|distance| distance <= NEAR));
+        Ok(near.min_by_key(distance))
     }
 
     /// The visit that they are on; else the one whose way home is watched; else the last that ended today.

@@ -77,12 +77,17 @@ pub(super) fn noted(at: &str, tied: Tied, told: &[String], still: &str) -> Strin
 }
 
 pub(super) fn measures_noted(at: &str, said: (Moment, Kept), told: &[String], still: &str) -> String {
+    // Before the door of a plan: whoever reads it must not believe that they are watched.
+    let door = if still.is_empty() {
+        " You are NOT being watched yet: reply IN 60 NEXT when you begin."
+    } else {
+        still
+    };
     match said {
-        (Moment::Door, Kept::Yes) => format!("Noted {at}: measures in place.{still}"),
+        (Moment::Door, Kept::Yes) => format!("Noted {at}: measures in place.{door}"),
         (Moment::Door, Kept::No) => who_is_told(told, |told| {
-            format!(
-                "Noted {at}: measures NOT in place. {told} Not safe? Leave, then reply OUT and your PIN.{still}"
-            )
+            let leave = if still.is_empty() { "" } else { " Not safe? Leave, then reply OUT and your PIN." };
+            format!("Noted {at}: measures NOT in place. {told}{leave}{door}")
         }),
         (Moment::After, Kept::Yes) => format!("Noted {at}: measures followed.{still}"),
         (Moment::After, Kept::No) => format!("Noted {at}: measures not followed.{still}"),
@@ -91,9 +96,8 @@ pub(super) fn measures_noted(at: &str, said: (Moment, Kept), told: &[String], st
 
 /// Names give way; if nobody could be told, whoever reads it has to know.
 fn who_is_told(told: &[String], write: impl Fn(&str) -> String) -> String {
-    let (last, others) = match told.split_last() {
-        None => return sms::plain(&write("NOBODY could be told: ring your manager.")),
-        Some(split) => split,
+    let Some((last, others)) = told.split_last() else {
+        return sms::plain(&write("NOBODY could be told: ring your manager."));
     };
     let are = if others.is_empty() { "is" } else { "are" };
     let names = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
