@@ -13,7 +13,7 @@ use crate::{
         rights::{self, Arrange},
         visit::Visit,
     },
-    store::{Trace, Tx, checklists, events::log_for_organisation, people, visits},
+    store::{self, Trace, Tx, checklists, events::log_for_organisation, people, visits},
 };
 
 /// Those in force for a team, by id or key; for one's own if none is named. Everybody may see their own team's.
@@ -35,7 +35,7 @@ async fn all_in_force(
     actor: &Actor,
     directory: &Directory,
     team: TeamId,
-) -> crate::store::Result<Vec<Checklist>> {
+) -> store::Result<Vec<Checklist>> {
     let current = checklists::current(tx, actor.organisation).await?;
     Ok(LISTS.into_iter().map(|of| checklists::in_force(&current, directory, team, of)).collect())
 }

@@ -2,7 +2,7 @@
 //!
 //! Their events stand in the organisation's log and not in the visit's, which more people read than may read a concern.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde_json::json;
@@ -20,10 +20,10 @@ use crate::{
         concern::{Action, Closing, Concern, ConcernKind, ConcernState, Discussion, NotNow, case_reference},
         event::{EventKind, NewEvent},
         follow_up::Done,
-        ids::{ConcernActionId, ConcernId, PersonId, VisitId},
+        ids::{ConcernActionId, ConcernId, PersonId, TeamId, VisitId},
         local_time,
         notice::{Asked, Notice},
-        people::{Directory, Person},
+        people::{Directory, Person, Role},
         rights::{self, OnConcern, ToConcern},
         visit::Said,
     },
@@ -156,13 +156,14 @@ pub struct Whole {
 }
 
 async fn whole(tx: &mut Tx, concern: Concern) -> store::Result<Whole> {
-    let (organisation, id) = (concern.organisation, concern.id);
-    let discussions = concerns::discussions(tx, organisation, id).await?;
-    let actions = concerns::actions(tx, organisation, id).await?;
+    let (organisation, id) = (concern.organisation, [concern.id]);
+    let discussions = concerns::discussions(tx, organisation, &id).await?;
+    let discussions = discussions.into_iter().map(|(_, discussion)| discussion).collect();
+    let actions = concerns::actions(tx, organisation, &id).await?;
     Ok(Whole { concern, discussions, actions })
 }
 
-fn relation(actor: &Actor, reach: &[crate::domain::ids::TeamId], whole: &Whole) -> ToConcern {
+fn relation(actor: &Actor, reach: &[TeamId], whole: &Whole) -> ToConcern {
     let Whole { concern, actions, .. } = whole;
     ToConcern {
         raised: concern.raised.0 == actor.person,
@@ -185,18 +186,28 @@ pub async fn show(tx: &mut Tx, actor: &Actor, id: ConcernId) -> Outcome<Whole> {
 /// The concerns that somebody may see: the open ones first, then the newest; at most 500.
 pub async fn list(tx: &mut Tx, actor: &Actor, filter: Filter) -> store::Result<Vec<Whole>> {
     // Whoever sees no team is not led through everybody's to find their own.
-    let sees_more = actor.role.manages() || actor.role == crate::domain::people::Role::Auditor;
+    let sees_more = actor.role.manages() || actor.role == Role::Auditor;
     let filter = Filter { of: (!sees_more).then_some(actor.person), ..filter };
     let reach = people::reach(tx, actor.organisation, actor.team).await?;
-    let mut seen = Vec::new();
-    for concern in concerns::list(tx, actor.organisation, filter, PAGE).await? {
-        let found = whole(tx, concern).await?;
-        let to = relation(actor, &reach, &found);
-        if rights::may_on_concern(actor.role, OnConcern::See, to).is_ok() {
-            seen.push(found);
-        }
+    let listed = concerns::list(tx, actor.organisation, filter, PAGE).await?;
+    let ids: Vec<_> = listed.iter().map(|concern| concern.id).collect();
+    let mut discussions: BTreeMap<ConcernId, Vec<Discussion>> = BTreeMap::new();
+    for (concern, discussion) in concerns::discussions(tx, actor.organisation, &ids).await? {
+        discussions.entry(concern).or_default().push(discussion);
     }
-    Ok(seen)
+    let mut actions: BTreeMap<ConcernId, Vec<Action>> = BTreeMap::new();
+    for action in concerns::actions(tx, actor.organisation, &ids).await? {
+        actions.entry(action.concern).or_default().push(action);
+    }
+    let wholes = listed.into_iter().map(|concern| Whole {
+        discussions: discussions.remove(&concern.id).unwrap_or_default(),
+        actions: actions.remove(&concern.id).unwrap_or_default(),
+        concern,
+    });
+    let sees = |found: &Whole| {
+        rights::may_on_concern(actor.role, OnConcern::See, relation(actor, &reach, found)).is_ok()
+    };
+    Ok(wholes.filter(sees).collect())
 }
 
 /// The concern, held till the end of the use case, if they may do this.

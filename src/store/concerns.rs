@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use sqlx::{FromRow, types::Json};
 
-use super::{Error, Result, Sql, Tx, both, execute, readable};
+use super::{Error, Result, Sql, Tx, both, execute, id_list::IdList, readable};
 use crate::{
     clock::Time,
     domain::{
@@ -37,16 +37,23 @@ const OPEN_ABOUT_CASE: &str = "SELECT id, raised_at, kind FROM concern
 const SET_STATE: &str = "UPDATE concern SET state = $3 WHERE id = $1 AND organisation_id = $2";
 const CLOSE: &str = "UPDATE concern SET state = 'closed', closed_at = $3, closed_by = $4, outcome = $5
      WHERE id = $1 AND organisation_id = $2 AND state = 'discussed'";
-const DISCUSSIONS: &str = "SELECT held_at, held_by, with_id, words FROM concern_discussion
-     WHERE concern_id = $1 AND organisation_id = $2 ORDER BY number";
+const DISCUSSIONS: Sql = Sql::pair(
+    "SELECT concern_id, held_at, held_by, with_id, words FROM concern_discussion
+     WHERE organisation_id = $1 AND concern_id IN (SELECT unhex(value) FROM json_each($2)) ORDER BY concern_id, number",
+    "SELECT concern_id, held_at, held_by, with_id, words FROM concern_discussion
+     WHERE organisation_id = $1 AND concern_id = ANY($2) ORDER BY concern_id, number",
+);
 const ADD_DISCUSSION: &str =
     "INSERT INTO concern_discussion (concern_id, number, organisation_id, held_at, held_by, with_id, words, recorded_at)
      VALUES ($1, (SELECT count(*) + 1 FROM concern_discussion WHERE concern_id = $1), $2, $3, $4, $5, $6, $7)";
 const ADD_ACTION: &str = "INSERT INTO concern_action (id, organisation_id, concern_id, what, owner_id, due_on, created_at, created_by)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const FIND_ACTION: &str = "SELECT * FROM concern_action WHERE id = $1 AND organisation_id = $2";
-const ACTIONS: &str =
-    "SELECT * FROM concern_action WHERE concern_id = $1 AND organisation_id = $2 ORDER BY id";
+const ACTIONS: Sql = Sql::pair(
+    "SELECT * FROM concern_action
+     WHERE organisation_id = $1 AND concern_id IN (SELECT unhex(value) FROM json_each($2)) ORDER BY id",
+    "SELECT * FROM concern_action WHERE organisation_id = $1 AND concern_id = ANY($2) ORDER BY id",
+);
 const ACTION_DONE: &str = "UPDATE concern_action SET done_at = $3, done_by = $4, done_note = $5
      WHERE id = $1 AND organisation_id = $2 AND done_at IS NULL";
 
@@ -205,15 +212,18 @@ pub async fn add_discussion(
     Ok(())
 }
 
-/// What was said of one, in that order.
+/// What was said of each, in that order.
 pub async fn discussions(
     tx: &mut Tx,
     organisation: OrganisationId,
-    concern: ConcernId,
-) -> Result<Vec<Discussion>> {
-    let rows: Vec<(Time, PersonId, PersonId, String)> =
-        both!(tx, |c| sqlx::query_as(DISCUSSIONS).bind(concern).bind(organisation).fetch_all(c).await?);
-    Ok(rows.into_iter().map(|(at, by, with, words)| Discussion { at, by, with, words }).collect())
+    concerns: &[ConcernId],
+) -> Result<Vec<(ConcernId, Discussion)>> {
+    let text = tx.text(DISCUSSIONS);
+    let ids: IdList = concerns.iter().map(|id| id.0).collect();
+    let rows: Vec<(ConcernId, Time, PersonId, PersonId, String)> =
+        both!(tx, |c| sqlx::query_as(text).bind(organisation).bind(&ids).fetch_all(c).await?);
+    let said = |(concern, at, by, with, words)| (concern, Discussion { at, by, with, words });
+    Ok(rows.into_iter().map(said).collect())
 }
 
 /// It is closed; false: it was not as it has to be for that.
@@ -293,10 +303,16 @@ pub async fn find_action(
     row.map(Action::try_from).transpose()
 }
 
-/// What is to be done about one concern, and what was.
-pub async fn actions(tx: &mut Tx, organisation: OrganisationId, concern: ConcernId) -> Result<Vec<Action>> {
+/// What is to be done about each, and what was.
+pub async fn actions(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    concerns: &[ConcernId],
+) -> Result<Vec<Action>> {
+    let text = tx.text(ACTIONS);
+    let ids: IdList = concerns.iter().map(|id| id.0).collect();
     let rows: Vec<ActionRow> =
-        both!(tx, |c| sqlx::query_as(ACTIONS).bind(concern).bind(organisation).fetch_all(c).await?);
+        both!(tx, |c| sqlx::query_as(text).bind(organisation).bind(&ids).fetch_all(c).await?);
     rows.into_iter().map(Action::try_from).collect()
 }
 

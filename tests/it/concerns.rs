@@ -142,7 +142,6 @@ on_both! {
         let app = TestApp::with(&db, &more_people(), |_| {}).await;
         let one = app.concern("ann", json!({"words": WORDS, "case_reference": " a123456 "})).await;
         let other = app.concern("ben", json!({"words": "the gate", "kind": "property", "case_reference": "A123456"})).await;
-        app.concern("kim", json!({"words": "a car that waits", "kind": "risk"})).await;
         let shown = app.person("ann").get(&format!("/concerns/{one}")).await;
         assert_eq!((&shown.body["visit"], shown.body["kind"].as_str(), shown.body["case_reference"].as_str(), shown.body["worker"]["name"].as_str()), (&Value::Null, Some("other"), Some("A123456"), Some("Ann Lee")));
         for (body, field) in [(json!({"words": " "}), "words"), (json!({"kind": "risk"}), "words"), (json!({"words": "w", "kind": "rumour"}), "kind"), (json!({"words": "w", "who": 1}), "who")] {
@@ -150,6 +149,10 @@ on_both! {
             assert_eq!((refused.status, refused.body["field"].as_str()), (422, Some(field)), "{refused:?}");
         }
         app.person("ann").post("/visits/01902b84-0000-7000-8000-000000000000/concerns", json!({"words": "w"})).await.is_problem(404, "not-found");
+
+        // Sent again with its key it is one concern, and the manager is told of it once.
+        let key = async || app.person("kim").post_once("/concerns", "k1", json!({"words": "a car that waits", "kind": "risk"})).await.is_ok().id();
+        assert_eq!(key().await, key().await);
 
         // Who sees which: one's own; the team's manager and those above; the auditor.
         let seen = async |who: &str| app.concerns_of(who, "").await.len();
