@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::domain::{
-    ids::{IncidentId, PersonId},
+    ids::{IncidentId, OrganisationId, PersonId},
     pin::{DuressWord, Given, PinHash},
 };
 
@@ -81,6 +81,12 @@ impl ServerKey {
     /// What tells one text from another with the same name, and does not give its words away.
     pub fn text(&self, sender: &str, words: &str) -> String {
         let mac: [u8; 16] = first_half(self.mac(b"text", &[sender.as_bytes(), words.as_bytes()]));
+        crate::domain::event::hex(&mac)
+    }
+
+    /// What stands in the log for a case: the same for the same one, and nothing that can be guessed from it without the key.
+    pub fn case(&self, organisation: OrganisationId, reference: &str) -> String {
+        let mac: [u8; 16] = first_half(self.mac(b"case", &[organisation.0.as_bytes(), reference.as_bytes()]));
         crate::domain::event::hex(&mac)
     }
 

@@ -6,7 +6,7 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 use serde_json::json;
 
-use super::{House, MOVED_ASIDE, telling::Telling};
+use super::{House, MOVED_ASIDE, concerns, telling::Telling};
 use crate::{
     clock::Time,
     domain::{
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// From the third day the manager is told too: after this many times that only they were asked.
-const ASKED_ALONE: i32 = 2;
+pub(super) const ASKED_ALONE: i32 = 2;
 
 /// When people are asked, on the clock of their place.
 pub(super) const ASKED_AT: NaiveTime = match NaiveTime::from_hms_opt(9, 0, 0) {
@@ -154,6 +154,8 @@ async fn ask(
                 theirs.visits.push(visit);
             }
             Missing::FollowUp => follow_up(tx, house, directory, chase, trace).await?,
+            Missing::Concern => concerns::ask_to_discuss(tx, house, directory, chase, trace).await?,
+            Missing::ConcernAction => concerns::ask_to_act(tx, house, directory, chase, trace).await?,
         }
     }
     for (person, Lacking { visits, asked_often }) in lacking {

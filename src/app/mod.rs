@@ -7,8 +7,10 @@ pub mod agreements;
 pub mod alarm_page;
 pub mod case_files;
 pub mod chases;
+pub mod checklists;
 pub mod clocks;
 mod codes;
+pub mod concerns;
 pub mod coverage;
 pub mod delivery;
 pub mod drill_schedules;
@@ -18,6 +20,7 @@ pub mod follow_ups;
 pub mod inbound;
 pub mod incidents;
 pub mod ladders;
+pub mod measures;
 pub mod organisation;
 pub mod past_visits;
 pub mod pins;
@@ -37,6 +40,8 @@ use crate::{
     domain::{
         assessment::Wrong,
         case_file::BadReference,
+        checklist::UnknownItem,
+        concern,
         contact::Email,
         drill::BadSchedule,
         ids::{AskId, IncidentId, PersonId},
@@ -126,6 +131,23 @@ pub enum Rejected {
         /// Where the incident stands.
         state: &'static str,
     },
+    /// It does not fit the concern's state.
+    #[error("{why}")]
+    Concern {
+        /// Why.
+        why: concern::NotNow,
+        /// Where the concern stands.
+        state: &'static str,
+    },
+    /// They raised it themselves.
+    #[error("you raised this concern: another manager discusses it with you")]
+    RaisedByYou,
+    /// Somebody with whom no concern can be discussed.
+    #[error("“{0}” is nobody else with an account in this organisation")]
+    NobodyToDiscussWith(String),
+    /// Answers to what nobody asked.
+    #[error("{0}")]
+    UnknownItem(#[from] UnknownItem),
     /// Somebody who acts for the worker did not say how they know.
     #[error("you act for somebody else: say in `known_by` how you know (spoke_by_voice, seen, police)")]
     KnownByNeeded,
@@ -203,6 +225,7 @@ impl From<Denied> for Rejected {
             Denied::NotFound => Self::NotFound,
             Denied::Subject => Self::Subject,
             Denied::Role => Self::Role,
+            Denied::Raiser => Self::RaisedByYou,
         }
     }
 }

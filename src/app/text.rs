@@ -2,6 +2,7 @@
 //! answered at once with what Homeward now believes (rows S1 to S3, V11).
 
 mod called;
+mod reports;
 mod worker;
 
 use self::called::Found;

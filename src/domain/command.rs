@@ -11,7 +11,7 @@ use self::{
     reading::{Token, runs, tokens},
     words::{CARRIER_WORDS, LISTED, Needs, Word},
 };
-use super::{local_time::ClockTime, pin::Pin};
+use super::{local_time::ClockTime, measures::Kept, pin::Pin};
 
 pub mod words;
 mod reading;
@@ -73,6 +73,13 @@ pub enum Command {
     /// Something to be discussed with the manager.
     Concern {
         /// What about.
+        words: String,
+    },
+    /// Whether the agreed measures are in place, or were followed.
+    Measures {
+        /// Whether; `None`: neither could be read, and the reply asks for it.
+        kept: Option<Kept>,
+        /// What is missing, or why.
         words: String,
     },
     /// "I take it." Here and below `None` means that no code could be read, and the reply asks for it.
@@ -307,8 +314,9 @@ impl Parser<'_> {
     /// "Not OK", "SAFE? no", "I don't feel safe": a call for help, whatever the text begins with.
     fn denied(&self, led: Option<&(Word, Vec<Token>)>) -> Option<Command> {
         let (word, rest) = led.map_or((None, &[][..]), |(word, rest)| (Some(*word), rest.as_slice()));
-        // A concern speaks of others, and "NO K7QF, it is not safe for me to go" is a "no".
-        let who = if word == Some(Word::Concern) { Whoever::TheWriter } else { Whoever::Anybody };
+        // A concern speaks of others, MEASURES NOT OK of the measures, and "NO K7QF, it is not safe for me to go" is a "no".
+        let of_something_else = matches!(word, Some(Word::Concern | Word::Measures));
+        let who = if of_something_else { Whoever::TheWriter } else { Whoever::Anybody };
         let declines = word == Some(Word::No) && staff::code(rest).is_some();
         if declines || !calls::denies_being_fine(&self.tokens, who) {
             return None;
@@ -344,7 +352,7 @@ impl Parser<'_> {
     fn listed(&self, word: Word, rest: &[Token]) -> Command {
         let calls = match word {
             Word::In => calls::stand_after_in(rest),
-            Word::Out | Word::Fine | Word::More => calls::stand_after_a_word(rest),
+            Word::Out | Word::Fine | Word::More | Word::Measures => calls::stand_after_a_word(rest),
             Word::Concern => calls::stand_after_concern(rest),
             Word::Test => !is_a_rehearsed_call(rest) && calls::stand_in(rest),
             Word::Ack | Word::No | Word::Where | Word::Hold | Word::Safe => {
@@ -370,6 +378,7 @@ impl Parser<'_> {
             Word::More => pins::more(self.original, self.after_the_word(rest), &runs(rest)),
             Word::Test => Command::Test { what: self.rehearsed(rest) },
             Word::Concern => Command::Concern { words: self.rest_of(rest) },
+            Word::Measures => self.measures(rest),
             Word::Status => Command::Status,
             Word::Who => Command::Who,
             Word::Object => Command::Object,
@@ -377,6 +386,24 @@ impl Parser<'_> {
                 staff::read(word, self.original, self.after_the_word(rest), rest)
             }
             Word::Sos | Word::NotSafe => Command::Sos { words: self.whole() },
+        }
+    }
+
+    /// `MEASURES OK`, `MEASURES NO nobody has come`. That all is in place needs its word and no other beside it: "OK, but not …" is
+    /// asked about.
+    fn measures(&self, rest: &[Token]) -> Command {
+        let whole = || self.rest_of(rest);
+        let Some((first, behind)) = rest.split_first() else {
+            return Command::Measures { kept: None, words: String::new() };
+        };
+        match first.text.as_str() {
+            "OK" | "OKAY" | "YES" if behind.iter().all(Token::is_digits) => {
+                Command::Measures { kept: Some(Kept::Yes), words: String::new() }
+            }
+            "OK" | "OKAY" | "YES" => Command::Measures { kept: None, words: whole() },
+            "NO" => Command::Measures { kept: Some(Kept::No), words: self.words_from(first.end()) },
+            _ if calls::have_a_negation(rest) => Command::Measures { kept: Some(Kept::No), words: whole() },
+            _ => Command::Measures { kept: None, words: whole() },
         }
     }
 

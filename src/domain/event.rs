@@ -131,6 +131,24 @@ kinds! {
     FollowUpSet = "follow_up.set"
     /// It was done.
     FollowUpDone = "follow_up.done"
+    /// Somebody raised a concern.
+    ConcernRaised = "concern.raised"
+    /// A manager discussed it with somebody.
+    ConcernDiscussed = "concern.discussed"
+    /// Something has to be done about it, by a person, by a date.
+    ConcernActionSet = "concern.action_set"
+    /// It was done.
+    ConcernActionDone = "concern.action_done"
+    /// A manager said what came of it.
+    ConcernClosed = "concern.closed"
+    /// A checklist was put in force.
+    ChecklistSet = "checklist.set"
+    /// Somebody answered one.
+    ChecklistAnswered = "checklist.answered"
+    /// At the door: whether the agreed measures are in place.
+    MeasuresConfirmed = "visit.measures_confirmed"
+    /// Afterwards: whether they were followed.
+    MeasuresFollowed = "visit.measures_followed"
     /// A person wrote something down.
     IncidentNoted = "incident.noted"
     /// A person said how it ended.

@@ -59,6 +59,12 @@ ids! {
     PlaceId
     /// One version of the risk assessment of somebody at a place.
     AssessmentId
+    /// A concern.
+    ConcernId
+    /// Something to be done about a concern.
+    ConcernActionId
+    /// One version of a checklist.
+    ChecklistId
     /// A drill.
     DrillId
     /// One version of when a team's drills begin by themselves.

@@ -284,10 +284,33 @@ pub enum Notice {
     Agreement(AboutAgreement),
     /// To the manager: the worker is on a visit and sent a text that could not be read.
     UnreadableText,
-    /// To the manager: a text asked for something that Homeward does not do yet.
-    TextForManager {
-        /// What it asked for, as the grammar calls it.
-        word: &'static str,
+    /// To the manager: somebody raised a concern. Never what about, whose or where: that stands in Homeward.
+    ConcernRaised {
+        /// Who.
+        by: String,
+        /// When.
+        at: Time,
+    },
+    /// To whoever was told of a concern, and later to those above them: nobody has discussed it.
+    ConcernDue {
+        /// Who raised it.
+        by: String,
+        /// When.
+        at: Time,
+        /// Who reads it.
+        asked: Asked,
+    },
+    /// To its owner, and later to their manager: something is to be done about a concern.
+    ConcernActionDue {
+        /// By that day.
+        due_on: NaiveDate,
+        /// Who reads it.
+        asked: Asked,
+    },
+    /// To the manager: at the door the agreed measures are not in place.
+    MeasuresMissing {
+        /// When the worker said so.
+        at: Time,
     },
     /// To the manager: a word that phone networks act on.
     CarrierWord {

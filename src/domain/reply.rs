@@ -1,6 +1,13 @@
 //! What a text is answered: the typed side. The words stand in [`super::wording`].
 
-use super::{contact::Phone, drill::DrillAnswer, incident::Kind, visit::Alarm, wording::PinAnswer};
+use super::{
+    contact::Phone,
+    drill::DrillAnswer,
+    incident::Kind,
+    measures::{Kept, Moment},
+    visit::Alarm,
+    wording::PinAnswer,
+};
 use crate::clock::Time;
 
 /// What is answered to a text of a rehearsal. None says which step it was beside the text itself: whoever holds the phone reads it.
@@ -122,13 +129,42 @@ pub enum Reply {
         /// Watched till then.
         till: Time,
     },
-    /// To a word that is not there yet.
-    NotThereYet {
-        /// Which.
-        word: &'static str,
+    /// To CONCERN: kept and told.
+    ConcernNoted {
+        /// When it was said.
+        at: Time,
+        /// Whether it stands with a visit.
+        tied: Tied,
         /// Who was told.
-        manager: Option<String>,
+        told: Vec<String>,
+        /// Watched till then, if they are.
+        till: Option<Time>,
     },
+    /// To CONCERN without words.
+    WhichConcern {
+        /// Watched till then, if they are.
+        till: Option<Time>,
+    },
+    /// To MEASURES: kept.
+    MeasuresNoted {
+        /// When it was said.
+        at: Time,
+        /// What of.
+        moment: Moment,
+        /// Whether it is so.
+        kept: Kept,
+        /// Who was told.
+        told: Vec<String>,
+        /// Watched till then, if they are.
+        till: Option<Time>,
+    },
+    /// To MEASURES and neither OK nor NO.
+    WhichMeasures {
+        /// Watched till then, if they are.
+        till: Option<Time>,
+    },
+    /// To MEASURES without a visit of today.
+    NoVisitToday,
     /// To ACK ALL without a code, or with one of no list.
     WhichList,
     /// To ACK ALL: they have those that nobody had.
@@ -265,6 +301,15 @@ pub enum Reply {
         /// Each open alarm that they were called about: the worker and the code.
         open: Vec<(String, String)>,
     },
+}
+
+/// Whether a concern stands with a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tied {
+    /// With the one that runs, or that was over last today.
+    ToAVisit,
+    /// With none.
+    ToNone,
 }
 
 /// What a worker who is watched on says next.

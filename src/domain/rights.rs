@@ -2,6 +2,7 @@
 
 use super::{
     agreement::{Approver, OwnVisits},
+    checklist::Whose,
     people::Role,
 };
 
@@ -66,6 +67,8 @@ pub enum Denied {
     Subject,
     /// Their role is too small.
     Role,
+    /// They raised it themselves: somebody else has to discuss it with them.
+    Raiser,
 }
 
 /// Decides. The subject is the person, whichever of their roles asks, and never reads an open incident about themselves.
@@ -193,6 +196,56 @@ pub fn may_agree(
     }
 }
 
+/// What somebody wants to do about a concern (row A10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConcern {
+    /// Read it, and what came of it.
+    See,
+    /// Say that they discussed it.
+    Discuss,
+    /// Say what is to be done, by whom.
+    SetAction,
+    /// Say that it is done.
+    FinishAction,
+    /// Say what came of it.
+    Close,
+}
+
+/// How they stand to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ToConcern {
+    /// They raised it.
+    pub raised: bool,
+    /// Its team is theirs or below theirs, or they were told of it when it was raised.
+    pub in_reach: bool,
+    /// Something about it is theirs to do.
+    pub owner: bool,
+}
+
+/// Decides it. What is raised is for the managers of the team and those above them: a concern may be about anybody else there.
+pub fn may_on_concern(role: Role, what: OnConcern, to: ToConcern) -> Result<(), Denied> {
+    let ToConcern { raised, in_reach, owner } = to;
+    let manages = role.manages() && in_reach;
+    if !(manages || raised || owner || role == Role::Auditor) {
+        return Err(Denied::NotFound);
+    }
+    match what {
+        OnConcern::See => Ok(()),
+        OnConcern::Discuss if manages && raised => Err(Denied::Raiser),
+        OnConcern::Discuss | OnConcern::SetAction | OnConcern::Close => allow(manages, Denied::Role),
+        OnConcern::FinishAction => allow(manages || owner, Denied::Role),
+    }
+}
+
+/// Which checklist of a visit somebody answers (row A9): the worker theirs, a manager in reach the manager's.
+pub fn checklist_of(role: Role, relation: Relation) -> Result<Whose, Denied> {
+    if relation.own {
+        return Ok(Whose::Worker);
+    }
+    may(role, Act::SeeVisit, relation)?;
+    allow(role.manages() && relation.in_reach, Denied::Role).map(|()| Whose::Manager)
+}
+
 fn allow(yes: bool, otherwise: Denied) -> Result<(), Denied> {
     if yes { Ok(()) } else { Err(otherwise) }
 }
@@ -210,32 +263,77 @@ mod tests {
         Role::Administrator,
     ];
 
-    /// One line a relation, one letter a role: y yes, n not found, s subject, r role too small.
-    fn row(act: Act, relation: Relation) -> String {
+    /// One line a relation, one letter a role: y yes, n not found, s subject, r role too small, m raised by themselves.
+    fn row_of(may: impl Fn(Role) -> Result<(), Denied>) -> String {
         ROLES
             .iter()
-            .map(|role| match may(*role, act, relation) {
+            .map(|role| match may(*role) {
                 Ok(()) => 'y',
                 Err(Denied::NotFound) => 'n',
                 Err(Denied::Subject) => 's',
                 Err(Denied::Role) => 'r',
+                Err(Denied::Raiser) => 'm',
             })
             .collect()
     }
 
+    fn row(act: Act, relation: Relation) -> String {
+        row_of(|role| may(role, act, relation))
+    }
+
+    #[test]
+    fn the_table_of_concerns() {
+        let stranger = ToConcern::default();
+        let team = ToConcern { in_reach: true, ..stranger };
+        let raised = ToConcern { raised: true, ..stranger };
+        let raised_in_team = ToConcern { raised: true, in_reach: true, owner: false };
+        let owner = ToConcern { owner: true, ..stranger };
+        //                    worker, case administrator, manager, senior manager, auditor, administrator
+        let table = [
+            (OnConcern::See, stranger, "nnnnyn"),
+            (OnConcern::See, team, "nnyyyn"),
+            (OnConcern::See, raised, "yyyyyy"),
+            (OnConcern::See, owner, "yyyyyy"),
+            (OnConcern::Discuss, stranger, "nnnnrn"),
+            (OnConcern::Discuss, team, "nnyyrn"),
+            (OnConcern::Discuss, raised, "rrrrrr"),
+            (OnConcern::Discuss, raised_in_team, "rrmmrr"),
+            (OnConcern::Discuss, owner, "rrrrrr"),
+            (OnConcern::SetAction, team, "nnyyrn"),
+            (OnConcern::SetAction, raised, "rrrrrr"),
+            (OnConcern::SetAction, raised_in_team, "rryyrr"),
+            (OnConcern::FinishAction, team, "nnyyrn"),
+            (OnConcern::FinishAction, owner, "yyyyyy"),
+            (OnConcern::FinishAction, raised, "rrrrrr"),
+            (OnConcern::Close, team, "nnyyrn"),
+            (OnConcern::Close, raised, "rrrrrr"),
+            (OnConcern::Close, raised_in_team, "rryyrr"),
+            (OnConcern::Close, owner, "rrrrrr"),
+        ];
+        for (what, to, expected) in table {
+            assert_eq!(row_of(|role| may_on_concern(role, what, to)), expected, "{what:?} {to:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_checklists() {
+        let stranger = Relation::default();
+        let own = Relation { own: true, ..stranger };
+        let team = Relation { in_reach: true, ..stranger };
+        let called = Relation { called: true, open: true, ..stranger };
+        for (relation, expected) in
+            [(stranger, "nnnnrn"), (own, "yyyyyy"), (team, "nryyrn"), (called, "rrrrrr")]
+        {
+            assert_eq!(row_of(|role| checklist_of(role, relation).map(drop)), expected, "{relation:?}");
+        }
+        assert_eq!(checklist_of(Role::Manager, own), Ok(Whose::Worker), "a manager who visits");
+        assert_eq!(checklist_of(Role::Manager, team), Ok(Whose::Manager));
+    }
+
     #[test]
     fn who_agrees() {
-        let row = |approver, relation, own_visits| -> String {
-            ROLES
-                .iter()
-                .map(|role| match may_agree(*role, approver, relation, own_visits) {
-                    Ok(()) => 'y',
-                    Err(Denied::NotFound) => 'n',
-                    Err(Denied::Subject) => 's',
-                    Err(Denied::Role) => 'r',
-                })
-                .collect()
-        };
+        let row =
+            |approver, relation, own_visits| row_of(|role| may_agree(role, approver, relation, own_visits));
         let team = Relation { in_reach: true, ..Relation::default() };
         let own = Relation { own: true, ..team };
         let (else_, oneself) = (OwnVisits::BySomebodyElse, OwnVisits::ByOneself);
@@ -249,14 +347,7 @@ mod tests {
 
     #[test]
     fn who_does_casework() {
-        let row = |what, in_reach| -> String {
-            let may = |role: &Role| match may_do_casework(*role, what, in_reach) {
-                Ok(()) => 'y',
-                Err(Denied::NotFound) => 'n',
-                Err(_) => 'r',
-            };
-            ROLES.iter().map(may).collect()
-        };
+        let row = |what, in_reach| row_of(|role| may_do_casework(role, what, in_reach));
         assert_eq!(row(Casework::See, true), "yyyyyr");
         assert_eq!(row(Casework::See, false), "nnnnyr");
         assert_eq!(row(Casework::Write, true), "yyyyrr");

@@ -134,7 +134,10 @@ impl From<Rejected> for Problem {
             Rejected::Subject => Self::of(Kind::Subject),
             Rejected::Role => Self::of(Kind::Role),
             Rejected::Pin(_) => Self { field: Some("pin".into()), ..Self::new(Kind::PinRefused, detail) },
-            Rejected::Visit { state, .. } | Rejected::Incident { state, .. } => {
+            Rejected::RaisedByYou => Self::new(Kind::Subject, detail),
+            Rejected::Visit { state, .. }
+            | Rejected::Incident { state, .. }
+            | Rejected::Concern { state, .. } => {
                 Self { state: Some(state), ..Self::new(Kind::State, detail) }
             }
             Rejected::KnownByNeeded => Self::field("known_by", detail),
@@ -143,6 +146,8 @@ impl From<Rejected> for Problem {
             Rejected::Past(_) => Self::field("left_at", detail),
             Rejected::CannotHaveIt(_) => Self::field("to", detail),
             Rejected::NobodyToDoIt(_) => Self::field("owner", detail),
+            Rejected::NobodyToDiscussWith(_) => Self::field("with", detail),
+            Rejected::UnknownItem(unknown) => Self::field(format!("answers[{}].item", unknown.at), detail),
             Rejected::UnknownWorker(_) | Rejected::NobodyToRecordFor(_) | Rejected::NobodyToDrill(_) => {
                 Self::field("worker", detail)
             }

@@ -31,6 +31,19 @@ const DUE_FOLLOW_UPS_ANY_ORG: Sql = Sql::pair(
     "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN follow_up f ON f.id = c.about
      WHERE c.due_at <= $1 AND c.kind = 'follow_up' ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF f SKIP LOCKED",
 );
+const DUE_CONCERNS_ANY_ORG: Sql = Sql::pair(
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN concern n ON n.id = c.about
+     WHERE c.due_at <= $1 AND c.kind = 'concern' ORDER BY c.due_at, c.person_id LIMIT $2",
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN concern n ON n.id = c.about
+     WHERE c.due_at <= $1 AND c.kind = 'concern' ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF n SKIP LOCKED",
+);
+const DUE_CONCERN_ACTIONS_ANY_ORG: Sql = Sql::pair(
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN concern_action a ON a.id = c.about
+     WHERE c.due_at <= $1 AND c.kind = 'concern_action' ORDER BY c.due_at, c.person_id LIMIT $2",
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN concern_action a ON a.id = c.about
+     WHERE c.due_at <= $1 AND c.kind = 'concern_action' ORDER BY c.due_at, c.person_id LIMIT $2
+     FOR NO KEY UPDATE OF a SKIP LOCKED",
+);
 const PUT_ASIDE_ANY_ORG: &str = "UPDATE chase SET due_at = $2 WHERE about = $1";
 const ASKED_ANY_ORG: &str =
     "UPDATE chase SET asked = asked + 1, due_at = $3 WHERE about = $1 AND due_at = $2";
@@ -43,13 +56,17 @@ word_enum! {
         Record = "record",
         /// That a follow-up is done.
         FollowUp = "follow_up",
+        /// That a concern was discussed.
+        Concern = "concern",
+        /// That what is to be done about a concern is done.
+        ConcernAction = "concern_action",
     }
 }
 
 /// Something that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct Chase {
-    /// The visit or the follow-up.
+    /// The visit, the follow-up, the concern or what is to be done about it.
     pub about: Uuid,
     /// What of it.
     pub kind: Missing,
@@ -79,7 +96,7 @@ pub async fn drop(tx: &mut Tx, organisation: OrganisationId, about: Uuid) -> Res
 /// Something that is due, which may not be readable.
 #[derive(Debug)]
 pub struct Due {
-    /// The visit or the follow-up.
+    /// The visit, the follow-up, the concern or what is to be done about it.
     pub about: Uuid,
     /// Whose it is.
     pub organisation_id: OrganisationId,
@@ -90,7 +107,9 @@ pub struct Due {
 /// What is to be asked for now: up to `limit` of each kind, and nobody else has it.
 pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Due>> {
     let mut all = Vec::new();
-    for text in [DUE_RECORDS_ANY_ORG, DUE_FOLLOW_UPS_ANY_ORG] {
+    for text in
+        [DUE_RECORDS_ANY_ORG, DUE_FOLLOW_UPS_ANY_ORG, DUE_CONCERNS_ANY_ORG, DUE_CONCERN_ACTIONS_ANY_ORG]
+    {
         let text = tx.text(text);
         both!(tx, |c| {
             for row in sqlx::query(text).bind(now).bind(limit).fetch_all(c).await? {

@@ -5,7 +5,7 @@
 //! [`Error`] rolls back.
 //!
 //! Lock order, so that replicas never wait for each other in a circle: the worker's PIN row, then the visit, then the
-//! incident, then a follow-up, then whoever is chased for either, then a team's end of the day, then messages, and the
+//! incident, then a follow-up or a concern, then what is to be done about that concern, then whoever is chased for either, then a team's end of the day, then messages, and the
 //! organisation last. Not every use
 //! case needs all of them; none takes them in another order.
 //! Locks are `FOR NO KEY UPDATE`: a foreign key that points at a locked row must not wait for it.
@@ -15,6 +15,8 @@ pub mod agreements;
 pub mod assessments;
 pub mod case_files;
 pub mod chases;
+pub mod checklists;
+pub mod concerns;
 pub mod drills;
 pub mod end_of_day;
 pub mod events;

@@ -10,6 +10,7 @@ use homeward::domain::{
         words::{LISTED, Needs, Word},
     },
     local_time::ClockTime,
+    measures::Kept,
     pin::Pin,
 };
 use proptest::prelude::*;
@@ -328,6 +329,61 @@ fn asking() {
          CONCERNS new dog, not chained | concen new dog, not chained",
     );
     mean(&concern(""), "CONCERN");
+}
+
+#[test]
+fn speaking_of_the_measures() {
+    let measures = |kept, words: &str| Command::Measures { kept, words: words.into() };
+    mean(
+        &measures(Some(Kept::Yes), ""),
+        "MEASURES OK | measures ok! | Measures: OK. | MEASURES O K | “Measures” okay | MEASURES YES | measures ok 4821",
+    );
+    mean(&measures(Some(Kept::No), ""), "MEASURES NO | measures no! | Measures. No.");
+    mean(
+        &measures(Some(Kept::No), "nobody has come"),
+        "MEASURES NO nobody has come | MEASURES NO, nobody has come",
+    );
+    mean(&measures(Some(Kept::No), "not in place"), "MEASURES not in place | MEASURES: not in place");
+    mean(&measures(Some(Kept::No), "NOT OK"), "MEASURES NOT OK");
+    // That all is well is never guessed.
+    mean(&measures(None, ""), "MEASURES | measures?");
+    mean(&measures(None, "OKK"), "MEASURES OKK");
+    mean(&measures(None, "fine"), "MEASURES fine");
+    mean(&measures(None, "OK but not the key"), "MEASURES OK but not the key");
+    mean(
+        &Command::NotUnderstood(Why::Perhaps("MEASURES")),
+        "MEASURE OK | MEASRUES OK | MESURES NO | MEASURES’S OK",
+    );
+    call(
+        "MEASURES I am not ok | MEASURES NO we are not safe | MEASURES NO help | MEASURES SOS | MEASURES OK help me",
+    );
+}
+
+/// One slip never makes "in place" of what is not.
+#[test]
+fn a_slip_makes_no_measure_be_in_place() {
+    for text in
+        ["MEASURES NO", "MEASURES NO the key", "MEASURES", "MEASURES NOT OK", "MEASURES OK not the key"]
+    {
+        for at in 0..text.len() {
+            for slip in [
+                Slip::Delete,
+                Slip::Swap,
+                Slip::Replace('K'),
+                Slip::Insert('O'),
+                Slip::Insert(' '),
+                Slip::Replace(' '),
+            ] {
+                let written = slipped(text, at, slip);
+                invariants::hold_for(&written);
+                let said = parse(&written);
+                assert!(
+                    !matches!(said, Command::Measures { kept: Some(Kept::Yes), .. }),
+                    "{written:?}: {said:?}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -12,11 +12,12 @@ use homeward::domain::{
     drill::DrillAnswer,
     follow_up::FollowUpKind,
     incident::{Kind, Opened, Outcome},
+    measures::{Kept, Moment},
     notice::{
         AboutAgreement, Again, Answering, Asked, AskedBefore, AtTheDoor, Decided, Facts, Listed,
         NotCountedOn, Notice, Overdue, Page, ProofAsked, Reader, SosCall,
     },
-    reply::{Besides, Next, Rehearsal, Reply},
+    reply::{Besides, Next, Rehearsal, Reply, Tied},
     visit::{Alarm, Awaited, KnownBy, Missed, Reminder, Report, Risk},
     wording::{Doing, English, PinAnswer, PinRefused, Wording, sms},
 };
@@ -162,6 +163,12 @@ fn status(running: &[&str], next: Option<&str>) -> Reply {
     Reply::Status { running, home_by: None, check: None, with: vec![], next: next.map(at) }
 }
 
+fn measures(moment: Moment, kept: Kept) -> Reply {
+    let told = if (moment, kept) == (Moment::Door, Kept::No) { vec![s("Sam Cole")] } else { vec![] };
+    let till = (moment == Moment::Door).then(|| at("15:00"));
+    Reply::MeasuresNoted { at: at("14:40"), moment, kept, told, till }
+}
+
 const OUT: Next = Next::Out { check: None };
 
 const INSIDE: fn() -> Report = || Report::SafeInside { till: at("15:10") };
@@ -280,7 +287,19 @@ catalogue! { notices of Notice {
         due(FollowUpKind::PoliceLog, Asked::TheirManager(s("Sam Cole"))),
     ];
     UnreadableText, "a text of a worker on a visit could not be read", "the manager", [Notice::UnreadableText];
-    TextForManager, "a text asked for what is not there yet", "the manager", [Notice::TextForManager { word: "CONCERN" }];
+    ConcernRaised, "somebody raised a concern", "whoever answers for them, and for the worker of the visit",
+        [Notice::ConcernRaised { by: s("Ann Lee"), at: at("14:32") }];
+    ConcernDue, "each day at nine until it is discussed", "whoever was told; from the third day those above them too", [
+        Notice::ConcernDue { by: s("Ann Lee"), at: at("14:32"), asked: Asked::Them },
+        Notice::ConcernDue { by: s("Ann Lee"), at: at("14:32"), asked: Asked::TheirManager(s("Sam Cole")) },
+    ];
+    ConcernActionDue, "each day at nine from its day on until it is done",
+        "whoever has to do it; from the third day their manager too", [
+        Notice::ConcernActionDue { due_on: "2026-03-09".parse().unwrap(), asked: Asked::Them },
+        Notice::ConcernActionDue { due_on: "2026-03-09".parse().unwrap(), asked: by_manager() },
+    ];
+    MeasuresMissing, "at the door the agreed measures are not in place", "the manager",
+        [Notice::MeasuresMissing { at: at("14:38") }];
     CarrierWord, "a text was a word that networks act on", "the manager", [Notice::CarrierWord { word: s("STOP") }];
     EndOfDay, "a team closes for the day; unconfirmed again every 30 min", "its manager, the duty manager, those above in turn", [
         end_of_day(&[], None), end_of_day(&["Ann Lee till 15:30"], Some("Sam Cole")),
@@ -353,10 +372,22 @@ catalogue! { replies of Reply {
     NothingToObjectTo, "NOT OUT, though nobody acted", "the worker",
         [Reply::NothingToObjectTo { till: None }, Reply::NothingToObjectTo { till: Some(at("15:00")) }];
     SaidBefore, "OUT, OK, MORE, sent before the visit began", "the worker", [Reply::SaidBefore { said: at("09:30"), till: at("15:00") }];
-    NotThereYet, "CONCERN", "the worker", [
-        Reply::NotThereYet { word: "CONCERN", manager: Some(s("Sam Cole")) },
-        Reply::NotThereYet { word: "CONCERN", manager: None },
+    ConcernNoted, "CONCERN and words", "the worker", [
+        Reply::ConcernNoted { at: at("14:40"), tied: Tied::ToAVisit, told: vec![s("Sam Cole")], till: Some(at("15:00")) },
+        Reply::ConcernNoted { at: at("14:40"), tied: Tied::ToNone, told: vec![s("Sam Cole"), s("Dee Park")], till: None },
+        Reply::ConcernNoted { at: at("14:40"), tied: Tied::ToNone, told: vec![], till: None },
     ];
+    WhichConcern, "CONCERN alone", "the worker",
+        [Reply::WhichConcern { till: Some(at("15:00")) }, Reply::WhichConcern { till: None }];
+    MeasuresNoted, "MEASURES OK, MEASURES NO", "the worker", [
+        measures(Moment::Door, Kept::Yes), measures(Moment::Door, Kept::No),
+        measures(Moment::After, Kept::Yes), measures(Moment::After, Kept::No),
+        Reply::MeasuresNoted { at: at("14:40"), moment: Moment::Door, kept: Kept::Yes, told: vec![], till: None },
+        Reply::MeasuresNoted { at: at("14:40"), moment: Moment::Door, kept: Kept::No, told: vec![s("Sam Cole")], till: None },
+    ];
+    WhichMeasures, "MEASURES and neither OK nor NO", "the worker",
+        [Reply::WhichMeasures { till: Some(at("15:00")) }, Reply::WhichMeasures { till: None }];
+    NoVisitToday, "MEASURES without a visit of today", "the worker", [Reply::NoVisitToday];
     DrillAnswered, "ACK, NO with the code of a drill, or the code alone", "whoever it called", [
         Reply::DrillAnswered { said: DrillAnswer::Taken }, Reply::DrillAnswered { said: DrillAnswer::Cannot },
     ];

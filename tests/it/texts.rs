@@ -113,9 +113,9 @@ on_both! {
         app.text("ann", "IN 60").await;
         assert_eq!(app.text("ann", "the dog is nice, pin is 4821").await, "Not understood. Still watching till 13:00. Try: IN 60, OUT and PIN, MORE 30 and PIN, OK and PIN, SOS.");
         assert_eq!(app.texts("sam").await, ["Ann Lee is on a visit and sent a text that Homeward could not read. It stands in Homeward. Ring Ann Lee."]);
-        // Words that a network acts on; words that come later.
+        // Words that a network acts on.
         assert_eq!(app.text("ann", "STOP").await, "You are still watched, till 13:00. Your manager is told. To end reply OUT and your PIN.");
-        assert_eq!(app.text("ann", "CONCERN the boy has bruises").await, "NOT done: CONCERN does not work yet. What you wrote is kept and Sam Cole is told.");
+        assert_eq!(app.text("ann", "CONCERN the boy has bruises").await, "Noted 12:00, with your visit. Sam Cole is told. Still watching till 13:00.");
         assert_eq!(app.texts("sam").await.len(), 3);
         assert!(!app.what_the_log_says().await.contains("4821"), "what could be a PIN is masked");
         app.person("ann").post_raw("/text", "{\"txt\": 1}").await.is_problem(422, "not-being-watched");
@@ -186,9 +186,9 @@ on_both! {
         let app = TestApp::start(&db).await;
         app.set_pin("una").await;
         app.text("una", "IN 60").await;
-        assert!(app.text("una", "CONCERN the dog").await.starts_with("NOT done: CONCERN does not work yet."));
+        assert!(app.text("una", "CONCERN the dog").await.starts_with("Noted 12:00, with your visit. Dee Park is told."));
         let said = app.said().await;
-        assert!(said.iter().any(|said| said.to != "una" && said.text.contains("sent CONCERN by text")), "{said:?}");
+        assert!(said.iter().any(|said| said.to != "una" && said.text.contains("Una Hart raised a concern")), "{said:?}");
         app.finish().await;
     }
 

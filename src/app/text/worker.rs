@@ -45,7 +45,8 @@ impl Text<'_> {
             Command::Sos { words } | Command::NotSafe { words, .. } => self.calls_for_help(tx, words).await?,
             Command::Status => self.status(tx).await?,
             Command::Test { what } => Reply::Test(self.rehearses(tx, &what).await?),
-            Command::Concern { .. } => self.for_manager(tx, "CONCERN").await?,
+            Command::Concern { words } => self.is_concerned(tx, &words).await?,
+            Command::Measures { kept, words } => self.speaks_of_measures(tx, kept, &words).await?,
             Command::CarrierWord(word) => self.carrier_word(tx, word).await?,
             Command::NotUnderstood(why) => self.not_understood(tx, why).await?,
             // Answered before, by `of_responder`.
@@ -249,12 +250,6 @@ impl Text<'_> {
             }
         }
         Ok(Reply::Status { running: tills, home_by, check, with, next })
-    }
-
-    /// What Homeward cannot do yet is kept and told; nobody may believe that it was done.
-    async fn for_manager(&self, tx: &mut Tx, word: &'static str) -> store::Result<Reply> {
-        let manager = self.keep_and_tell(tx, word, Some(Notice::TextForManager { word })).await?;
-        Ok(Reply::NotThereYet { word, manager })
     }
 
     async fn carrier_word(&self, tx: &mut Tx, word: CarrierWord) -> store::Result<Reply> {

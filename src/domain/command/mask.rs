@@ -28,6 +28,7 @@ pub fn masked(text: &str) -> String {
         Command::In(_)
         | Command::Sos { .. }
         | Command::Concern { .. }
+        | Command::Measures { .. }
         | Command::Hold { .. }
         | Command::Safe { .. }
         | Command::NotSafe { .. } => without_numbers(text),

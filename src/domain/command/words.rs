@@ -23,6 +23,8 @@ pub enum Word {
     Test,
     /// A concern.
     Concern,
+    /// What is said of the agreed measures.
+    Measures,
     /// An acknowledgement.
     Ack,
     /// "I cannot."
@@ -99,6 +101,7 @@ pub const LISTED: &[Listed] = &[
         needs: Needs::Nothing,
         example: "CONCERN new dog, not chained",
     },
+    Listed { word: Word::Measures, spellings: &["MEASURES"], needs: Needs::Nothing, example: "MEASURES OK" },
     Listed { word: Word::Ack, spellings: &["ACK"], needs: Needs::Code, example: "ACK K7QF" },
     Listed { word: Word::No, spellings: &["NO"], needs: Needs::Code, example: "NO K7QF" },
     Listed { word: Word::Where, spellings: &["WHERE"], needs: Needs::Code, example: "WHERE K7QF" },

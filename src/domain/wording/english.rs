@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use super::{
     Doing, PinAnswer, PinRefused, Text, Wording, english_agreements as agreements, english_calls as calls,
-    english_proofs as proofs, english_replies, sms,
+    english_concerns as concerns, english_proofs as proofs, english_replies, sms,
 };
 use crate::{
     clock::Time,
@@ -358,12 +358,10 @@ impl Wording for English {
                     format!("{worker} is on a visit and sent a text that Homeward could not read. It stands in Homeward. Ring {worker}.")
                 }),
             ),
-            Notice::TextForManager { word } => both(
-                &format!("{worker} sent {word} by text"),
-                sms::with_names([worker], |[worker]| {
-                    format!("{worker} sent {word} by text, which Homeward cannot do yet. What they wrote stands in Homeward. Please see to it.")
-                }),
-            ),
+            Notice::ConcernRaised { by, at } => concerns::raised(by, &time(*at)),
+            Notice::ConcernDue { by, at, asked } => concerns::due(by, &time(*at), asked),
+            Notice::ConcernActionDue { due_on, asked } => concerns::action_due(*due_on, asked),
+            Notice::MeasuresMissing { at } => concerns::measures_missing(worker, &time(*at)),
             Notice::CarrierWord { word } => both(
                 &format!("{worker} sent {word}"),
                 sms::with_names([worker, word], |[worker, word]| {

@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::{English, PinRefused, Wording, english_proofs as proofs, sms};
+use super::{English, PinRefused, Wording, english_concerns as concerns, english_proofs as proofs, sms};
 use crate::{
     clock::Time,
     domain::{
@@ -89,11 +89,21 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
             time(*said),
             time(*till)
         ),
-        Reply::NotThereYet { word, manager } => {
-            let manager = manager.as_deref().unwrap_or("your manager");
-            return sms::with_names([manager], |[manager]| {
-                format!("NOT done: {word} does not work yet. What you wrote is kept and {manager} is told.")
-            });
+        Reply::ConcernNoted { at, tied, told, till } => {
+            return concerns::noted(&time(*at), *tied, told, &still(till));
+        }
+        Reply::WhichConcern { till } => {
+            format!("Not noted: what is it about? Reply CONCERN and your words.{}", still(till))
+        }
+        Reply::MeasuresNoted { at, moment, kept, told, till } => {
+            return concerns::measures_noted(&time(*at), (*moment, *kept), told, &still(till));
+        }
+        Reply::WhichMeasures { till } => format!(
+            "Not noted. Reply MEASURES OK, or MEASURES NO and what is missing.{} In danger reply SOS.",
+            still(till)
+        ),
+        Reply::NoVisitToday => {
+            "Not noted: no visit of yours today. You are NOT being watched. To be watched for an hour reply IN 60.".into()
         }
         Reply::DrillAnswered { said: DrillAnswer::Taken } => "DRILL answered. Thank you. Nothing else to do.".into(),
         Reply::DrillAnswered { said: DrillAnswer::Cannot } => {

@@ -3,6 +3,7 @@
 mod english;
 mod english_agreements;
 mod english_calls;
+mod english_concerns;
 mod english_proofs;
 mod english_replies;
 pub mod html;

@@ -2,6 +2,8 @@
 
 mod agreements;
 mod case_files;
+mod checklists;
+mod concerns;
 mod coverage;
 mod drill_schedules;
 mod drills;
@@ -52,7 +54,7 @@ static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-r
 #[openapi(
     info(
         title = "Homeward",
-        description = "Lone-worker check-in. A start is never refused; a refusal is a problem as of RFC 9457, whose `type` is stable. POST, and PUT of a ladder, takes an Idempotency-Key (/text for IN and MORE alone, /sos none).",
+        description = "Lone-worker check-in. A start is never refused; a refusal is a problem as of RFC 9457, whose `type` is stable. POST, and PUT of a ladder or a checklist, takes an Idempotency-Key (/text for IN and MORE alone, /sos none).",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     modifiers(&Bearer),
@@ -114,6 +116,18 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(agreements::show, agreements::describe))
         .routes(routes!(agreements::decide))
         .routes(routes!(agreements::set_away))
+        .routes(routes!(concerns::raise_on_visit))
+        .routes(routes!(concerns::raise_without_visit, concerns::list))
+        .routes(routes!(concerns::show))
+        .routes(routes!(concerns::discussed))
+        .routes(routes!(concerns::set_action))
+        .routes(routes!(concerns::finish_action))
+        .routes(routes!(concerns::close))
+        .routes(routes!(checklists::list))
+        .routes(routes!(checklists::set))
+        .routes(routes!(checklists::of_visit))
+        .routes(routes!(checklists::answer))
+        .routes(routes!(checklists::say_measures))
         .routes(routes!(coverage::show))
         .routes(routes!(coverage::simulate))
         .routes(routes!(ladders::list, ladders::set))

@@ -60,7 +60,7 @@ pub(super) struct TextReply {
     id: Option<Uuid>,
 }
 
-/// Takes a text, as by SMS: IN, OUT, OK, MORE, SOS, STATUS, TEST; ACK, NO, WHERE, HOLD, SAFE, NOT SAFE, WHO.
+/// Takes a text, as by SMS: IN, OUT, OK, MORE, SOS, STATUS, TEST, CONCERN, MEASURES; ACK, NO, WHERE, HOLD, SAFE, NOT SAFE, WHO.
 #[utoipa::path(post, path = "/text", request_body = TextBody, responses((status = 200, body = TextReply),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn take(

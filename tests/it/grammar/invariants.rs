@@ -1,8 +1,11 @@
 //! What holds for every text whatsoever. The fuzz target is made of this file too, so that both look at the same.
 
-use homeward::domain::command::{
-    Code, Command, Rehearsed, Until, masked, normalised, parse,
-    words::{Listed, Word},
+use homeward::domain::{
+    command::{
+        Code, Command, Rehearsed, Until, masked, normalised, parse,
+        words::{Listed, Word},
+    },
+    measures::Kept,
 };
 
 /// Fails if a text is read as it must not be. Nothing is assumed of the text.
@@ -39,11 +42,16 @@ fn needs_its_word(command: &Command, read: &str) {
         Command::Hold { .. } => Word::Hold,
         Command::Safe { .. } => Word::Safe,
         Command::Where { .. } => Word::Where,
+        Command::Measures { .. } => Word::Measures,
         _ => return,
     };
     let listed: &Listed = word.listed().unwrap();
     let begins = listed.spellings.iter().any(|spelling| compact(read).starts_with(spelling));
     assert!(begins, "{read:?} became {command:?}");
+    if let Command::Measures { kept: Some(Kept::Yes), .. } = command {
+        let behind = compact(read).split_off("MEASURES".len());
+        assert!(behind.starts_with("OK") || behind.starts_with("YES"), "{read:?} became {command:?}");
+    }
 }
 
 /// The digits of the PIN in it.
@@ -86,6 +94,7 @@ fn kept_words(command: &Command) -> Vec<&str> {
         | Command::More { words, .. }
         | Command::Sos { words }
         | Command::Concern { words }
+        | Command::Measures { words, .. }
         | Command::Safe { words, .. }
         | Command::NotSafe { words, .. } => vec![words],
         Command::Hold { reason, .. } => vec![reason],
