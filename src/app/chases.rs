@@ -1,4 +1,5 @@
-//! Asks for what is missing: each day at nine the person whose task it is, from the third day their manager too (row V2).
+//! Asks for what is missing: each day at nine the person whose task it is, from the third day their manager too (row V2);
+//! what else is asked for in the same way comes through here too.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 use serde_json::json;
 
-use super::{House, MOVED_ASIDE, telling::Telling};
+use super::{House, MOVED_ASIDE, equipment, policy_documents, telling::Telling};
 use crate::{
     clock::Time,
     domain::{
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// From the third day the manager is told too: after this many times that only they were asked.
-const ASKED_ALONE: i32 = 2;
+pub(super) const ASKED_ALONE: i32 = 2;
 
 /// When people are asked, on the clock of their place.
 pub(super) const ASKED_AT: NaiveTime = match NaiveTime::from_hms_opt(9, 0, 0) {
@@ -133,6 +134,7 @@ async fn ask(
 ) -> store::Result<()> {
     let directory = &people::directory(tx, organisation).await?;
     let mut lacking: BTreeMap<PersonId, Lacking> = BTreeMap::new();
+    let (mut of_people, mut of_equipment) = (Vec::new(), Vec::new());
     for due in due {
         let chase = due.chase.as_ref().map_err(Clone::clone)?;
         let again = local_time::next_at(ASKED_AT, trace.now, directory.zone);
@@ -154,6 +156,8 @@ async fn ask(
                 theirs.visits.push(visit);
             }
             Missing::FollowUp => follow_up(tx, house, directory, chase, trace).await?,
+            Missing::PolicyDocument => of_people.push(chase),
+            Missing::Equipment => of_equipment.push(chase),
         }
     }
     for (person, Lacking { visits, asked_often }) in lacking {
@@ -167,7 +171,9 @@ async fn ask(
             telling.tell_managers(tx, notice(Asked::TheirManager(name)), None, &occasion).await?;
         }
     }
-    Ok(())
+    // Last, since they are logged for the organisation, which is locked after all others.
+    equipment::ask_back(tx, house, directory, &of_equipment, trace).await?;
+    policy_documents::ask(tx, house, directory, &of_people, trace).await
 }
 
 async fn follow_up(

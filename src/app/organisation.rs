@@ -211,6 +211,7 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
     end_of_day::lock_all(tx, organisation).await?;
     people::save(tx, wanted.key(), &directory).await?;
     super::end_of_day::follow_policies(tx, &directory, now).await?;
+    super::policy_documents::follow_people(tx, &directory, now).await?;
     let mut applied = Applied { organisation, tokens: Vec::new(), ladders: Vec::new() };
     for version in &new_ladders {
         ladders::add(tx, organisation, version).await?;

@@ -14,6 +14,8 @@ pub mod start;
 pub mod past_visit;
 pub mod incident;
 pub mod follow_up;
+pub mod policy_document;
+pub mod equipment;
 pub mod ladder;
 pub mod drill;
 pub mod rehearsal;

@@ -4,6 +4,7 @@ mod english;
 mod english_calls;
 mod english_proofs;
 mod english_replies;
+mod english_upkeep;
 pub mod html;
 pub mod sms;
 
