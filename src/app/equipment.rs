@@ -76,8 +76,8 @@ impl NewEquipment {
 
 const NOT_YET: &str = "this day is still to come";
 
-fn field<T>(field: &'static str, why: impl Into<String>) -> store::Result<Result<T, Rejected>> {
-    Ok(Err(Rejected::Field { field, why: why.into() }))
+fn wrong(field: &'static str, why: impl Into<String>) -> Rejected {
+    Rejected::Field { field, why: why.into() }
 }
 
 async fn relation(tx: &mut Tx, actor: &Actor, item: &Equipment) -> store::Result<Relation> {
@@ -103,7 +103,7 @@ pub async fn add(tx: &mut Tx, actor: &Actor, new: NewEquipment, trace: Trace) ->
     }
     let today = trace.now.with_timezone(&directory.zone).date_naive();
     if let Some((which, why)) = new.complaint(today) {
-        return field(which, why);
+        return Ok(Err(wrong(which, why)));
     }
     let NewEquipment { key, label, kind, registration, number, tested_on, .. } = new;
     let item = Equipment {
@@ -120,10 +120,12 @@ pub async fn add(tx: &mut Tx, actor: &Actor, new: NewEquipment, trace: Trace) ->
         tested: tested_on.map(|on| (on, TestResult::Works)),
     };
     if !equipment::add(tx, actor.organisation, &item).await? {
-        return match equipment::id_of_key(tx, actor.organisation, &item.key).await? {
-            Some(_) => field("key", format!("there is a “{}” already", item.key)),
-            None => field("number", "another phone has this number: a number has one holder at a time"),
-        };
+        let has_key = equipment::id_of_key(tx, actor.organisation, &item.key).await?.is_some();
+        return Ok(Err(if has_key {
+            wrong("key", format!("there is a “{}” already", item.key))
+        } else {
+            wrong("number", "another phone has this number: a number has one holder at a time")
+        }));
     }
     let body = json!({"kind": kind, "key": item.key, "tested_on": tested_on});
     log(tx, &item, (EventKind::EquipmentAdded, None), body, trace).await?;
@@ -156,14 +158,14 @@ pub async fn lend(
     let mut item = allowed!(hold(tx, actor, named, Keep::LendItem).await?);
     let directory = people::directory(tx, actor.organisation).await?;
     let Some(holder) = directory.named(to).filter(|person| !person.is_outside()) else {
-        return field("to", format!("“{to}” is nobody with an account in this organisation"));
+        return Ok(Err(wrong("to", format!("“{to}” is nobody with an account in this organisation"))));
     };
     if due_back.is_some_and(|due| due <= trace.now) {
-        return field("due_back", "this is over: say when it comes back, or nothing");
+        return Ok(Err(wrong("due_back", "this is over: say when it comes back, or nothing")));
     }
     if item.phone.as_ref().is_some_and(|number| is_anothers(&directory, number, holder.id)) {
         let why = "its number is somebody else's in this organisation: a number has one holder at a time";
-        return field("to", why);
+        return Ok(Err(wrong("to", why)));
     }
     let since = match item.loan {
         Some(loan) if loan.holder != holder.id => {
@@ -236,7 +238,7 @@ pub struct Test {
 pub async fn test(tx: &mut Tx, actor: &Actor, named: &str, test: Test, trace: Trace) -> Outcome<Equipment> {
     let mut item = allowed!(hold(tx, actor, named, Keep::TestItem).await?);
     if test.on > trace.now.with_timezone(&actor.zone).date_naive() {
-        return field("on", NOT_YET);
+        return Ok(Err(wrong("on", NOT_YET)));
     }
     if item.tested.is_none_or(|(last, _)| test.on >= last) {
         item.tested = Some((test.on, test.result));
@@ -253,7 +255,7 @@ pub async fn test(tx: &mut Tx, actor: &Actor, named: &str, test: Test, trace: Tr
 pub async fn issue_url(tx: &mut Tx, actor: &Actor, named: &str, trace: Trace) -> Outcome<Token> {
     let item = allowed!(hold(tx, actor, named, Keep::SetItemUp).await?);
     if !item.kind.is_device() && item.kind != EquipmentKind::Phone {
-        return field("kind", "only a device or a phone has an address of its own");
+        return Ok(Err(wrong("kind", "only a device or a phone has an address of its own")));
     }
     let secret = Token::generate().map_err(|error| store::Error::Unavailable(error.to_string().into()))?;
     let hash = Token::hash(secret.as_str());

@@ -4,8 +4,11 @@ use chrono::TimeDelta;
 use homeward::{
     app::text::{self, Received, Sender},
     domain::{
+        contact::Phone,
         event::Door,
+        incident::Kind,
         notice::Purpose,
+        policy::Policy,
         wording::{English, Wording},
     },
     store::{Trace, people},
@@ -13,7 +16,7 @@ use homeward::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    app::{Reply, TestApp, WESTSHIRE},
+    app::{Reply, TestApp, WESTSHIRE, apply},
     on_both,
     phones::Phones,
 };
@@ -112,6 +115,31 @@ impl TestApp {
     }
 }
 
+/// The car takes the room of nothing that finds the worker sooner.
+#[test]
+fn the_car_stands_in_a_text_where_there_is_room_for_it() {
+    let at = |place: &str, position| {
+        let reply = homeward::domain::reply::Reply::Where {
+            worker: "Ann Lee".into(),
+            place: Some(place.into()),
+            purpose: Some("Home visit, the second one of three".into()),
+            position,
+            last_contact: Some(crate::support::app::noon()),
+            phone: Some(Phone::parse("07700 900123").unwrap()),
+            kind: Kind::Sos,
+            car: Some("AB12 CDE".into()),
+        };
+        English.reply(&reply, crate::support::app::noon(), chrono_tz::Europe::London)
+    };
+    let short = at("12 High St", None);
+    assert!(short.ends_with(" 07700900123. Car AB12 CDE."), "{short}");
+    let long = at("Flat 12, Riverside Court, 9 Quay Road N", Some((52.486_24, -1.890_40)));
+    assert!(long.contains("Flat 12, Riverside Court, 9 Quay Road N") && !long.contains("Car"), "{long}");
+    for text in [short, long] {
+        assert!(homeward::domain::wording::sms::fits(&text), "{text}");
+    }
+}
+
 on_both! {
     async fn what_is_out_with_whom_is_known(db: TestDb) {
         let app = TestApp::with(&db, &organisation(), |_| {}).await;
@@ -179,6 +207,42 @@ on_both! {
         app.finish().await;
     }
 
+    async fn who_left_with_it_is_asked_of_their_manager_at_once(db: TestDb) {
+        let app = TestApp::with(&db, &organisation(), |_| {}).await;
+        app.adds("sam", car()).await;
+        app.lends("pool-2", "ann", Some("2026-01-14T17:00")).await;
+        let left = organisation().replace("key = \"ann\"", "key = \"ann\"\nleft = true");
+        apply(app.db(), &left, Policy::default(), app.now()).await;
+        app.next_nine().await;
+        assert_eq!(app.texts("sam").await, ["Ann Lee has not brought back Pool car 2 (AB12 CDE), due 17:00 Wed, though asked."]);
+        assert!(!app.texts("ann").await.iter().any(|text| text.contains("Pool car")));
+        // A button that whoever has left still has is heard.
+        app.adds("una", json!({"team": "north", "key": "alarm-5", "label": "Alarm 5", "kind": "lone_worker_device"})).await;
+        app.lends("alarm-5", "cas", None).await;
+        let url = app.device_url("alarm-5").await;
+        let left = left.replace("key = \"cas\"", "key = \"cas\"\nleft = true");
+        apply(app.db(), &left, Policy::default(), app.now()).await;
+        assert_eq!(app.device("POST", &format!("{url}/sos"), "").await.0, 200);
+        assert_eq!(app.the_incident().await["subject"]["name"], "Cas Moss");
+        app.work().await;
+        app.finish().await;
+    }
+
+    async fn another_organisations_things_are_nothing_here(db: TestDb) {
+        let app = TestApp::with(&db, &organisation(), |_| {}).await;
+        let id = app.adds("sam", car()).await.id();
+        let eastshire = organisation().replace("key = \"westshire\"", "key = \"eastshire\"");
+        let (_, tokens) = apply(app.db(), &eastshire, Policy::default(), app.now()).await;
+        let una = app.with_token(&tokens["una"]);
+        assert_eq!(una.get("/equipment").await.is_ok().body["equipment"], json!([]));
+        for named in [id.as_str(), "pool-2"] {
+            una.post(&format!("/equipment/{named}/lend"), json!({"to": "ann"})).await.is_problem(404, "not-found");
+            una.post(&format!("/equipment/{named}/return"), json!({})).await.is_problem(404, "not-found");
+        }
+        assert_eq!(una.post("/equipment", car()).await.status, 201, "a key stands for one in each");
+        app.finish().await;
+    }
+
     async fn a_device_is_tested_in_each_month(db: TestDb) {
         let app = TestApp::with(&db, &organisation(), |_| {}).await;
         app.adds("sam", device()).await;
@@ -222,7 +286,7 @@ on_both! {
         assert_eq!((one("Ann's Golf")["registration"].as_str(), one("Pool phone")["number"].as_str()), (Some("OLD 1"), Some("+447700900140")));
         let code = incident["code"].as_str().unwrap();
         let reply = app.text("sam", &format!("WHERE {code}")).await;
-        assert_eq!(reply, "Ann Lee: 12 High St. Last heard 12:00. 07700900123 Car AB12 CDE.", "the one that she took last");
+        assert_eq!(reply, "Ann Lee: 12 High St. Last heard 12:00. 07700900123. Car AB12 CDE.", "the one that she took last");
         // Outside contacts learn nothing of it, by no door.
         let jos = app.texts("jo").await.join("\n");
         let to_jo = app.said().await.into_iter().filter(|said| said.to == "jo").map(|said| said.text).collect::<String>();

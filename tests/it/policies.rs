@@ -229,7 +229,25 @@ on_both! {
         for who in ["ann", "cas"] {
             app.person(who).get("/policies/home-visits/missing").await.is_problem(403, "role-too-small");
         }
-        // Another organisation's are nothing here, and a key stands for one in each.
+        app.finish().await;
+    }
+
+    async fn another_organisations_documents_are_nothing_here(db: TestDb) {
+        let app = TestApp::with(&db, &organisation(), |_| {}).await;
+        let id = app.person("una").post("/policies", home_visits("2026-01-28")).await.id();
+        let eastshire = organisation().replace("key = \"westshire\"", "key = \"eastshire\"");
+        let (_, tokens) = crate::support::app::apply(app.db(), &eastshire, homeward::domain::policy::Policy::default(), app.now()).await;
+        let una = app.with_token(&tokens["una"]);
+        assert_eq!(una.get("/policies").await.is_ok().body["policies"], json!([]));
+        for named in [id.as_str(), "home-visits"] {
+            una.get(&format!("/policies/{named}/missing")).await.is_problem(404, "not-found");
+            una.post(&format!("/policies/{named}/acknowledge"), json!({"version": 1})).await.is_problem(404, "not-found");
+            una.post(&format!("/policies/{named}/versions"), json!({"link": LINK, "changed": "x", "due_on": "2026-01-28"})).await.is_problem(404, "not-found");
+        }
+        assert_eq!(una.post("/policies", home_visits("2026-01-28")).await.status, 201, "a key stands for one in each");
+        app.nine_in(1).await;
+        let asked = app.said().await.into_iter().filter(|said| said.text.contains("acknowledge")).count();
+        assert_eq!(asked, 9, "each organisation asks its own: {:?}", app.said().await);
         app.finish().await;
     }
 
