@@ -120,7 +120,7 @@ impl TestApp {
 fn the_car_stands_in_a_text_where_there_is_room_for_it() {
     let at = |place: &str, position| {
         let reply = homeward::domain::reply::Reply::Where {
-            worker: "Ann Lee".into(),
+            worker: "Annabel Lee-Harris".into(),
             place: Some(place.into()),
             purpose: Some("Home visit, the second one of three".into()),
             position,
