@@ -1,4 +1,5 @@
-//! Asks for what is missing: each day at nine the person whose task it is, from the third day their manager too (row V2).
+//! Asks for what is missing: each day at nine the person whose task it is, from the third day their manager too (row V2);
+//! what else is asked for in the same way comes through here too.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 use serde_json::json;
 
-use super::{House, MOVED_ASIDE, concerns, telling::Telling};
+use super::{House, MOVED_ASIDE, concerns, equipment, policy_documents, telling::Telling};
 use crate::{
     clock::Time,
     domain::{
@@ -133,6 +134,7 @@ async fn ask(
 ) -> store::Result<()> {
     let directory = &people::directory(tx, organisation).await?;
     let mut lacking: BTreeMap<PersonId, Lacking> = BTreeMap::new();
+    let (mut of_people, mut of_equipment) = (Vec::new(), Vec::new());
     for due in due {
         let chase = due.chase.as_ref().map_err(Clone::clone)?;
         let again = local_time::next_at(ASKED_AT, trace.now, directory.zone);
@@ -156,6 +158,8 @@ async fn ask(
             Missing::FollowUp => follow_up(tx, house, directory, chase, trace).await?,
             Missing::Concern => concerns::ask_to_discuss(tx, house, directory, chase, trace).await?,
             Missing::ConcernAction => concerns::ask_to_act(tx, house, directory, chase, trace).await?,
+            Missing::PolicyDocument => of_people.push(chase),
+            Missing::Equipment => of_equipment.push(chase),
         }
     }
     for (person, Lacking { visits, asked_often }) in lacking {
@@ -169,7 +173,9 @@ async fn ask(
             telling.tell_managers(tx, notice(Asked::TheirManager(name)), None, &occasion).await?;
         }
     }
-    Ok(())
+    // Last, since they are logged for the organisation, which is locked after all others.
+    equipment::ask_back(tx, house, directory, &of_equipment, trace).await?;
+    policy_documents::ask(tx, house, directory, &of_people, trace).await
 }
 
 async fn follow_up(

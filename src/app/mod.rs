@@ -13,9 +13,11 @@ mod codes;
 pub mod concerns;
 pub mod coverage;
 pub mod delivery;
+pub mod devices;
 pub mod drill_schedules;
 pub mod drills;
 pub mod end_of_day;
+pub mod equipment;
 pub mod follow_ups;
 pub mod inbound;
 pub mod incidents;
@@ -24,6 +26,7 @@ pub mod measures;
 pub mod organisation;
 pub mod past_visits;
 pub mod pins;
+pub mod policy_documents;
 pub mod proofs;
 pub mod provider_tests;
 pub mod readiness;
@@ -212,6 +215,23 @@ pub enum Rejected {
     /// A PIN cannot be set or changed now.
     #[error("{0}")]
     PinNotNow(&'static str),
+    /// A field that cannot be so.
+    #[error("{why}")]
+    Field {
+        /// Which.
+        field: &'static str,
+        /// What to do.
+        why: String,
+    },
+    /// A version of a policy document that another has replaced.
+    #[error("this version was replaced: read version {current}, which is in force, and acknowledge that")]
+    OldPolicyVersion {
+        /// The version in force.
+        current: i32,
+    },
+    /// Something that is out with somebody.
+    #[error("it is out with {0}: first it has to come back")]
+    OutWith(String),
     /// A key was used with another body.
     #[error(
         "this Idempotency-Key was used with another body: a corrected request, a corrected PIN too, needs a new key"

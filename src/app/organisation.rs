@@ -227,6 +227,7 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
     if let Some(rules) = rules {
         agreements::save_rules(tx, organisation, &rules.into_inner()).await?;
     }
+    super::policy_documents::follow_people(tx, &directory, now).await?;
     let mut applied = Applied { organisation, tokens: Vec::new(), ladders: Vec::new() };
     for version in &new_ladders {
         ladders::add(tx, organisation, version).await?;

@@ -13,7 +13,7 @@ use crate::{
     clock::Time,
     domain::{
         event::{EventKind, NewEvent},
-        ids::{IncidentId, OrganisationId, PersonId},
+        ids::{EquipmentId, IncidentId, OrganisationId, PersonId},
         incident::{self, Incident, Kind, Opened, Opening, Position, Rules, Sos},
         people::Directory,
         pin::{PinRecord, Sign},
@@ -50,6 +50,22 @@ pub enum Proof {
     Valid,
     /// A token that was once issued, and has expired or was revoked.
     OldToken,
+    /// A device that they have: whoever has it in the hand can press it.
+    Device {
+        /// Which.
+        equipment: EquipmentId,
+        /// How its address stands.
+        url: DeviceUrl,
+    },
+}
+
+/// How the address of a device stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceUrl {
+    /// It is the device's.
+    InForce,
+    /// It was, and was replaced or revoked.
+    Revoked,
 }
 
 /// Raises it: an open alarm about the worker becomes an SOS, or one opens.
@@ -73,11 +89,17 @@ pub async fn call_for_help(
         let decision = incident.at_position(position, now);
         incident = carry_out(tx, house, &directory, None, decision, trace).await?;
     }
-    if cry.proof == Proof::OldToken {
-        let event = NewEvent::new(EventKind::IncidentSosByOldToken, now, json!({"person": actor.person}));
-        incidents::log(tx, &mut incident, event, trace).await?;
-    }
-    Ok(())
+    let event = match cry.proof {
+        Proof::Valid => return Ok(()),
+        Proof::OldToken => {
+            NewEvent::new(EventKind::IncidentSosByOldToken, now, json!({"person": actor.person}))
+        }
+        Proof::Device { equipment, url } => {
+            let body = json!({"equipment": equipment, "url_revoked": url == DeviceUrl::Revoked});
+            NewEvent::new(EventKind::IncidentSosByDevice, now, body)
+        }
+    };
+    incidents::log(tx, &mut incident, event, trace).await
 }
 
 /// Raises the silent alarm of a worker whose PIN said that they act under duress (row V8). Done by the timer, from the row that

@@ -37,6 +37,8 @@ kinds! {
     VisitAccompanied = "visit.accompanied"
     /// The worker said that all is well.
     VisitCheckedIn = "visit.checked_in"
+    /// A device of the worker's gave a sign: it proves nobody, and moves no deadline.
+    VisitDeviceHeard = "visit.device_heard"
     /// The expected departure moved.
     VisitExtended = "visit.extended"
     /// The worker was reminded.
@@ -105,6 +107,8 @@ kinds! {
     IncidentSos = "incident.sos"
     /// It came by a token that was once issued and has expired or was revoked.
     IncidentSosByOldToken = "incident.sos_by_old_token"
+    /// It came from a device of the worker's, which anybody may have pressed.
+    IncidentSosByDevice = "incident.sos_by_device"
     /// Where the worker's phone was.
     IncidentPosition = "incident.position"
     /// The PIN was used since the call for help.
@@ -244,6 +248,32 @@ kinds! {
     AssessmentAgreed = "assessment.agreed"
     /// Somebody is away, or back: who stands in for them is asked.
     PersonAway = "person.away"
+    /// A policy document was added, with its first version.
+    PolicyAdded = "policy.added"
+    /// Another version of one is in force.
+    PolicyVersionAdded = "policy.version_added"
+    /// Somebody has read and acknowledged a version.
+    PolicyAcknowledged = "policy.acknowledged"
+    /// Somebody was asked for what they had not acknowledged in time.
+    PolicyAsked = "policy.asked"
+    /// Something that workers take along was added.
+    EquipmentAdded = "equipment.added"
+    /// It is out with somebody, or for longer.
+    EquipmentLent = "equipment.lent"
+    /// It is back.
+    EquipmentReturned = "equipment.returned"
+    /// It was tested.
+    EquipmentTested = "equipment.tested"
+    /// Somebody was asked to bring it back.
+    EquipmentAsked = "equipment.asked"
+    /// A device got an address of its own, in the place of the one before.
+    DeviceUrlIssued = "device.url_issued"
+    /// That address was revoked.
+    DeviceUrlRevoked = "device.url_revoked"
+    /// A device called for help that is out with nobody.
+    DeviceCalledForHelp = "device.called_for_help"
+    /// Something other than a call for help came by an address that was revoked.
+    DeviceRefused = "device.refused"
     /// A ladder was put in force.
     LadderSet = "ladder.set"
     /// A token was issued.
@@ -275,6 +305,8 @@ pub enum Door {
     Receipt,
     /// The page behind a link in a message.
     Link,
+    /// The address of a device: it proves nobody.
+    Device,
 }
 
 /// Something that happened, before it has its place in a chain.

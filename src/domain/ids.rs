@@ -71,6 +71,10 @@ ids! {
     DrillScheduleId
     /// A question whether somebody is reached at an address. It stands in a link: who does not have it cannot guess it.
     AskId
+    /// A policy document, whatever its version.
+    PolicyDocumentId
+    /// A device, a phone, a car.
+    EquipmentId
     /// An API token (not the token itself).
     TokenId
 }

@@ -21,6 +21,8 @@ pub mod follow_up;
 pub mod concern;
 pub mod checklist;
 pub mod measures;
+pub mod policy_document;
+pub mod equipment;
 pub mod ladder;
 pub mod drill;
 pub mod rehearsal;

@@ -282,6 +282,40 @@ pub enum Notice {
     },
     /// What concerns whether a visit is agreed.
     Agreement(AboutAgreement),
+    /// To somebody: there are policy documents to be read and acknowledged.
+    PolicyToAcknowledge {
+        /// Which.
+        titles: Vec<String>,
+        /// The last day for it.
+        by: NaiveDate,
+    },
+    /// To whoever has not done so in time, and later to their manager.
+    PolicyLate {
+        /// Which.
+        titles: Vec<String>,
+        /// The last day for it was this.
+        by: NaiveDate,
+        /// Who reads it.
+        asked: Asked,
+    },
+    /// To whoever has not brought something back in time, and later to their manager.
+    EquipmentLate {
+        /// What.
+        what: String,
+        /// When it was due back.
+        due_back: Time,
+        /// Who reads it.
+        asked: Asked,
+    },
+    /// A call to act: a device calls for help that is out with nobody.
+    DeviceCallsForHelp {
+        /// What stands on it.
+        what: String,
+        /// Who had it last.
+        last: Option<String>,
+        /// Where it can be rung.
+        number: Option<String>,
+    },
     /// To the manager: the worker is on a visit and sent a text that could not be read.
     UnreadableText,
     /// To the manager: somebody raised a concern. Never what about, whose or where: that stands in Homeward.

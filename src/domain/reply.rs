@@ -283,6 +283,8 @@ pub enum Reply {
         phone: Option<Phone>,
         /// What the alarm is about.
         kind: Kind,
+        /// The registration of the car that they have, where there is room for it.
+        car: Option<String>,
     },
     /// To WHO.
     Who {

@@ -246,6 +246,45 @@ pub fn checklist_of(role: Role, relation: Relation) -> Result<Whose, Denied> {
     allow(role.manages() && relation.in_reach, Denied::Role).map(|()| Whose::Manager)
 }
 
+/// What somebody wants to do with policy documents and with what workers take along (rows P1, P3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Add a policy document, or a version of one, for the whole organisation.
+    AddDocument,
+    /// See which people of a team have not acknowledged one.
+    SeeWhoHasNot,
+    /// See an item, and with whom it is.
+    SeeItem,
+    /// Say that it was tested.
+    TestItem,
+    /// Lend it, and take it back.
+    LendItem,
+    /// Add one; give a device an address of its own, or revoke that.
+    SetItemUp,
+}
+
+/// Decides it; `own`: they hold the item. Whoever holds an item sees it and tests it; managers keep what is in their reach, case administrators lend it;
+/// administrators keep everything; auditors see everything.
+pub fn may_keep(role: Role, what: Keep, Relation { own, in_reach, .. }: Relation) -> Result<(), Denied> {
+    let yes = match (role, what) {
+        (Role::Administrator, _)
+        | (Role::SeniorManager, Keep::AddDocument)
+        | (Role::Auditor, Keep::SeeWhoHasNot | Keep::SeeItem) => true,
+        (Role::Auditor, _) => false,
+        (Role::Manager | Role::SeniorManager, Keep::SeeWhoHasNot | Keep::SetItemUp)
+        | (Role::Manager | Role::SeniorManager | Role::CaseAdministrator, Keep::LendItem) => in_reach,
+        (Role::Manager | Role::SeniorManager | Role::CaseAdministrator, Keep::SeeItem | Keep::TestItem) => {
+            own || in_reach
+        }
+        (_, Keep::SeeItem | Keep::TestItem) => own,
+        (_, Keep::AddDocument | Keep::SeeWhoHasNot | Keep::LendItem | Keep::SetItemUp) => false,
+    };
+    let of_an_item = !matches!(what, Keep::AddDocument | Keep::SeeWhoHasNot);
+    // What other teams have nobody needs to know of, but for those who may know of everything.
+    let hidden = of_an_item && !own && !in_reach && role != Role::Auditor;
+    allow(yes, if hidden { Denied::NotFound } else { Denied::Role })
+}
+
 fn allow(yes: bool, otherwise: Denied) -> Result<(), Denied> {
     if yes { Ok(()) } else { Err(otherwise) }
 }
@@ -413,6 +452,46 @@ mod tests {
         }
         for (act, relation, expected) in table {
             assert_eq!(row(act, relation), expected, "{act:?} {relation:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_what_is_kept() {
+        let row = |what, relation| -> String {
+            let cell = |role: &Role| match may_keep(*role, what, relation) {
+                Ok(()) => 'y',
+                Err(Denied::NotFound) => 'n',
+                Err(Denied::Subject) => 's',
+                Err(Denied::Role) => 'r',
+            };
+            ROLES.iter().map(cell).collect()
+        };
+        let apart = Relation::default();
+        let team = Relation { in_reach: true, ..apart };
+        let holder = Relation { own: true, ..apart };
+        let both = Relation { own: true, ..team };
+        //                 worker, case administrator, manager, senior manager, auditor, administrator
+        for (what, relation, expected) in [
+            (Keep::AddDocument, apart, "rrryry"),
+            (Keep::AddDocument, team, "rrryry"),
+            (Keep::SeeWhoHasNot, apart, "rrrryy"),
+            (Keep::SeeWhoHasNot, team, "rryyyy"),
+            (Keep::SeeItem, apart, "nnnnyy"),
+            (Keep::SeeItem, team, "ryyyyy"),
+            (Keep::SeeItem, holder, "yyyyyy"),
+            (Keep::TestItem, apart, "nnnnry"),
+            (Keep::TestItem, team, "ryyyry"),
+            (Keep::TestItem, holder, "yyyyry"),
+            (Keep::TestItem, both, "yyyyry"),
+            (Keep::LendItem, both, "ryyyry"),
+            (Keep::LendItem, apart, "nnnnry"),
+            (Keep::LendItem, team, "ryyyry"),
+            (Keep::LendItem, holder, "rrrrry"),
+            (Keep::SetItemUp, apart, "nnnnry"),
+            (Keep::SetItemUp, team, "rryyry"),
+            (Keep::SetItemUp, holder, "rrrrry"),
+        ] {
+            assert_eq!(row(what, relation), expected, "{what:?} {relation:?}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! afterwards. Each state that is watched carries what it is watched by ([`Awaited`]): overdue is derived, never stored.
 
 mod acts;
+mod device;
 mod due;
 
 pub use due::Due;

@@ -4,6 +4,7 @@ mod alarm_page;
 pub mod api;
 mod auth;
 mod body;
+mod device;
 mod health;
 mod inbound;
 pub mod metrics;
@@ -86,6 +87,8 @@ pub fn router(site: Site) -> Router {
         .route("/receipts/{provider}", post(inbound::receipt))
         .route("/alarm/{page}", get(alarm_page::show).post(alarm_page::answer))
         .route("/proofs/{id}", get(proofs::show).post(proofs::answer))
+        .route("/device/{secret}/sos", post(device::sos))
+        .route("/device/{secret}/check-in", post(device::check_in))
         .route("/problems/{slug}", get(explain))
         .route("/healthz", get(health::alive))
         .route("/healthz/{nonce}", get(health::prove))

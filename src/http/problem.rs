@@ -73,7 +73,7 @@ problem_kinds! {
     /// Wrong method.
     Method = "method-not-allowed", METHOD_NOT_ALLOWED, "Not that way", "This address does not take this method.";
     /// Does not fit the state.
-    State = "wrong-state", CONFLICT, "It does not fit the state", "The `state` says where the visit or incident stands now.";
+    State = "wrong-state", CONFLICT, "It does not fit the state", "The `state` says where the visit, the incident or the thing stands now.";
     /// Too large.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The request is too large", "A body may be 64 KiB at most. Nothing was done.";
     /// A field is wrong.
@@ -86,6 +86,8 @@ problem_kinds! {
     Agreement = "agreement", CONFLICT, "It does not fit how it stands with the agreement", "The `detail` says why. The watching does not wait for it.";
     /// No drill now.
     DrillNotNow = "drill-not-now", CONFLICT, "No drill can be started now", "A real alarm always wins over a drill, and a team has one drill at a time.";
+    /// Another version is in force.
+    OldVersion = "old-version", CONFLICT, "Another version is in force", "The `detail` names the version that is in force: read that one and acknowledge it.";
     /// The database cannot be reached.
     TryAgain = "try-again", SERVICE_UNAVAILABLE, "Try again", "It is not known whether it was done. Send the same request again with the same Idempotency-Key; ring your manager if that does not help.";
     /// Our fault.
@@ -166,6 +168,9 @@ impl From<Rejected> for Problem {
             Rejected::NoPinYet => Self::field("pin", detail),
             Rejected::DuressPinTooNear => Self::field("duress_pin", detail),
             Rejected::PinNotNow(_) => Self::new(Kind::PinNotNow, detail),
+            Rejected::Field { field, .. } => Self::field(field, detail),
+            Rejected::OldPolicyVersion { .. } => Self::new(Kind::OldVersion, detail),
+            Rejected::OutWith(_) => Self { state: Some("out"), ..Self::new(Kind::State, detail) },
             Rejected::KeyReused => Self::of(Kind::KeyReused),
         }
     }

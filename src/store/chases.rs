@@ -44,6 +44,49 @@ const DUE_CONCERN_ACTIONS_ANY_ORG: Sql = Sql::pair(
      WHERE c.due_at <= $1 AND c.kind = 'concern_action' ORDER BY c.due_at, c.person_id LIMIT $2
      FOR NO KEY UPDATE OF a SKIP LOCKED",
 );
+const DUE_EQUIPMENT_ANY_ORG: Sql = Sql::pair(
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN equipment e ON e.id = c.about
+     WHERE c.due_at <= $1 AND c.kind = 'equipment' ORDER BY c.due_at, c.person_id LIMIT $2",
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN equipment e ON e.id = c.about
+     WHERE c.due_at <= $1 AND c.kind = 'equipment' ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF e SKIP LOCKED",
+);
+// Whoever acknowledges something locks their own chase alone.
+const DUE_PEOPLE_ANY_ORG: Sql = Sql::pair(
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c
+     WHERE c.due_at <= $1 AND c.kind = 'policy_document' ORDER BY c.due_at, c.person_id LIMIT $2",
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c
+     WHERE c.due_at <= $1 AND c.kind = 'policy_document' ORDER BY c.due_at, c.person_id LIMIT $2
+     FOR NO KEY UPDATE OF c SKIP LOCKED",
+);
+// In the order of their ids, so that two who do it at once do not wait for each other in a circle.
+const ASK_EVERYBODY: Sql = Sql::pair(
+    "INSERT INTO chase (about, kind, organisation_id, person_id, due_at, asked)
+     SELECT p.id, $2, p.organisation_id, p.id, $3, 0 FROM person p
+     WHERE p.organisation_id = $1 AND p.role IS NOT NULL AND NOT p.has_left ORDER BY p.id
+     ON CONFLICT (about) DO UPDATE SET due_at = min(chase.due_at, excluded.due_at)",
+    "INSERT INTO chase (about, kind, organisation_id, person_id, due_at, asked)
+     SELECT p.id, $2::text, p.organisation_id, p.id, $3::timestamptz, 0 FROM person p
+     WHERE p.organisation_id = $1 AND p.role IS NOT NULL AND NOT p.has_left ORDER BY p.id
+     ON CONFLICT (about) DO UPDATE SET due_at = least(chase.due_at, excluded.due_at)",
+);
+const ASK_WHOEVER_HAS_NOT: Sql = Sql::pair(
+    "INSERT INTO chase (about, kind, organisation_id, person_id, due_at, asked)
+     SELECT p.id, 'policy_document', p.organisation_id, p.id, $2, 0 FROM person p
+     WHERE p.organisation_id = $1 AND p.role IS NOT NULL AND NOT p.has_left AND EXISTS (
+       SELECT 1 FROM policy_version v WHERE v.organisation_id = p.organisation_id AND NOT EXISTS (
+         SELECT 1 FROM policy_acknowledgement a
+         WHERE a.person_id = p.id AND a.document_id = v.document_id AND a.number >= v.number))
+     ORDER BY p.id ON CONFLICT (about) DO NOTHING",
+    "INSERT INTO chase (about, kind, organisation_id, person_id, due_at, asked)
+     SELECT p.id, 'policy_document', p.organisation_id, p.id, $2::timestamptz, 0 FROM person p
+     WHERE p.organisation_id = $1 AND p.role IS NOT NULL AND NOT p.has_left AND EXISTS (
+       SELECT 1 FROM policy_version v WHERE v.organisation_id = p.organisation_id AND NOT EXISTS (
+         SELECT 1 FROM policy_acknowledgement a
+         WHERE a.person_id = p.id AND a.document_id = v.document_id AND a.number >= v.number))
+     ORDER BY p.id ON CONFLICT (about) DO NOTHING",
+);
+const BEGIN_ANEW: &str =
+    "UPDATE chase SET due_at = $3, asked = 0 WHERE about = $1 AND organisation_id = $2 AND asked > 0";
 const PUT_ASIDE_ANY_ORG: &str = "UPDATE chase SET due_at = $2 WHERE about = $1";
 const ASKED_ANY_ORG: &str =
     "UPDATE chase SET asked = asked + 1, due_at = $3 WHERE about = $1 AND due_at = $2";
@@ -60,13 +103,17 @@ word_enum! {
         Concern = "concern",
         /// That what is to be done about a concern is done.
         ConcernAction = "concern_action",
+        /// That a person acknowledges policy documents: one for each person, for all of them.
+        PolicyDocument = "policy_document",
+        /// That something which was lent is back.
+        Equipment = "equipment",
     }
 }
 
 /// Something that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct Chase {
-    /// The visit, the follow-up, the concern or what is to be done about it.
+    /// The visit, the follow-up, the concern or what is to be done about it, the person or the thing.
     pub about: Uuid,
     /// What of it.
     pub kind: Missing,
@@ -87,6 +134,34 @@ pub async fn set(tx: &mut Tx, chase: &Chase) -> Result<()> {
     Ok(())
 }
 
+/// Everybody with a role is to be asked; who is asked later is asked then.
+pub async fn ask_everybody(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    kind: Missing,
+    due_at: Time,
+) -> Result<()> {
+    let text = tx.text(ASK_EVERYBODY);
+    execute!(tx, text, organisation, kind, due_at);
+    tx.ring_timer(due_at);
+    Ok(())
+}
+
+/// Whoever has a role and has not acknowledged a policy document is to be asked; where that is known already it stays.
+pub async fn ask_whoever_has_not(tx: &mut Tx, organisation: OrganisationId, due_at: Time) -> Result<()> {
+    let text = tx.text(ASK_WHOEVER_HAS_NOT);
+    execute!(tx, text, organisation, due_at);
+    tx.ring_timer(due_at);
+    Ok(())
+}
+
+/// Nothing is late any more, or yet: who was asked is asked next then, as if for the first time.
+pub async fn begin_anew(tx: &mut Tx, organisation: OrganisationId, about: Uuid, due_at: Time) -> Result<()> {
+    execute!(tx, BEGIN_ANEW, about, organisation, due_at);
+    tx.ring_timer(due_at);
+    Ok(())
+}
+
 /// It is there.
 pub async fn drop(tx: &mut Tx, organisation: OrganisationId, about: Uuid) -> Result<()> {
     later!(tx, Any, DROP, about, organisation);
@@ -96,7 +171,7 @@ pub async fn drop(tx: &mut Tx, organisation: OrganisationId, about: Uuid) -> Res
 /// Something that is due, which may not be readable.
 #[derive(Debug)]
 pub struct Due {
-    /// The visit, the follow-up, the concern or what is to be done about it.
+    /// The visit, the follow-up, the concern or what is to be done about it, the person or the thing.
     pub about: Uuid,
     /// Whose it is.
     pub organisation_id: OrganisationId,
@@ -107,9 +182,14 @@ pub struct Due {
 /// What is to be asked for now: up to `limit` of each kind, and nobody else has it.
 pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Due>> {
     let mut all = Vec::new();
-    for text in
-        [DUE_RECORDS_ANY_ORG, DUE_FOLLOW_UPS_ANY_ORG, DUE_CONCERNS_ANY_ORG, DUE_CONCERN_ACTIONS_ANY_ORG]
-    {
+    for text in [
+        DUE_RECORDS_ANY_ORG,
+        DUE_FOLLOW_UPS_ANY_ORG,
+        DUE_CONCERNS_ANY_ORG,
+        DUE_CONCERN_ACTIONS_ANY_ORG,
+        DUE_EQUIPMENT_ANY_ORG,
+        DUE_PEOPLE_ANY_ORG,
+    ] {
         let text = tx.text(text);
         both!(tx, |c| {
             for row in sqlx::query(text).bind(now).bind(limit).fetch_all(c).await? {

@@ -5,7 +5,8 @@
 //! [`Error`] rolls back.
 //!
 //! Lock order, so that replicas never wait for each other in a circle: the worker's PIN row, then the visit, then the
-//! incident, then a follow-up or a concern, then what is to be done about that concern, then whoever is chased for either, then a team's end of the day, then messages, and the
+//! incident, then a follow-up or a concern, then what is to be done about that concern, then what workers take along, then whoever is
+//! chased for any of these, then a team's end of the day, then messages, and the
 //! organisation last. Not every use
 //! case needs all of them; none takes them in another order.
 //! Locks are `FOR NO KEY UPDATE`: a foreign key that points at a locked row must not wait for it.
@@ -19,6 +20,7 @@ pub mod checklists;
 pub mod concerns;
 pub mod drills;
 pub mod end_of_day;
+pub mod equipment;
 pub mod events;
 pub mod follow_ups;
 mod id_list;
@@ -33,6 +35,7 @@ mod migrate;
 pub mod outbox;
 pub mod people;
 pub mod pins;
+pub mod policy_documents;
 mod postgres;
 pub mod proofs;
 pub mod provider_tests;

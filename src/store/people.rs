@@ -35,9 +35,12 @@ const TEAMS: &str = "SELECT id, key, name, parent_id, policy FROM team WHERE org
 const PEOPLE: &str = "SELECT id, key, name, team_id, role, phone, email, manager_id, has_left FROM person WHERE organisation_id = $1";
 const LAST_RESORT: &str = "SELECT last_resort FROM organisation WHERE id = $1";
 const NAME: &str = "SELECT name FROM person WHERE id = $1 AND organisation_id = $2";
+// A phone that was lent is the phone of whoever has it.
 const CALLERS_ANY_ORG: &str =
     "SELECT p.id AS person_id, p.organisation_id, p.team_id, p.role, p.name, p.has_left, o.zone
-     FROM person p JOIN organisation o ON o.id = p.organisation_id WHERE p.phone = $1 ORDER BY p.id";
+     FROM person p JOIN organisation o ON o.id = p.organisation_id WHERE p.id IN (
+       SELECT id FROM person WHERE phone = $1
+       UNION SELECT holder_id FROM equipment WHERE phone = $1 AND holder_id IS NOT NULL) ORDER BY p.id";
 const CALLER_ANY_ORG: &str =
     "SELECT p.id AS person_id, p.organisation_id, p.team_id, p.role, p.name, p.has_left, o.zone
      FROM person p JOIN organisation o ON o.id = p.organisation_id WHERE p.id = $1";
@@ -316,7 +319,7 @@ pub struct Caller {
     pub zone: String,
 }
 
-/// Everybody whose number it is.
+/// Everybody whose number it is, or who has the phone with that number.
 pub async fn callers_any_org(tx: &mut Tx, phone: &Phone) -> Result<Vec<Caller>> {
     Ok(both!(tx, |c| sqlx::query_as(CALLERS_ANY_ORG).bind(phone).fetch_all(c).await?))
 }

@@ -141,6 +141,18 @@ fn by_manager() -> Asked {
     Asked::TheirManager(s("Ann Lee"))
 }
 
+fn by_march() -> chrono::NaiveDate {
+    "2026-03-09".parse().unwrap()
+}
+
+fn policy_late(asked: Asked) -> Notice {
+    Notice::PolicyLate { titles: vec![s("Home visits")], by: by_march(), asked }
+}
+
+fn not_back(asked: Asked) -> Notice {
+    Notice::EquipmentLate { what: s("Pool car 2 (AB12 CDE)"), due_back: at("12:00"), asked }
+}
+
 fn reminder(what: Awaited, which: Reminder, deadline: &str, others_told_at: &str) -> Notice {
     Notice::Reminder { what, which, deadline: at(deadline), others_told_at: at(others_told_at) }
 }
@@ -285,6 +297,17 @@ catalogue! { notices of Notice {
         due(FollowUpKind::PoliceLog, Asked::Them), due(FollowUpKind::ReportableInjury, Asked::Them),
         due(FollowUpKind::Welfare, Asked::Them), due(FollowUpKind::Other, Asked::Them),
         due(FollowUpKind::PoliceLog, Asked::TheirManager(s("Sam Cole"))),
+    ];
+    PolicyToAcknowledge, "there are policies to acknowledge", "everybody whom they concern",
+        [Notice::PolicyToAcknowledge { titles: vec![s("Home visits"), s("Lone working")], by: by_march() }];
+    PolicyLate, "they were not acknowledged in time", "whoever has not, then their manager", [
+        policy_late(Asked::Them), policy_late(by_manager()),
+    ];
+    EquipmentLate, "something is not back in time", "whoever has it, then their manager",
+        [not_back(Asked::Them), not_back(by_manager())];
+    DeviceCallsForHelp, "a device that is out with nobody calls for help", "whoever is on duty", [
+        Notice::DeviceCallsForHelp { what: s("Alarm 4"), last: None, number: None },
+        Notice::DeviceCallsForHelp { what: s("Alarm 4"), last: Some(s("Ann Lee")), number: Some(s("07700900140")) },
     ];
     UnreadableText, "a text of a worker on a visit could not be read", "the manager", [Notice::UnreadableText];
     ConcernRaised, "somebody raised a concern", "whoever answers for them, and for the worker of the visit",
@@ -441,11 +464,11 @@ catalogue! { replies of Reply {
         Reply::Where {
             worker: s("Ann Lee"), place: Some(s("12 High Street")), purpose: Some(s("Home visit")),
             position: Some((51.507_35, -0.127_76)), last_contact: Some(at("14:00")), phone: Some(phone("07700 900123")),
-            kind: Kind::Overdue,
+            kind: Kind::Overdue, car: Some(s("AB12 CDE")),
         },
         Reply::Where {
             worker: s("Ann Lee"), place: None, purpose: None, position: None, last_contact: None, phone: None,
-            kind: Kind::Duress,
+            kind: Kind::Duress, car: Some(s("AB12 CDE")),
         },
     ];
     Who, "WHO", "staff who were called", [

@@ -17,12 +17,13 @@ use crate::{
     domain::{
         command::{Code, Command, Why, code_alone},
         drill::DrillAnswer,
+        equipment::car_of,
         ids::{DrillId, IncidentId, OrganisationId, PersonId},
         incident::{Incident, IncidentState, Kind},
         people::Directory,
         reply::Reply,
     },
-    store::{self, Trace, Tx, drills, incidents as incident_rows, messages, people, visits},
+    store::{self, Trace, Tx, drills, equipment, incidents as incident_rows, messages, people, visits},
 };
 
 impl Text<'_> {
@@ -286,6 +287,7 @@ async fn whereabouts_of(tx: &mut Tx, incident: Incident) -> store::Result<Reply>
     };
     let directory = people::directory(tx, incident.organisation).await?;
     let subject = directory.person(incident.subject);
+    let held = equipment::held_by(tx, incident.organisation, incident.subject).await?;
     Ok(Reply::Where {
         worker: directory.name_of(incident.subject).into(),
         place: visit.as_ref().and_then(|visit| visit.details.place.clone()),
@@ -294,6 +296,7 @@ async fn whereabouts_of(tx: &mut Tx, incident: Incident) -> store::Result<Reply>
         last_contact: visit.as_ref().and_then(|visit| visit.last_contact_at),
         phone: subject.and_then(|subject| subject.phone.clone()),
         kind: incident.kind,
+        car: car_of(&held).and_then(|car| Some(car.registration.as_ref()?.as_str().to_owned())),
     })
 }
 

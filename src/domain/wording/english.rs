@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use super::{
     Doing, PinAnswer, PinRefused, Text, Wording, english_agreements as agreements, english_calls as calls,
-    english_concerns as concerns, english_proofs as proofs, english_replies, sms,
+    english_concerns as concerns, english_proofs as proofs, english_replies, english_upkeep as upkeep, sms,
 };
 use crate::{
     clock::Time,
@@ -351,6 +351,14 @@ impl Wording for English {
                         }),
                     ),
                 }
+            }
+            Notice::PolicyToAcknowledge { titles, by } => upkeep::to_acknowledge(titles, *by),
+            Notice::PolicyLate { titles, by, asked } => upkeep::not_acknowledged(titles, *by, asked),
+            Notice::EquipmentLate { what, due_back, asked } => {
+                upkeep::not_back(what, &time(*due_back), asked)
+            }
+            Notice::DeviceCallsForHelp { what, last, number } => {
+                upkeep::device_calls_for_help(what, last.as_deref(), number.as_deref())
             }
             Notice::UnreadableText => both(
                 &format!("{worker} sent a text that could not be read"),

@@ -254,22 +254,7 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
         Reply::Held { worker, until } => sms::with_names([worker.as_str()], |[worker]| {
             format!("You have the alarm about {worker} until {}. The others are told.", time(*until))
         }),
-        Reply::Where { worker, place, purpose, position, last_contact, phone, kind } => {
-            let place = place.as_deref().unwrap_or("place not known");
-            let purpose = purpose.as_deref().unwrap_or_default();
-            sms::with_names([worker.as_str(), place, purpose], |[worker, place, purpose]| {
-                let purpose = if purpose.is_empty() { String::new() } else { format!(", {purpose}") };
-                let position = position.map_or_else(String::new, |(latitude, longitude)| {
-                    format!(" Phone at {latitude:.5},{longitude:.5}.")
-                });
-                let last = last_contact.map_or_else(String::new, |at| format!(" Last heard {}.", time(at)));
-                let ring = match kind {
-                    Kind::Duress => " DO NOT ring or text.".into(),
-                    _ => dial(phone).map_or_else(String::new, |phone| format!(" {phone}")),
-                };
-                format!("{worker}: {place}{purpose}.{position}{last}{ring}")
-            })
-        }
+        Reply::Where { .. } => whereabouts(reply, &time),
         Reply::Who { open } if open.is_empty() => "No alarm that you were called about is open.".into(),
         Reply::Who { open } => listed(open.iter().map(|(worker, code, owner)| {
             let owner = owner.as_deref().unwrap_or("nobody");
@@ -287,6 +272,30 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
         Reply::AlarmOver { open } => format!("That alarm is over. Open now: {}", listed_codes(open)),
         _ => String::new(),
     }
+}
+
+/// Where a worker is, as far as it is known.
+fn whereabouts(reply: &Reply, time: &impl Fn(Time) -> String) -> String {
+    let Reply::Where { worker, place, purpose, position, last_contact, phone, kind, car } = reply else {
+        return String::new();
+    };
+    let place = place.as_deref().unwrap_or("place not known");
+    let purpose = purpose.as_deref().unwrap_or_default();
+    let text = sms::with_names([worker.as_str(), place, purpose], |[worker, place, purpose]| {
+        let purpose = if purpose.is_empty() { String::new() } else { format!(", {purpose}") };
+        let position = position.map_or_else(String::new, |(latitude, longitude)| {
+            format!(" Phone at {latitude:.5},{longitude:.5}.")
+        });
+        let last = last_contact.map_or_else(String::new, |at| format!(" Last heard {}.", time(at)));
+        let ring = match kind {
+            Kind::Duress => " DO NOT ring or text.".into(),
+            _ => phone.as_ref().map(Phone::dialled).map_or_else(String::new, |phone| format!(" {phone}")),
+        };
+        format!("{worker}: {place}{purpose}.{position}{last}{ring}")
+    });
+    // It takes the room of nothing else.
+    let with_car = car.as_ref().map(|car| sms::plain(&format!("{}. Car {car}.", text.trim_end_matches('.'))));
+    with_car.filter(|text| sms::fits(text)).unwrap_or(text)
 }
 
 fn watched_on(

@@ -6,6 +6,7 @@ mod english_calls;
 mod english_concerns;
 mod english_proofs;
 mod english_replies;
+mod english_upkeep;
 pub mod html;
 pub mod sms;
 

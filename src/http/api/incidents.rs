@@ -9,7 +9,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Act, Reply, events::view_of, follow_ups::FollowUpView, views::IncidentView};
+use super::{
+    Act, Reply, equipment::HeldView, events::view_of, follow_ups::FollowUpView, views::IncidentView,
+};
 use crate::{
     app::{
         Outcome, Rejected,
@@ -28,7 +30,7 @@ use crate::{
         problem::{Kind, Problem},
     },
     store::{
-        self, Tx,
+        self, Tx, equipment,
         events::{self, ChainOf},
         follow_ups, incidents, people, visits,
     },
@@ -143,6 +145,11 @@ async fn view(
     let code = people::code_of(tx, incident.id, actor.person).await?;
     let follow_ups = follow_ups::of_incident(tx, actor.organisation, incident.id).await?;
     let mut view = IncidentView::new(&directory, incident, visit.as_ref(), code, now);
+    // What responders look for, and only while they do (row E10).
+    if incident.is_open() {
+        let held = equipment::held_by(tx, actor.organisation, incident.subject).await?;
+        view.equipment = held.iter().map(HeldView::from).collect();
+    }
     view.follow_ups = follow_ups.iter().map(|one| FollowUpView::new(&directory, one)).collect();
     Ok(view)
 }

@@ -8,6 +8,7 @@ mod coverage;
 mod drill_schedules;
 mod drills;
 mod end_of_day;
+mod equipment;
 mod events;
 mod follow_ups;
 mod incident_acts;
@@ -15,8 +16,9 @@ mod incidents;
 mod ladders;
 mod me;
 mod past_visits;
+mod policies;
 mod rehearsals;
-mod sos;
+pub(super) mod sos;
 mod text;
 mod views;
 mod visits;
@@ -138,6 +140,16 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(drill_schedules::set, drill_schedules::list))
         .routes(routes!(drill_schedules::remove))
         .routes(routes!(rehearsals::list))
+        .routes(routes!(policies::add, policies::list))
+        .routes(routes!(policies::add_version))
+        .routes(routes!(policies::acknowledge))
+        .routes(routes!(policies::missing))
+        .routes(routes!(equipment::add, equipment::list))
+        .routes(routes!(equipment::lend))
+        .routes(routes!(equipment::give_back))
+        .routes(routes!(equipment::tested))
+        .routes(routes!(equipment::issue_url))
+        .routes(routes!(equipment::revoke_url))
         .routes(routes!(events::list));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", api)
 }

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -105,10 +106,7 @@ pub(super) async fn call_for_help(
         Ok(Some(actor.zone))
     };
     match site.db.write_in(Lane::Help, case).await {
-        Ok(Some(zone)) => {
-            let message = format!("Noted {}.", written(now, now, zone));
-            Reply::ok(&Noted { message, at: now }).into_response()
-        }
+        Ok(Some(zone)) => noted(now, zone).into_response(),
         Ok(None) => whose_nobody_knows(&site, now).await,
         Err(error) => {
             tracing::error!(%error, "a call for help could not be kept");
@@ -117,8 +115,14 @@ pub(super) async fn call_for_help(
     }
 }
 
+/// What the phone shows.
+pub(in crate::http) fn noted(now: Time, zone: Tz) -> Reply {
+    let message = format!("Noted {}.", written(now, now, zone));
+    Reply::ok(&Noted { message, at: now })
+}
+
 /// Nobody may believe that help comes.
-pub(super) fn not_sent() -> Response {
+pub(in crate::http) fn not_sent() -> Response {
     Problem::new(Kind::TryAgain, "NOT SENT: ring 999. Then send it again.").into_response()
 }
 
@@ -135,7 +139,8 @@ async fn whose_nobody_knows(site: &Site, now: Time) -> Response {
     Problem::of(Kind::NoToken).into_response()
 }
 
-fn read(body: &[u8], now: Time) -> Cry {
+/// Reads what came with it; what cannot be read is left out.
+pub(in crate::http) fn read(body: &[u8], now: Time) -> Cry {
     let text = String::from_utf8_lossy(body);
     let fields: Option<Map<String, Value>> = serde_json::from_str(&text).ok();
     let words = |words: &str| {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::follow_ups::FollowUpView;
+use super::{equipment::HeldView, follow_ups::FollowUpView};
 use crate::{
     app::access::Actor,
     domain::{
@@ -352,6 +352,8 @@ pub(super) struct IncidentView {
     pub closing: Option<ClosingView>,
     /// What was learned.
     pub review: Option<ReviewView>,
+    /// What the worker has with them: car, phone, device; while it is open.
+    pub equipment: Vec<HeldView>,
     /// What has to be done after it.
     pub follow_ups: Vec<FollowUpView>,
     /// Counts its changes.
@@ -431,6 +433,7 @@ impl IncidentView {
                 learned: review.learned.clone(),
                 action: review.action.clone(),
             }),
+            equipment: vec![],
             follow_ups: vec![],
             version: incident.version,
             timeline: vec![],
