@@ -18,6 +18,7 @@ mod reading;
 mod calls;
 mod starts;
 mod going;
+mod measures;
 mod times;
 mod pins;
 mod staff;
@@ -378,7 +379,7 @@ impl Parser<'_> {
             Word::More => pins::more(self.original, self.after_the_word(rest), &runs(rest)),
             Word::Test => Command::Test { what: self.rehearsed(rest) },
             Word::Concern => Command::Concern { words: self.rest_of(rest) },
-            Word::Measures => self.measures(rest),
+            Word::Measures => measures::read(self.original, self.after_the_word(rest), rest),
             Word::Status => Command::Status,
             Word::Who => Command::Who,
             Word::Object => Command::Object,
@@ -386,24 +387,6 @@ impl Parser<'_> {
                 staff::read(word, self.original, self.after_the_word(rest), rest)
             }
             Word::Sos | Word::NotSafe => Command::Sos { words: self.whole() },
-        }
-    }
-
-    /// `MEASURES OK`, `MEASURES NO nobody has come`. That all is in place needs its word and no other beside it: "OK, but not …" is
-    /// asked about.
-    fn measures(&self, rest: &[Token]) -> Command {
-        let whole = || self.rest_of(rest);
-        let Some((first, behind)) = rest.split_first() else {
-            return Command::Measures { kept: None, words: String::new() };
-        };
-        match first.text.as_str() {
-            "OK" | "OKAY" | "YES" if behind.iter().all(Token::is_digits) => {
-                Command::Measures { kept: Some(Kept::Yes), words: String::new() }
-            }
-            "OK" | "OKAY" | "YES" => Command::Measures { kept: None, words: whole() },
-            "NO" => Command::Measures { kept: Some(Kept::No), words: self.words_from(first.end()) },
-            _ if calls::have_a_negation(rest) => Command::Measures { kept: Some(Kept::No), words: whole() },
-            _ => Command::Measures { kept: None, words: whole() },
         }
     }
 
