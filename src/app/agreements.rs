@@ -14,8 +14,8 @@ use crate::{
     clock::Time,
     domain::{
         agreement::{
-            AgreedBy, Agreement, Approver, Changed, Decision, Exception, Private, Reason, Remark, Rules,
-            State, Until, next_ask, weigh,
+            AgreedBy, Agreement, Answer, Approver, Changed, Decision, Exception, Private, Reason, Remark,
+            Rules, State, Until, next_ask, weigh,
         },
         assessment::Company,
         event::{EventKind, NewEvent},
@@ -324,17 +324,6 @@ impl Around<'_> {
         let event = NewEvent::new(EventKind::VisitChangesSaid, now, body).with_words(words);
         visits::log(tx, visit, event, self.trace).await
     }
-}
-
-/// What somebody decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// It may be made.
-    Agree,
-    /// It may not.
-    Refuse,
-    /// The worker has to say something first.
-    Ask,
 }
 
 /// Somebody decides about a visit. Said again it changes nothing.

@@ -1,6 +1,7 @@
 //! What somebody says by text, whatever carried it: read by the grammar, done by the use cases of every other door, and
 //! answered at once with what Homeward now believes (rows S1 to S3, V11).
 
+mod agreed;
 mod called;
 mod reports;
 mod worker;

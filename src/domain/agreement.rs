@@ -315,6 +315,17 @@ word_enum! {
     }
 }
 
+/// What somebody decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It may be made.
+    Agree,
+    /// It may not.
+    Refuse,
+    /// The worker has to say something first.
+    Ask,
+}
+
 /// Who agreed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgreedBy {

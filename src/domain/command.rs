@@ -11,7 +11,12 @@ use self::{
     reading::{Token, runs, tokens},
     words::{CARRIER_WORDS, LISTED, Needs, Word},
 };
-use super::{local_time::ClockTime, measures::Kept, pin::Pin};
+use super::{
+    agreement::{Answer, Changed},
+    local_time::ClockTime,
+    measures::Kept,
+    pin::Pin,
+};
 
 pub mod words;
 mod reading;
@@ -81,6 +86,22 @@ pub enum Command {
         /// Whether; `None`: neither could be read, and the reply asks for it.
         kept: Option<Kept>,
         /// What is missing, or why.
+        words: String,
+    },
+    /// What a manager says of a visit that has to be agreed, by a code of its own: no alarm has anything to do with it.
+    Decide {
+        /// What.
+        answer: Answer,
+        /// Which visit.
+        code: Option<Code>,
+        /// Measures, a reason, a question.
+        words: String,
+    },
+    /// Whether anything has changed since the assessment.
+    Changes {
+        /// Whether.
+        changed: Changed,
+        /// What.
         words: String,
     },
     /// "I take it." Here and below `None` means that no code could be read, and the reply asks for it.
@@ -316,9 +337,11 @@ impl Parser<'_> {
     fn denied(&self, led: Option<&(Word, Vec<Token>)>) -> Option<Command> {
         let (word, rest) = led.map_or((None, &[][..]), |(word, rest)| (Some(*word), rest.as_slice()));
         // A concern speaks of others, MEASURES NOT OK of the measures, and "NO K7QF, it is not safe for me to go" is a "no".
-        let of_something_else = matches!(word, Some(Word::Concern | Word::Measures));
+        let of_something_else =
+            matches!(word, Some(Word::Concern | Word::Measures | Word::Unchanged | Word::Changed));
         let who = if of_something_else { Whoever::TheWriter } else { Whoever::Anybody };
-        let declines = word == Some(Word::No) && staff::code(rest).is_some();
+        let of_a_code = matches!(word, Some(Word::No | Word::Agree | Word::Refuse | Word::Question));
+        let declines = of_a_code && staff::code(rest).is_some();
         if declines || !calls::denies_being_fine(&self.tokens, who) {
             return None;
         }
@@ -356,9 +379,15 @@ impl Parser<'_> {
             Word::Out | Word::Fine | Word::More | Word::Measures => calls::stand_after_a_word(rest),
             Word::Concern => calls::stand_after_concern(rest),
             Word::Test => !is_a_rehearsed_call(rest) && calls::stand_in(rest),
-            Word::Ack | Word::No | Word::Where | Word::Hold | Word::Safe => {
-                staff::code(rest).is_none() && calls::stand_in(rest)
-            }
+            Word::Ack
+            | Word::No
+            | Word::Where
+            | Word::Hold
+            | Word::Safe
+            | Word::Agree
+            | Word::Refuse
+            | Word::Question => staff::code(rest).is_none() && calls::stand_in(rest),
+            Word::Unchanged | Word::Changed => calls::stand_after_concern(rest),
             Word::Sos | Word::NotSafe => true,
             Word::Object | Word::Status | Word::Who => calls::stand_in(rest),
         };
@@ -383,9 +412,16 @@ impl Parser<'_> {
             Word::Status => Command::Status,
             Word::Who => Command::Who,
             Word::Object => Command::Object,
-            Word::Ack | Word::No | Word::Where | Word::Hold | Word::Safe => {
-                staff::read(word, self.original, self.after_the_word(rest), rest)
-            }
+            Word::Unchanged => Command::Changes { changed: Changed::No, words: String::new() },
+            Word::Changed => Command::Changes { changed: Changed::Yes, words: self.rest_of(rest) },
+            Word::Ack
+            | Word::No
+            | Word::Where
+            | Word::Hold
+            | Word::Safe
+            | Word::Agree
+            | Word::Refuse
+            | Word::Question => staff::read(word, self.original, self.after_the_word(rest), rest),
             Word::Sos | Word::NotSafe => Command::Sos { words: self.whole() },
         }
     }

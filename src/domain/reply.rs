@@ -1,6 +1,7 @@
 //! What a text is answered: the typed side. The words stand in [`super::wording`].
 
 use super::{
+    agreement::{Answer, Changed},
     contact::Phone,
     drill::DrillAnswer,
     incident::Kind,
@@ -66,6 +67,24 @@ pub enum Reply {
         /// Who was asked.
         asked: Option<String>,
     },
+    /// To AGREE, REFUSE and QUESTION: kept, and the worker is told.
+    Decided {
+        /// What.
+        answer: Answer,
+        /// Whose visit it is.
+        worker: String,
+    },
+    /// To the same without a code that stands for a visit.
+    WhichAgreement,
+    /// To UNCHANGED and CHANGED: kept.
+    ChangesNoted {
+        /// Whether anything has changed.
+        changed: Changed,
+        /// Watched till then, if they are.
+        till: Option<Time>,
+    },
+    /// To the same where nothing is to be agreed.
+    NoAgreement,
     /// To OUT: these have ended.
     Ended {
         /// When each had begun.

@@ -457,15 +457,7 @@ mod tests {
 
     #[test]
     fn the_table_of_what_is_kept() {
-        let row = |what, relation| -> String {
-            let cell = |role: &Role| match may_keep(*role, what, relation) {
-                Ok(()) => 'y',
-                Err(Denied::NotFound) => 'n',
-                Err(Denied::Subject) => 's',
-                Err(Denied::Role) => 'r',
-            };
-            ROLES.iter().map(cell).collect()
-        };
+        let row = |what, relation| row_of(|role| may_keep(role, what, relation));
         let apart = Relation::default();
         let team = Relation { in_reach: true, ..apart };
         let holder = Relation { own: true, ..apart };

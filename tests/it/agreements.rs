@@ -7,6 +7,7 @@ use crate::support::{
     TestDb,
     app::{Reply, TestApp, WESTSHIRE},
     on_both,
+    phones::{ANN, Phones, SAM},
 };
 
 /// Westshire, whose north team asks for agreement; phones and contacts count as proved, since these tests are about the rest.
@@ -246,6 +247,41 @@ on_both! {
         app.clock.advance(TimeDelta::hours(22));
         let alone = app.person("ann").post("/visits", json!({"case_reference": "A333333", "minutes": 30, "place": "12 High St"})).await;
         assert_eq!((alone.id(), &alone.body["risk"]), (visit, &json!("high")), "{alone:?}");
+        app.verify().await;
+    }
+
+    async fn it_is_all_done_by_text_at_a_door(db: TestDb) {
+        let phones = Phones::with(&db, &westshire("")).await;
+        let app = &phones.app;
+        let (place, _) = assessed(app, "A123456", json!([dog()])).await;
+        let set = json!({"pin": "4821"});
+        assert_eq!(app.person("ann").put("/me/pins", set).await.status, 204);
+        // Nobody has said what for: Sam is asked, and agrees with a word more.
+        let reply = phones.text(ANN, "IN 60 A123456").await;
+        assert!(reply.starts_with("NOT AGREED: do not go in. Sam Cole has been asked. You are watched till 13:00"), "{reply}");
+        app.work().await;
+        let asked = phones.shows(SAM);
+        let asked = asked.iter().find(|text| text.starts_with("NOT AGREED: Ann Lee goes in now.")).unwrap();
+        let code = asked.split("AGREE ").nth(1).unwrap()[..4].to_owned();
+        assert!(asked.contains(&format!("Reply AGREE {code}, or REFUSE {code} and why.")), "{asked}");
+        assert!(phones.text(SAM, "AGREE ZZZZ").await.starts_with("Not decided"));
+        assert!(phones.text(ANN, &format!("AGREE {code}")).await.starts_with("Not decided"), "the code is Sam's");
+        assert_eq!(phones.text(SAM, &format!("question {code} what for?")).await, "Asked. Ann Lee has been told to answer or ring you.");
+        assert_eq!(phones.text(SAM, &format!("agree {code} ring first")).await, "Agreed. Ann Lee has been told.");
+        app.work().await;
+        assert!(phones.shows(ANN).iter().any(|text| text == "AGREED by Sam Cole. You are watched as before."), "{:?}", phones.shows(ANN));
+        assert_eq!(phones.text(ANN, "UNCHANGED").await, "Noted: nothing has changed. Still watching till 13:00.");
+        assert!(phones.text(ANN, "OUT 4821").await.starts_with("Ended"));
+        let versions = app.person("sam").get(&format!("/places/{place}/assessments")).await;
+        assert_eq!(versions.is_ok().body["assessments"][0]["used_on"], json!(["2026-01-14"]));
+        assert_eq!(phones.text(ANN, "CHANGED").await, "There is no visit of yours that has to be agreed.");
+        // The next one: something has changed.
+        phones.text(ANN, "IN 60 A123456").await;
+        let reply = phones.text(ANN, "CHANGED a new partner").await;
+        assert_eq!(reply, "Noted: something has changed. Your manager was asked. Still watching till 13:00.");
+        let visits = app.person("ann").get("/visits?state=begun").await;
+        let visit = visits.is_ok().body["visits"][0]["id"].as_str().unwrap().to_owned();
+        assert_eq!(rules(&agreement(app, &visit).await), ["no_purpose", "changed_since"]);
         app.verify().await;
     }
 

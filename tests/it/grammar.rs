@@ -5,6 +5,7 @@ mod invariants;
 
 use chrono::{NaiveTime, TimeDelta};
 use homeward::domain::{
+    agreement::{Answer, Changed},
     command::{
         CarrierWord, Code, Command, Going, Longer, Plan, Rehearsed, Until, Why, parse,
         words::{LISTED, Needs, Word},
@@ -329,6 +330,30 @@ fn asking() {
          CONCERNS new dog, not chained | concen new dog, not chained",
     );
     mean(&concern(""), "CONCERN");
+}
+
+#[test]
+fn speaking_of_an_agreement() {
+    let decide = |answer, code: Option<&str>, words: &str| Command::Decide {
+        answer,
+        code: code.map(|code| Code::parse(code).unwrap()),
+        words: words.into(),
+    };
+    mean(&decide(Answer::Agree, Some("K7QF"), ""), "AGREE K7QF | agree k7qf! | Agree: K7 QF. | AGREEK7QF");
+    mean(
+        &decide(Answer::Agree, Some("K7QF"), "ring first"),
+        "AGREE K7QF ring first | agree k7qf, ring first",
+    );
+    mean(&decide(Answer::Agree, None, ""), "AGREE");
+    mean(
+        &decide(Answer::Refuse, Some("K7QF"), "it is not safe for one"),
+        "REFUSE K7QF it is not safe for one | refuse k7qf: it is not safe for one",
+    );
+    mean(&decide(Answer::Ask, Some("K7QF"), "who goes along?"), "QUESTION K7QF who goes along?");
+    let changes = |changed, words: &str| Command::Changes { changed, words: words.into() };
+    mean(&changes(Changed::No, ""), "UNCHANGED | unchanged. | Unchanged!");
+    mean(&changes(Changed::Yes, "a new partner"), "CHANGED a new partner | Changed: a new partner");
+    call("AGREE help | CHANGED SOS | UNCHANGED SOS | REFUSE help me | CHANGED help me");
 }
 
 #[test]

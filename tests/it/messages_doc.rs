@@ -7,6 +7,7 @@ use std::{collections::HashSet, fmt::Write as _};
 
 use chrono::{DateTime, Utc};
 use homeward::domain::{
+    agreement::{Answer, Changed},
     command::words::{CARRIER_WORDS, LISTED, Needs},
     contact::{Channel, Phone},
     drill::DrillAnswer,
@@ -123,6 +124,10 @@ fn closed(outcome: Outcome) -> Notice {
 
 fn due(kind: FollowUpKind, asked: Asked) -> Notice {
     Notice::FollowUpDue { kind, due_on: "2026-03-09".parse().unwrap(), asked }
+}
+
+fn decided_reply(answer: Answer) -> Reply {
+    Reply::Decided { answer, worker: s("Ann Lee") }
 }
 
 fn planned() -> AtTheDoor {
@@ -364,6 +369,12 @@ catalogue! { replies of Reply {
     ];
     NotAgreed, "IN, and nobody has agreed", "the worker",
         [Reply::NotAgreed { till: at("15:40"), asked: Some(s("Sam Cole")) }, Reply::NotAgreed { till: at("15:40"), asked: None }];
+    Decided, "AGREE, REFUSE, QUESTION", "the manager", [decided_reply(Answer::Agree), decided_reply(Answer::Refuse), decided_reply(Answer::Ask)];
+    WhichAgreement, "the same with a code that stands for no visit", "the manager", [Reply::WhichAgreement];
+    ChangesNoted, "UNCHANGED, CHANGED", "the worker", [
+        Reply::ChangesNoted { changed: Changed::No, till: Some(at("15:40")) }, Reply::ChangesNoted { changed: Changed::Yes, till: Some(at("15:40")) },
+        Reply::ChangesNoted { changed: Changed::Yes, till: None }];
+    NoAgreement, "the same where nothing has to be agreed", "the worker", [Reply::NoAgreement];
     WatchedOn, "OK, MORE", "the worker", [
         watched_on("15:10", Alarm::Quiet, None, OUT), watched_on("14:35", Alarm::Quiet, None, OUT),
         watched_on("15:10", Alarm::Overdue, None, OUT), watched_on("15:10", Alarm::Quiet, Some("15:00"), OUT),

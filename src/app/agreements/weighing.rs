@@ -11,11 +11,12 @@ use crate::{
         case_file::{CaseFile, CaseReference, Place, same_address},
         contact::Channel,
         coverage::GapKind,
+        equipment::TestFlag,
         people::{Directory, Person},
         proof::Standing,
         visit::{Visit, VisitState},
     },
-    store::{self, Tx, agreements, assessments, case_files},
+    store::{self, Tx, agreements, assessments, case_files, concerns, equipment, policy_documents},
 };
 
 /// Everything about a visit that the rules weigh; the agreement learns which case, place and assessment that is.
@@ -52,6 +53,10 @@ pub(super) async fn weighed(
         }
         None => 0,
     };
+    let concerns = match &case {
+        Some(case) => concerns::open_about_case(tx, visit.organisation, case.reference.as_str()).await?.len(),
+        None => 0,
+    };
     let known = match (&case, assessment) {
         (None, _) => Known::NoCase,
         (Some(_), None) => Known::NotAssessed,
@@ -73,10 +78,13 @@ pub(super) async fn weighed(
         signal: if visit.details.no_signal_expected { Signal::NotExpected } else { Signal::Expected },
         known,
         visits_are: directory.policy(visit.team).visits_are,
-        worker: worker.map(|worker| lacks(directory, worker)).unwrap_or_default(),
+        worker: match worker {
+            Some(worker) => lacks(tx, directory, worker, now).await?,
+            None => Lacks::default(),
+        },
         gaps: gaps(tx, visit).await?,
         incidents,
-        concerns: 0,
+        concerns,
         exception: agreement.private.exception.clone(),
     })
 }
@@ -127,15 +135,23 @@ async fn assessed(
     })
 }
 
-/// Row P2: a phone and a named emergency contact, both proved.
-fn lacks(directory: &Directory, worker: &Person) -> Lacks {
+/// Rows P1 to P3: a phone and a named emergency contact, both proved; policies that are late; devices that nobody has tested.
+async fn lacks(tx: &mut Tx, directory: &Directory, worker: &Person, now: Time) -> store::Result<Lacks> {
     let proved = |person: &Person, by: Channel| {
         person.has(by) && directory.standing(person.id, by) == Standing::Proved
     };
     let mut contacts = worker.emergency_contacts.iter().filter_map(|id| directory.person(*id));
     let has_contact =
         contacts.any(|contact| !contact.left && Channel::ALL.into_iter().any(|by| proved(contact, by)));
-    Lacks { phone: !proved(worker, Channel::Sms), contact: !has_contact, ..Lacks::default() }
+    let policies = policy_documents::overdue_by(tx, directory.organisation, worker.id, now).await?;
+    let today = now.with_timezone(&directory.zone).date_naive();
+    let held = equipment::held_by(tx, directory.organisation, worker.id).await?;
+    let untested = held
+        .into_iter()
+        .filter(|item| matches!(item.test_flag(today), Some(TestFlag::NotThisMonth | TestFlag::Faulty)))
+        .map(|item| item.label)
+        .collect();
+    Ok(Lacks { phone: !proved(worker, Channel::Sms), contact: !has_contact, policies, untested })
 }
 
 /// Row E8: what leaves an alarm of that hour with nobody who could take it.

@@ -47,6 +47,8 @@ impl Text<'_> {
             Command::Test { what } => Reply::Test(self.rehearses(tx, &what).await?),
             Command::Concern { words } => self.is_concerned(tx, &words).await?,
             Command::Measures { kept, words } => self.speaks_of_measures(tx, kept, &words).await?,
+            Command::Decide { answer, code, words } => self.decides(tx, answer, code, &words).await?,
+            Command::Changes { changed, words } => self.says_whether_changed(tx, changed, &words).await?,
             Command::CarrierWord(word) => self.carrier_word(tx, word).await?,
             Command::NotUnderstood(why) => self.not_understood(tx, why).await?,
             // Answered before, by `of_responder`.

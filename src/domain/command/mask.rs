@@ -29,6 +29,8 @@ pub fn masked(text: &str) -> String {
         | Command::Sos { .. }
         | Command::Concern { .. }
         | Command::Measures { .. }
+        | Command::Decide { .. }
+        | Command::Changes { .. }
         | Command::Hold { .. }
         | Command::Safe { .. }
         | Command::NotSafe { .. } => without_numbers(text),

@@ -12,6 +12,7 @@ use super::{
     trimmed,
     words::{Word, one_slip},
 };
+use crate::domain::agreement::Answer;
 
 /// The code in what stands after the word, and where: the one token that is a code, or the first few that make one
 /// together. Of two different ones neither is meant.
@@ -52,6 +53,9 @@ pub(super) fn read(word: Word, original: &str, after_word: usize, rest: &[Token]
         Word::Ack => acknowledgement(which, at.start, rest),
         Word::No => Command::Cannot { code: which },
         Word::Where => Command::Where { code: which },
+        Word::Agree => Command::Decide { answer: Answer::Agree, code: which, words: words(at.end) },
+        Word::Refuse => Command::Decide { answer: Answer::Refuse, code: which, words: words(at.end) },
+        Word::Question => Command::Decide { answer: Answer::Ask, code: which, words: words(at.end) },
         Word::Safe => Command::Safe { code: which, words: words(at.end) },
         _ => {
             let behind: Vec<Token> = rest.iter().filter(|token| token.start() >= at.end).cloned().collect();

@@ -25,6 +25,16 @@ pub enum Word {
     Concern,
     /// What is said of the agreed measures.
     Measures,
+    /// "It may be made", of a visit that has to be agreed.
+    Agree,
+    /// "It may not."
+    Refuse,
+    /// Something is asked first.
+    Question,
+    /// Nothing has changed since the assessment.
+    Unchanged,
+    /// Something has.
+    Changed,
     /// An acknowledgement.
     Ack,
     /// "I cannot."
@@ -102,6 +112,26 @@ pub const LISTED: &[Listed] = &[
         example: "CONCERN new dog, not chained",
     },
     Listed { word: Word::Measures, spellings: &["MEASURES"], needs: Needs::Nothing, example: "MEASURES OK" },
+    Listed { word: Word::Agree, spellings: &["AGREE"], needs: Needs::Code, example: "AGREE K7QF ring first" },
+    Listed {
+        word: Word::Refuse,
+        spellings: &["REFUSE"],
+        needs: Needs::Code,
+        example: "REFUSE K7QF not alone",
+    },
+    Listed {
+        word: Word::Question,
+        spellings: &["QUESTION"],
+        needs: Needs::Code,
+        example: "QUESTION K7QF who goes along?",
+    },
+    Listed { word: Word::Unchanged, spellings: &["UNCHANGED"], needs: Needs::Nothing, example: "UNCHANGED" },
+    Listed {
+        word: Word::Changed,
+        spellings: &["CHANGED"],
+        needs: Needs::Nothing,
+        example: "CHANGED a new partner",
+    },
     Listed { word: Word::Ack, spellings: &["ACK"], needs: Needs::Code, example: "ACK K7QF" },
     Listed { word: Word::No, spellings: &["NO"], needs: Needs::Code, example: "NO K7QF" },
     Listed { word: Word::Where, spellings: &["WHERE"], needs: Needs::Code, example: "WHERE K7QF" },

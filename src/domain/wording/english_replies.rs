@@ -6,6 +6,7 @@ use super::{English, PinRefused, Wording, english_concerns as concerns, english_
 use crate::{
     clock::Time,
     domain::{
+        agreement::{Answer, Changed},
         contact::Phone,
         drill::DrillAnswer,
         incident::Kind,
@@ -24,6 +25,19 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
     };
     let text = match reply {
         Reply::Watching { till, besides } => watching(&time(*till), besides, &time),
+        Reply::Decided { answer, worker } => sms::with_names([worker], |[worker]| match answer {
+            Answer::Agree => format!("Agreed. {worker} has been told."),
+            Answer::Refuse => format!("Not agreed. {worker} has been told."),
+            Answer::Ask => format!("Asked. {worker} has been told to answer or ring you."),
+        }),
+        Reply::WhichAgreement => {
+            "Not decided: no visit that you were asked about has that code. Reply AGREE, REFUSE or QUESTION with the code of the text.".into()
+        }
+        Reply::ChangesNoted { changed: Changed::Yes, till } => {
+            format!("Noted: something has changed. Your manager was asked.{}", still(till))
+        }
+        Reply::ChangesNoted { till, .. } => format!("Noted: nothing has changed.{}", still(till)),
+        Reply::NoAgreement => "There is no visit of yours that has to be agreed.".into(),
         Reply::NotAgreed { till, asked } => {
             let asked = asked.as_deref().unwrap_or("Nobody");
             sms::with_names([asked], |[asked]| {
@@ -366,7 +380,7 @@ fn watching(till: &str, besides: &[Besides], time: &impl Fn(Time) -> String) -> 
             Besides::NewVisit => " Which plan is it? This is a new visit.".to_owned(),
             Besides::Check(by) => format!(" Fine? Reply OK and your PIN by {}.", time(*by)),
             Besides::Changed(day) => {
-                format!(" Changed since {}? Reply SAME or CHANGED and what.", day.format("%-d %b"))
+                format!(" Changed since {}? Reply UNCHANGED or CHANGED and what.", day.format("%-d %b"))
             }
             Besides::Other(till) => format!(" Your other visit is watched till {}.", time(*till)),
         };

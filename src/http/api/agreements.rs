@@ -13,10 +13,12 @@ use super::{Act, Reply, views::PersonView};
 use crate::{
     app::{
         access::Actor,
-        agreements::{self as cases, Answer, Said, Stands},
+        agreements::{self as cases, Said, Stands},
     },
     domain::{
-        agreement::{AgreedBy, Agreement, Approver, Changed, Exception, Reason, State as Standing, Talk},
+        agreement::{
+            AgreedBy, Agreement, Answer, Approver, Changed, Exception, Reason, State as Standing, Talk,
+        },
         assessment::Company,
         ids::VisitId,
         people::Directory,

@@ -1,6 +1,7 @@
 //! What holds for every text whatsoever. The fuzz target is made of this file too, so that both look at the same.
 
 use homeward::domain::{
+    agreement::{Answer, Changed},
     command::{
         Code, Command, Rehearsed, Until, masked, normalised, parse,
         words::{Listed, Word},
@@ -43,6 +44,11 @@ fn needs_its_word(command: &Command, read: &str) {
         Command::Safe { .. } => Word::Safe,
         Command::Where { .. } => Word::Where,
         Command::Measures { .. } => Word::Measures,
+        Command::Decide { answer: Answer::Agree, .. } => Word::Agree,
+        Command::Decide { answer: Answer::Refuse, .. } => Word::Refuse,
+        Command::Decide { answer: Answer::Ask, .. } => Word::Question,
+        Command::Changes { changed: Changed::Yes, .. } => Word::Changed,
+        Command::Changes { .. } => Word::Unchanged,
         _ => return,
     };
     let listed: &Listed = word.listed().unwrap();
@@ -73,6 +79,7 @@ pub fn code(command: &Command) -> Option<Code> {
         | Command::Cannot { code }
         | Command::Where { code }
         | Command::Hold { code, .. }
+        | Command::Decide { code, .. }
         | Command::Safe { code, .. } => *code,
         Command::NotSafe { code, .. } => Some(*code),
         _ => None,
@@ -95,6 +102,8 @@ fn kept_words(command: &Command) -> Vec<&str> {
         | Command::Sos { words }
         | Command::Concern { words }
         | Command::Measures { words, .. }
+        | Command::Decide { words, .. }
+        | Command::Changes { words, .. }
         | Command::Safe { words, .. }
         | Command::NotSafe { words, .. } => vec![words],
         Command::Hold { reason, .. } => vec![reason],

@@ -39,10 +39,14 @@ pub struct Phones {
 
 impl Phones {
     pub async fn start(db: &TestDb) -> Self {
+        Self::with(db, WESTSHIRE).await
+    }
+
+    /// Of another organisation.
+    pub async fn with(db: &TestDb, organisation: &str) -> Self {
         let twilio = FakeTwilio::start().await;
-        let app =
-            TestApp::with_providers(db, WESTSHIRE, &environment(&twilio.entry_with("twilio", "")), noon())
-                .await;
+        let environment = environment(&twilio.entry_with("twilio", ""));
+        let app = TestApp::with_providers(db, organisation, &environment, noon()).await;
         Self { app, twilio, sent: std::cell::Cell::new(0) }
     }
 
