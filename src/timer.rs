@@ -123,7 +123,13 @@ impl Timer {
             )]
             self.db.metrics().last_clean_round.set(now.timestamp_millis() as f64 / 1000.0);
         }
-        // What is less urgent, each by itself: what goes wrong with one is said, and tried again with the next round.
+        worked += Box::pin(self.less_urgent(now)).await;
+        Ok(worked + silent?)
+    }
+
+    /// Each by itself: what goes wrong with one is said, and tried again with the next round.
+    async fn less_urgent(&self, now: Time) -> usize {
+        let mut worked = 0;
         for (what, done) in [
             ("used PINs were not kept in silent alarms", self.notice_pins_used(now).await),
             ("nobody was asked whether a visit is agreed", self.ask_to_agree(now).await),
@@ -139,7 +145,7 @@ impl Timer {
                 Err(error) => tracing::error!(%error, "{what}; tried again with the next round"),
             }
         }
-        Ok(worked + silent?)
+        worked
     }
 
     /// Row V8: whoever gave a duress PIN gets their alarm with the next round, each in a transaction of its own. No bell rings

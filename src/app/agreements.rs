@@ -190,7 +190,7 @@ impl Around<'_> {
         if at_the_door {
             agreement.begins_at = visit.arrived_at.unwrap_or(now);
             if agreed {
-                self.at_usual_risk(visit, agreement);
+                at_usual_risk(visit, agreement);
             } else if agreement.begun_at_risk.is_none() {
                 agreement.begun_at_risk = Some(visit.details.risk);
                 visit.details.risk = Risk::High;
@@ -204,13 +204,6 @@ impl Around<'_> {
             return Ok(());
         }
         ask(tx, self, agreement).await
-    }
-
-    /// It runs as it was meant to, from here on.
-    fn at_usual_risk(&self, visit: &mut Visit, agreement: &mut Agreement) {
-        if let Some(before) = agreement.begun_at_risk.take() {
-            visit.details.risk = before;
-        }
     }
 
     async fn stands(&self, tx: &mut Tx, agreement: &Agreement) -> store::Result<Stands> {
@@ -227,6 +220,13 @@ impl Around<'_> {
             _ => None,
         };
         Ok(Stands::Agreed { changes_since })
+    }
+}
+
+/// It runs as it was meant to, from here on.
+fn at_usual_risk(visit: &mut Visit, agreement: &mut Agreement) {
+    if let Some(before) = agreement.begun_at_risk.take() {
+        visit.details.risk = before;
     }
 }
 
@@ -395,7 +395,7 @@ pub async fn decide(
     }
     let around = Around { house, directory: &directory, rules: &rules, trace };
     if answer == Answer::Agree {
-        around.at_usual_risk(&mut visit, &mut agreement);
+        at_usual_risk(&mut visit, &mut agreement);
     }
     let event = NewEvent::new(kind, now, body).with_words(words.as_deref());
     visits::update(tx, &mut visit, vec![event], trace).await?;

@@ -174,14 +174,23 @@ pub async fn start(
         incidents::arrived_late(tx, house, &directory, (actor.organisation, incident), trace).await?;
     }
     if worker != actor.person {
-        let directory = people::directory(tx, actor.organisation).await?;
-        let telling = Telling { house, directory: &directory, worker, now };
-        let till = visit.expected_departure;
-        let occasion = Occasion::new(format!("visit/{}/started-for-worker", visit.id));
-        let by = actor.name.clone();
-        telling.tell_worker(tx, Notice::StartedForYou { by, till }, visit.id, occasion).await?;
+        tell_started_for_them(tx, house, actor, &visit, now).await?;
     }
     Ok(Ok(Done { visit, alarm, warnings, came, agreement: policy.agreement }))
+}
+
+async fn tell_started_for_them(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    visit: &Visit,
+    now: Time,
+) -> store::Result<()> {
+    let directory = people::directory(tx, actor.organisation).await?;
+    let telling = Telling { house, directory: &directory, worker: visit.worker, now };
+    let notice = Notice::StartedForYou { by: actor.name.clone(), till: visit.expected_departure };
+    let occasion = Occasion::new(format!("visit/{}/started-for-worker", visit.id));
+    telling.tell_worker(tx, notice, visit.id, occasion).await
 }
 
 /// Others go in with the worker of a visit that begins: each gets a visit of their own, watched till the same time, and is told

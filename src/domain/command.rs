@@ -377,7 +377,7 @@ impl Parser<'_> {
         let calls = match word {
             Word::In => calls::stand_after_in(rest),
             Word::Out | Word::Fine | Word::More | Word::Measures => calls::stand_after_a_word(rest),
-            Word::Concern => calls::stand_after_concern(rest),
+            Word::Concern | Word::Unchanged | Word::Changed => calls::stand_after_concern(rest),
             Word::Test => !is_a_rehearsed_call(rest) && calls::stand_in(rest),
             Word::Ack
             | Word::No
@@ -387,7 +387,6 @@ impl Parser<'_> {
             | Word::Agree
             | Word::Refuse
             | Word::Question => staff::code(rest).is_none() && calls::stand_in(rest),
-            Word::Unchanged | Word::Changed => calls::stand_after_concern(rest),
             Word::Sos | Word::NotSafe => true,
             Word::Object | Word::Status | Word::Who => calls::stand_in(rest),
         };

@@ -215,9 +215,10 @@ pub async fn save(tx: &mut Tx, agreement: &mut Agreement) -> Result<()> {
     };
     let (decided_by, decided_at, own_visit) = match agreement.state {
         State::Agreed { by: AgreedBy::Rules, at } => (None, Some(at), false),
-        State::Agreed { by: AgreedBy::Person(by), at } => (Some(by), Some(at), false),
         State::Agreed { by: AgreedBy::TheWorker(by), at } => (Some(by), Some(at), true),
-        State::Asked { by, at, .. } | State::Refused { by, at } => (Some(by), Some(at), false),
+        State::Agreed { by: AgreedBy::Person(by), at }
+        | State::Asked { by, at, .. }
+        | State::Refused { by, at } => (Some(by), Some(at), false),
         State::Waiting { .. } | State::NotAgreed { .. } => (None, None, false),
     };
     let times = i32::try_from(times).unwrap_or(i32::MAX);

@@ -36,9 +36,8 @@ pub(super) async fn who(
 
 /// Asks whoever is to be asked by now.
 pub(super) async fn ask(tx: &mut Tx, around: &Around<'_>, agreement: &Agreement) -> store::Result<()> {
-    let times = match agreement.state {
-        State::Waiting { times, .. } | State::NotAgreed { times, .. } => times,
-        _ => return Ok(()),
+    let (State::Waiting { times, .. } | State::NotAgreed { times, .. }) = agreement.state else {
+        return Ok(());
     };
     if times == 0 {
         // Whoever plans it reads at once that nobody can agree to it.

@@ -16,12 +16,12 @@ pub(super) struct Objection {
     pub(super) instead: Option<Weight>,
 }
 
-fn objection(says: impl Into<String>) -> Option<Objection> {
-    Some(Objection { says: says.into(), instead: None })
+fn objection(says: impl Into<String>) -> Objection {
+    Objection { says: says.into(), instead: None }
 }
 
-fn objection_instead(weight: Weight, says: impl Into<String>) -> Option<Objection> {
-    Some(Objection { says: says.into(), instead: Some(weight) })
+fn objection_instead(weight: Weight, says: impl Into<String>) -> Objection {
+    Objection { says: says.into(), instead: Some(weight) }
 }
 
 macro_rules! rules {
@@ -123,17 +123,19 @@ fn private_home(weighed: &Weighed, _: &Rules) -> Option<Objection> {
         return None;
     }
     match weighed.exception {
-        Some(Exception::OneOff { .. }) => objection_instead(
+        Some(Exception::OneOff { .. }) => Some(objection_instead(
             Weight::SeniorManager,
             "a one-off at a private home: a senior manager agrees to it",
-        ),
-        _ => objection("nobody visits a child at their own home, a relative's, a colleague's or a friend's"),
+        )),
+        _ => Some(objection(
+            "nobody visits a child at their own home, a relative's, a colleague's or a friend's",
+        )),
     }
 }
 
 fn one_off(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     match weighed.exception {
-        Some(Exception::OneOff { .. }) => objection("outside agreed arrangements, once"),
+        Some(Exception::OneOff { .. }) => Some(objection("outside agreed arrangements, once")),
         _ => None,
     }
 }
@@ -144,22 +146,22 @@ fn unacceptable_risk(weighed: &Weighed, rules: &Rules) -> Option<Objection> {
         return None;
     }
     match weighed.company {
-        Company::Alone => objection("the risk is too high to go alone: take somebody along"),
-        Company::Accompanied => objection_instead(
+        Company::Alone => Some(objection("the risk is too high to go alone: take somebody along")),
+        Company::Accompanied => Some(objection_instead(
             Weight::SeniorManager,
             "the risk is at the limit: a senior manager agrees to it accompanied, with a reason",
-        ),
+        )),
     }
 }
 
 fn little_information(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     let little = assessed(weighed).is_some_and(|assessed| assessed.information == Information::Little);
-    (little && weighed.company == Company::Alone).then(|| objection("little is known: not alone")).flatten()
+    (little && weighed.company == Company::Alone).then(|| objection("little is known: not alone"))
 }
 
 fn company_not_covered(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     let for_two = assessed(weighed).is_some_and(|assessed| assessed.covers.company == Company::Accompanied);
-    (for_two && weighed.company == Company::Alone).then(|| objection("assessed for two: not alone")).flatten()
+    (for_two && weighed.company == Company::Alone).then(|| objection("assessed for two: not alone"))
 }
 
 fn not_assessed(weighed: &Weighed, _: &Rules) -> Option<Objection> {
@@ -167,51 +169,48 @@ fn not_assessed(weighed: &Weighed, _: &Rules) -> Option<Objection> {
         return None;
     }
     match weighed.exception {
-        Some(Exception::Emergency { .. }) => objection_instead(
+        Some(Exception::Emergency { .. }) => Some(objection_instead(
             Weight::Manager,
             "an emergency without an assessment: the circumstances are on record, the outcome will be asked for",
-        ),
-        _ => objection("nobody has assessed this visit"),
+        )),
+        _ => Some(objection("nobody has assessed this visit")),
     }
 }
 
 fn no_phone(weighed: &Weighed, _: &Rules) -> Option<Objection> {
-    weighed.worker.phone.then(|| objection("the worker has no phone that is proved")).flatten()
+    weighed.worker.phone.then(|| objection("the worker has no phone that is proved"))
 }
 
 fn no_emergency_contact(weighed: &Weighed, _: &Rules) -> Option<Objection> {
-    weighed.worker.contact.then(|| objection("the worker has no proved emergency contact")).flatten()
+    weighed.worker.contact.then(|| objection("the worker has no proved emergency contact"))
 }
 
 fn purpose_not_agreed(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     (weighed.visits_are == VisitsAre::Exceptional)
         .then(|| objection("visits are no part of this role: a senior manager agrees the purpose"))
-        .flatten()
 }
 
 fn no_purpose(weighed: &Weighed, _: &Rules) -> Option<Objection> {
-    weighed.purpose.is_none().then(|| objection("nobody has said what the visit is for")).flatten()
+    weighed.purpose.is_none().then(|| objection("nobody has said what the visit is for"))
 }
 
 fn no_case(weighed: &Weighed, _: &Rules) -> Option<Objection> {
-    (weighed.known == Known::NoCase).then(|| objection("whom the visit is to is not on file")).flatten()
+    (weighed.known == Known::NoCase).then(|| objection("whom the visit is to is not on file"))
 }
 
 fn assessment_not_agreed(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     (assessed(weighed)?.agreed == IsAgreed::NotYet)
         .then(|| objection("no manager has agreed with the assessment"))
-        .flatten()
 }
 
 fn changed_since(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     (assessed(weighed)?.changed == Changed::Yes)
         .then(|| objection("something has changed since the assessment"))
-        .flatten()
 }
 
 fn review_due(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     let due = assessed(weighed)?.review_on;
-    (weighed.day >= due).then(|| objection(format!("the assessment was to be reviewed by {due}"))).flatten()
+    (weighed.day >= due).then(|| objection(format!("the assessment was to be reviewed by {due}")))
 }
 
 fn assessment_old(weighed: &Weighed, rules: &Rules) -> Option<Objection> {
@@ -221,59 +220,53 @@ fn assessment_old(weighed: &Weighed, rules: &Rules) -> Option<Objection> {
     let days = (weighed.day - assessed.confirmed_on).num_days();
     (!confirmed_now && days > rules.oldest_days)
         .then(|| objection(format!("nobody has confirmed the assessment for {days} days")))
-        .flatten()
 }
 
 fn hours_not_covered(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     let office_only = assessed(weighed)?.covers.hours == Hours::Office;
     (office_only && weighed.hours == Hours::Any)
         .then(|| objection("assessed for office hours, and this lies outside"))
-        .flatten()
 }
 
 fn purpose_not_covered(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     let covered = assessed(weighed)?.covers.purpose(weighed.purpose.as_deref());
-    (!covered).then(|| objection("assessed for another purpose")).flatten()
+    (!covered).then(|| objection("assessed for another purpose"))
 }
 
 fn high_risk(weighed: &Weighed, rules: &Rules) -> Option<Objection> {
     let high = Rating::High..rules.unacceptable;
     let rated = assessed(weighed).is_some_and(|assessed| high.contains(&assessed.rating));
-    (rated || weighed.risk == Risk::High).then(|| objection("the risk is high")).flatten()
+    (rated || weighed.risk == Risk::High).then(|| objection("the risk is high"))
 }
 
 fn remote(weighed: &Weighed, _: &Rules) -> Option<Objection> {
-    (weighed.signal == Signal::NotExpected).then(|| objection("remote: a phone may not work there")).flatten()
+    (weighed.signal == Signal::NotExpected).then(|| objection("remote: a phone may not work there"))
 }
 
 fn recent_incident(weighed: &Weighed, _: &Rules) -> Option<Objection> {
-    (weighed.incidents > 0).then(|| objection("something has happened there, or with them, lately")).flatten()
+    (weighed.incidents > 0).then(|| objection("something has happened there, or with them, lately"))
 }
 
 fn open_concern(weighed: &Weighed, _: &Rules) -> Option<Objection> {
-    (weighed.concerns > 0).then(|| objection("a concern about them is open")).flatten()
+    (weighed.concerns > 0).then(|| objection("a concern about them is open"))
 }
 
 fn policy_not_read(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     let policies = &weighed.worker.policies;
     (!policies.is_empty())
         .then(|| objection(format!("the worker has not acknowledged: {}", policies.join(", "))))
-        .flatten()
 }
 
 fn not_covered(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     (!weighed.gaps.is_empty())
         .then(|| objection(format!("who would be called has gaps: {}", weighed.gaps.join(", "))))
-        .flatten()
 }
 
 fn device_not_tested(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     let untested = &weighed.worker.untested;
-    (!untested.is_empty())
-        .then(|| objection(format!("not tested this month: {}", untested.join(", "))))
-        .flatten()
+    (!untested.is_empty()).then(|| objection(format!("not tested this month: {}", untested.join(", "))))
 }
 
 fn outside_office_hours(weighed: &Weighed, _: &Rules) -> Option<Objection> {
-    (weighed.hours == Hours::Any).then(|| objection("outside office hours")).flatten()
+    (weighed.hours == Hours::Any).then(|| objection("outside office hours"))
 }

@@ -44,18 +44,18 @@ fn with(change: impl Fn(&mut Assessed)) -> Weighed {
     Weighed { known: Known::Assessed(assessed), ..fine() }
 }
 
-fn emergency() -> Option<Exception> {
-    Some(Exception::Emergency { circumstances: "a call from the school".into() })
+fn emergency() -> Exception {
+    Exception::Emergency { circumstances: "a call from the school".into() }
 }
 
-fn one_off() -> Option<Exception> {
+fn one_off() -> Exception {
     let talk =
         |with: &str| Talk { with: with.into(), at: crate::clock::Time::UNIX_EPOCH, said: "yes".into() };
-    Some(Exception::OneOff {
+    Exception::OneOff {
         senior_manager: talk("Una"),
         parents_or_carers: talk("the mother"),
         justification: "no other way to keep them safe".into(),
-    })
+    }
 }
 
 /// The rules that object, the gravest first, and what it comes to.
@@ -78,7 +78,7 @@ fn every_rule_objects_alone() {
         (Rule::PrivateHome, "nobody", family(WhoseHome::ARelatives)),
         (Rule::PrivateHome, "nobody", family(WhoseHome::AColleagues)),
         (Rule::PrivateHome, "nobody", family(WhoseHome::AFriends)),
-        (Rule::OneOff, "senior_manager", Weighed { exception: one_off(), ..fine() }),
+        (Rule::OneOff, "senior_manager", Weighed { exception: Some(one_off()), ..fine() }),
         (Rule::UnacceptableRisk, "nobody", with(|assessed| assessed.rating = Rating::VeryHigh)),
         (Rule::LittleInformation, "nobody", with(|assessed| assessed.information = Information::Little)),
         (
@@ -90,7 +90,7 @@ fn every_rule_objects_alone() {
         (
             Rule::NotAssessed,
             "manager",
-            Weighed { known: Known::NotAssessed, exception: emergency(), ..fine() },
+            Weighed { known: Known::NotAssessed, exception: Some(emergency()), ..fine() },
         ),
         (Rule::NoPhone, "nobody", lacks(Lacks { phone: true, ..Lacks::default() })),
         (Rule::NoEmergencyContact, "nobody", lacks(Lacks { contact: true, ..Lacks::default() })),
@@ -148,7 +148,7 @@ fn company_and_what_is_on_record_change_what_a_rule_comes_to() {
             Weighed {
                 whose_home: WhoseHome::AFriends,
                 visiting: Some(Visiting::ChildOrFamily),
-                exception: one_off(),
+                exception: Some(one_off()),
                 ..fine()
             },
             "senior_manager",
@@ -194,7 +194,7 @@ fn where_two_rules_disagree_the_graver_one_decides_and_both_are_named() {
     assert_eq!(
         all(&|w| {
             w.known = Known::NotAssessed;
-            w.exception = emergency();
+            w.exception = Some(emergency());
             w.visits_are = VisitsAre::Exceptional;
         }),
         ("senior_manager", vec!["purpose_not_agreed", "not_assessed"])
@@ -259,7 +259,7 @@ mod properties {
             assessed in prop::option::of(assessments()), case: bool, alone: bool, purpose: bool, family: bool,
             home in prop::sample::select(vec![WhoseHome::Theirs, WhoseHome::Nobodys, WhoseHome::TheWorkers, WhoseHome::AFriends]),
             lacks in prop::collection::vec(any::<bool>(), 2), incidents in 0_usize..2,
-            exception in prop::sample::select(vec![None, emergency(), one_off()]),
+            exception in prop::sample::select(vec![None, Some(emergency()), Some(one_off())]),
         ) -> Weighed {
             Weighed {
                 known: match (assessed, case) {

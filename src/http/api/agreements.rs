@@ -136,9 +136,10 @@ impl AgreementView {
         let person = |id| PersonView::of(directory, id);
         let (by, at, own_visit) = match agreement.state {
             Standing::Agreed { by: AgreedBy::Rules, at } => (None, Some(at), false),
-            Standing::Agreed { by: AgreedBy::Person(by), at } => (Some(by), Some(at), false),
             Standing::Agreed { by: AgreedBy::TheWorker(by), at } => (Some(by), Some(at), true),
-            Standing::Asked { by, at, .. } | Standing::Refused { by, at } => (Some(by), Some(at), false),
+            Standing::Agreed { by: AgreedBy::Person(by), at }
+            | Standing::Asked { by, at, .. }
+            | Standing::Refused { by, at } => (Some(by), Some(at), false),
             Standing::Waiting { .. } | Standing::NotAgreed { .. } => (None, None, false),
         };
         let approver = match agreement.state {

@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::{Act, Reply, ladders::TeamView, views::PersonView};
 use crate::{
     app::{
-        Rejected,
         access::Actor,
         case_files::{self as cases, IsNew, Version, WantedCase},
     },
@@ -434,7 +433,7 @@ pub(super) async fn agree(
                 let version = Version { assessment, differences: Vec::new(), used: Vec::new() };
                 Reply::ok(&AssessmentView::new(&directory, &version))
             }
-            Err(rejected) => Reply::from(Rejected::from(rejected)),
+            Err(rejected) => rejected.into(),
         })
     };
     Ok(Act::new(site, actor, format!("POST /assessments/{id}/agree"), &headers, body).run(case).await)
