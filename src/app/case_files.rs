@@ -7,11 +7,11 @@ use crate::{
     clock::Time,
     domain::{
         assessment::{Assessment, Difference, Draft, differences},
-        case_file::{CaseFile, CasePrivate, CaseReference, Place, PlacePrivate, WhoseHome},
+        case_file::{CaseFile, CasePrivate, CaseReference, Place, PlacePrivate, WhoseHome, same_address},
         event::{EventKind, NewEvent},
         ids::{AssessmentId, CaseId, PersonId, PlaceId, TeamId, VisitId},
         rights::{Casework, may_do_casework},
-        visit::Visiting,
+        visit::{Visit, Visiting},
     },
     store::{self, Trace, Tx, agreements, assessments, case_files, events::log_for_organisation, people},
 };
@@ -282,4 +282,39 @@ async fn agreed(
         log(tx, actor, team, NewEvent::new(EventKind::AssessmentAgreed, trace.now, body), trace).await?;
     }
     Ok(Assessment { agreed: Some(by), ..assessment })
+}
+
+/// What is known of a visit: to whom it is, where, and what was assessed there.
+#[derive(Debug, Default)]
+pub struct About {
+    /// The case, if its reference is known.
+    pub case: Option<CaseFile>,
+    /// The place: as it is written, or because the case has no other.
+    pub place: Option<Place>,
+    /// The newest version of its assessment.
+    pub assessment: Option<Assessment>,
+}
+
+/// Finds it. Whoever asks sees the visit.
+pub async fn about(tx: &mut Tx, visit: &Visit) -> store::Result<About> {
+    let reference = visit.details.case_reference.as_deref().map(CaseReference::parse);
+    let Some(Ok(reference)) = reference else { return Ok(About::default()) };
+    let Some(case) = case_files::by_reference(tx, visit.organisation, &reference).await? else {
+        return Ok(About::default());
+    };
+    let places = case_files::places_of(tx, visit.organisation, case.id).await?;
+    let address = |place: &Place| place.private.as_ref().and_then(|private| private.address.clone());
+    let place = match &visit.details.place {
+        Some(said) => places.into_iter().find(|place| {
+            place.id.to_string() == *said
+                || address(place).is_some_and(|address| same_address(&address, said))
+        }),
+        None if places.len() == 1 => places.into_iter().next(),
+        None => None,
+    };
+    let assessment = match &place {
+        Some(place) => assessments::of_place(tx, visit.organisation, place.id).await?.into_iter().next(),
+        None => None,
+    };
+    Ok(About { case: Some(case), place, assessment })
 }

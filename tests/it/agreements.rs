@@ -1,8 +1,10 @@
 //! Before the visit: cases, assessments, whether it is agreed, and what happens where it is not (rows A1 to A8, A11, E13).
 
 use chrono::TimeDelta;
+use homeward::domain::agreement::Rules;
 use serde_json::{Value, json};
 
+use crate::store::execute;
 use crate::support::{
     TestDb,
     app::{Reply, TestApp, WESTSHIRE},
@@ -250,6 +252,43 @@ on_both! {
         app.verify().await;
     }
 
+    async fn responders_see_what_is_known_while_an_alarm_is_open_and_events_hold_nothing_personal(db: TestDb) {
+        let app = start(&db).await;
+        assessed(&app, "A123456", json!([dog()])).await;
+        let visit = json!({"case_reference": "A123456", "purpose": "supervision", "minutes": 60});
+        app.person("ann").post("/visits", visit).await;
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        app.work().await;
+        let incident = app.the_incident_as("dee").await;
+        let known = &incident["known"];
+        assert_eq!((&known["household"], &known["address"], &known["risks"][0]["words"]), (&json!("their brother"), &json!("12 High St"), &json!("a large dog")));
+        let said = app.said().await;
+        for personal in ["Robin", "their brother", "A123456", "large dog"] {
+            assert!(said.iter().all(|said| !said.text.contains(personal)), "{personal}");
+        }
+        let log = app.everything_that_happened().await;
+        let bodies: Vec<String> = log.body["events"].as_array().unwrap().iter().map(|event| event["body"].to_string()).collect();
+        for personal in ["Robin", "their brother", "A123456", "large dog", "12 High St", "shut away"] {
+            assert!(bodies.iter().all(|body| !body.contains(personal)), "{personal}: {bodies:?}");
+        }
+        let id = incident["id"].as_str().unwrap();
+        let how = json!({"outcome": "false_alarm", "known_by": "seen", "worker_now": "home", "note": "n"});
+        app.person("dee").post(&format!("/incidents/{id}/close"), how).await.is_ok();
+        assert_eq!(app.person("dee").get(&format!("/incidents/{id}")).await.is_ok().body["known"], Value::Null);
+    }
+
+    async fn what_cannot_be_weighed_is_watched_all_the_same(db: TestDb) {
+        let app = start(&db).await;
+        assessed(&app, "A123456", json!([dog()])).await;
+        assert_eq!(execute(app.db(), "UPDATE assessment SET review_on = 'never'").await.unwrap(), 1);
+        let visit = json!({"case_reference": "A123456", "purpose": "supervision", "minutes": 60});
+        let begun = app.person("ann").post("/visits", visit).await;
+        assert_eq!((begun.status, &begun.body["state"]), (201, &json!("begun")));
+        assert!(begun.body["warnings"].to_string().contains("could not be weighed"), "{begun:?}");
+        app.pass(71).await;
+        assert_eq!(app.open_incidents().await, 1);
+    }
+
     async fn it_is_all_done_by_text_at_a_door(db: TestDb) {
         let phones = Phones::with(&db, &westshire("")).await;
         let app = &phones.app;
@@ -350,6 +389,21 @@ on_both! {
         decide(&app, "sam", &own, "agree", "").await.is_problem(403, "about-yourself");
         decide(&app, "dee", &own, "agree", "").await.is_ok();
     }
+}
+
+/// What the example file says in its comments is what holds where nothing is said.
+#[test]
+fn the_example_says_what_usually_holds() {
+    let written: String = WESTSHIRE
+        .lines()
+        .skip_while(|line| *line != "# [agreement]")
+        .skip(1)
+        .take_while(|line| !line.contains("[agreement.rules]"))
+        .map(|line| format!("{}\n", line.trim_start_matches('#')))
+        .collect();
+    let read: Rules = toml::from_str(&written).unwrap();
+    assert_eq!(read.case_references.len(), 1);
+    assert_eq!(Rules { case_references: Vec::new(), ..read }, Rules::default());
 }
 
 /// A plan that begins so many minutes from now.

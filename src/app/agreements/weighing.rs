@@ -3,12 +3,14 @@
 use chrono::{Datelike, TimeDelta};
 
 use crate::{
-    app::coverage::{self, Whom},
+    app::{
+        case_files::{self, About},
+        coverage::{self, Whom},
+    },
     clock::Time,
     domain::{
         agreement::{Agreement, Assessed, Changed, IsAgreed, Known, Lacks, Rules, Signal, Weighed},
         assessment::{Assessment, Hours},
-        case_file::{CaseFile, CaseReference, Place, same_address},
         contact::Channel,
         coverage::GapKind,
         equipment::TestFlag,
@@ -16,7 +18,7 @@ use crate::{
         proof::Standing,
         visit::{Visit, VisitState},
     },
-    store::{self, Tx, agreements, assessments, case_files, concerns, equipment, policy_documents},
+    store::{self, Tx, agreements, assessments, concerns, equipment, policy_documents},
 };
 
 /// Everything about a visit that the rules weigh; the agreement learns which case, place and assessment that is.
@@ -28,7 +30,7 @@ pub(super) async fn weighed(
     agreement: &mut Agreement,
     now: Time,
 ) -> store::Result<Weighed> {
-    let (case, place, assessment) = found(tx, visit).await?;
+    let About { case, place, assessment } = case_files::about(tx, visit).await?;
     agreement.case = case.as_ref().map(|case| case.id);
     agreement.place = place.as_ref().map(|place| place.id);
     let by = assessment.as_ref().map(|assessment| assessment.id);
@@ -87,32 +89,6 @@ pub(super) async fn weighed(
         concerns,
         exception: agreement.private.exception.clone(),
     })
-}
-
-/// To whom a visit is, where, and what was assessed there: by the case reference; by the place as it is written, or because the
-/// case has no other.
-async fn found(
-    tx: &mut Tx,
-    visit: &Visit,
-) -> store::Result<(Option<CaseFile>, Option<Place>, Option<Assessment>)> {
-    let reference = visit.details.case_reference.as_deref().map(CaseReference::parse);
-    let Some(Ok(reference)) = reference else { return Ok((None, None, None)) };
-    let Some(case) = case_files::by_reference(tx, visit.organisation, &reference).await? else {
-        return Ok((None, None, None));
-    };
-    let places = case_files::places_of(tx, visit.organisation, case.id).await?;
-    let address = |place: &Place| place.private.as_ref().and_then(|private| private.address.clone());
-    let place = match &visit.details.place {
-        Some(said) => places.into_iter().find(|place| {
-            place.id.to_string() == *said
-                || address(place).is_some_and(|address| same_address(&address, said))
-        }),
-        None if places.len() == 1 => places.into_iter().next(),
-        None => None,
-    };
-    let Some(place) = place else { return Ok((Some(case), None, None)) };
-    let newest = assessments::of_place(tx, visit.organisation, place.id).await?.into_iter().next();
-    Ok((Some(case), Some(place), newest))
 }
 
 async fn assessed(

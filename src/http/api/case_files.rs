@@ -13,7 +13,7 @@ use super::{Act, Reply, ladders::TeamView, views::PersonView};
 use crate::{
     app::{
         access::Actor,
-        case_files::{self as cases, IsNew, Version, WantedCase},
+        case_files::{self as cases, About, IsNew, Version, WantedCase},
     },
     domain::{
         assessment::{Assessment, Company, Covers, Difference, Draft, Factor, Hours, Information, Rating},
@@ -326,19 +326,12 @@ impl AssessmentView {
     fn new(directory: &Directory, version: &Version) -> Self {
         let Version { assessment, differences, used } = version;
         let Assessment { draft, made, agreed, .. } = assessment;
-        let factor = |factor: &Factor| FactorBody {
-            about: factor.about,
-            words: factor.words.clone(),
-            measures: factor.measures.clone(),
-            likelihood: factor.likelihood,
-            severity: factor.severity,
-        };
         let Covers { hours, company, purposes } = draft.covers.clone();
         Self {
             id: assessment.id.0,
             version: assessment.version,
             rating: assessment.rating,
-            factors: draft.factors.iter().map(factor).collect(),
+            factors: draft.factors.iter().map(FactorBody::from).collect(),
             information: draft.information,
             covers: CoversBody { hours, company, purposes },
             review_on: draft.review_on,
@@ -437,4 +430,53 @@ pub(super) async fn agree(
         })
     };
     Ok(Act::new(site, actor, format!("POST /assessments/{id}/agree"), &headers, body).run(case).await)
+}
+
+/// What is known of whom a visit is to, and of the place: for staff who look for somebody (row E10).
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(super) struct KnownView {
+    /// The case.
+    reference: String,
+    /// What the person is called.
+    name: Option<String>,
+    /// What else whoever visits has to know.
+    notes: Option<String>,
+    /// Where it is.
+    address: Option<String>,
+    /// How one gets in.
+    access: Option<String>,
+    /// Who lives there.
+    household: Option<String>,
+    /// Known risks, and what is done about them.
+    risks: Vec<FactorBody>,
+}
+
+impl KnownView {
+    pub(super) fn new(about: &About) -> Option<Self> {
+        let case = about.case.as_ref()?;
+        let CasePrivate { name, notes } = case.private.clone().unwrap_or_default();
+        let place = about.place.as_ref().and_then(|place| place.private.clone()).unwrap_or_default();
+        let risks = about.assessment.iter().flat_map(|assessment| &assessment.draft.factors);
+        Some(Self {
+            reference: case.reference.as_str().into(),
+            name,
+            notes,
+            address: place.address,
+            access: place.access,
+            household: place.household,
+            risks: risks.map(FactorBody::from).collect(),
+        })
+    }
+}
+
+impl From<&Factor> for FactorBody {
+    fn from(factor: &Factor) -> Self {
+        Self {
+            about: factor.about,
+            words: factor.words.clone(),
+            measures: factor.measures.clone(),
+            likelihood: factor.likelihood,
+            severity: factor.severity,
+        }
+    }
 }

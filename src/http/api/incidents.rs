@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Act, Reply, equipment::HeldView, events::view_of, follow_ups::FollowUpView, views::IncidentView,
+    Act, Reply, case_files::KnownView, equipment::HeldView, events::view_of, follow_ups::FollowUpView,
+    views::IncidentView,
 };
 use crate::{
     app::{
         Outcome, Rejected,
         access::Actor,
+        case_files,
         incidents::{self as cases, Close},
     },
     domain::{
@@ -149,6 +151,16 @@ async fn view(
     if incident.is_open() {
         let held = equipment::held_by(tx, actor.organisation, incident.subject).await?;
         view.equipment = held.iter().map(HeldView::from).collect();
+        if let Some(visit) = &visit {
+            view.known = match case_files::about(tx, visit).await {
+                // The alarm is shown all the same.
+                Err(error) if error.is_about_a_row() => {
+                    tracing::error!(%error, incident = %incident.id, "what is known of a visit cannot be read");
+                    None
+                }
+                about => KnownView::new(&about?),
+            };
+        }
     }
     view.follow_ups = follow_ups.iter().map(|one| FollowUpView::new(&directory, one)).collect();
     Ok(view)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{equipment::HeldView, follow_ups::FollowUpView};
+use super::{case_files::KnownView, equipment::HeldView, follow_ups::FollowUpView};
 use crate::{
     app::access::Actor,
     domain::{
@@ -352,6 +352,8 @@ pub(super) struct IncidentView {
     pub closing: Option<ClosingView>,
     /// What was learned.
     pub review: Option<ReviewView>,
+    /// What is known of whom the visit is to, and of the place; while it is open.
+    pub known: Option<KnownView>,
     /// What the worker has with them: car, phone, device; while it is open.
     pub equipment: Vec<HeldView>,
     /// What has to be done after it.
@@ -433,6 +435,7 @@ impl IncidentView {
                 learned: review.learned.clone(),
                 action: review.action.clone(),
             }),
+            known: None,
             equipment: vec![],
             follow_ups: vec![],
             version: incident.version,
