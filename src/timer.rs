@@ -28,6 +28,8 @@ const ASKED_AT_ONCE: i64 = 100;
 /// and alarms go by the same one.
 const REACHED_AT_ONCE: i64 = 20;
 const REACHED_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(20);
+/// So many visits that have to be agreed, and incidents that others are told of, in one round.
+const AGREEMENTS_AT_ONCE: i64 = 20;
 /// So many drills in one transaction.
 const DRILLS_AT_ONCE: i64 = 20;
 /// What is due and could not be had at once, because somebody acts on it, is looked at again after this.
@@ -232,17 +234,26 @@ impl Timer {
         self.db.write_in(Lane::Timer, case).await
     }
 
+    /// Each by itself. After one that fails the rest waits for the next round: alarms do not wait for it.
     async fn ask_to_agree(&self, now: Time) -> store::Result<usize> {
         if self.db.look(agreements::next_due).await?.is_none_or(|due| now < due) {
             return Ok(0);
         }
-        let house = Arc::clone(&self.house);
-        let warn =
-            async move |tx: &mut store::Tx| agreements::warn_others(tx, &house, ASKED_AT_ONCE, now).await;
-        let warned = self.db.write_in(Lane::Timer, warn).await?;
-        let house = Arc::clone(&self.house);
-        let ask = async move |tx: &mut store::Tx| agreements::ask_again(tx, &house, ASKED_AT_ONCE, now).await;
-        Ok(warned + self.db.write_in(Lane::Timer, ask).await?)
+        let due = self
+            .db
+            .look(async move |tx: &mut store::Tx| agreements::due(tx, AGREEMENTS_AT_ONCE, now).await)
+            .await?;
+        for (done, one) in due.iter().copied().enumerate() {
+            let house = Arc::clone(&self.house);
+            let case = async move |tx: &mut store::Tx| agreements::work_on(tx, &house, one, now).await;
+            if let Err(error) = self.db.write_in(Lane::Usual, case).await {
+                tracing::error!(%error, due = ?one, "this could not be done about an agreement; moved aside for 30 s");
+                let aside = async move |tx: &mut store::Tx| agreements::put_aside(tx, one, now).await;
+                self.db.write_in(Lane::Usual, aside).await?;
+                return Ok(done);
+            }
+        }
+        Ok(due.len())
     }
 
     async fn ask_for_what_is_missing(&self, now: Time) -> store::Result<usize> {

@@ -7,26 +7,31 @@ mod weighing;
 
 use serde_json::{Value, json};
 
+pub use self::asking::{Due, due, next_due, put_aside, work_on};
 use self::asking::{ask, tell_worker};
-pub use self::asking::{ask_again, next_due, warn_others};
-use super::{House, Outcome, Rejected, access::Actor, allowed, visits::Done};
+use super::{
+    House, Outcome, Rejected,
+    access::Actor,
+    allowed,
+    visits::{Came, Done},
+};
 use crate::{
     clock::Time,
     domain::{
         agreement::{
             AgreedBy, Agreement, Answer, Approver, Changed, Decision, Exception, Private, Reason, Remark,
-            Rules, State, Until, next_ask, weigh,
+            Rule, Rules, State, Until, Weight, next_ask, weigh,
         },
         assessment::Company,
         event::{EventKind, NewEvent},
         ids::VisitId,
         notice::Decided,
         people::{Directory, Role},
-        policy::AgreementAsked,
+        policy::{AgreementAsked, Policy},
         rights,
         visit::{Risk, Visit, VisitState},
     },
-    store::{self, Trace, Tx, agreements, assessments, people, visits},
+    store::{self, Trace, Tx, agreements, assessments, incidents, people, visits},
 };
 
 /// How it stands with a visit that somebody begins or plans, as they are answered.
@@ -63,7 +68,7 @@ pub struct Said {
 
 /// After a start or a plan: weighs it, and asks whom it has to ask. Never fails for what is its own fault.
 pub async fn follow(tx: &mut Tx, house: &House, done: &mut Done, trace: Trace) -> store::Result<Stands> {
-    if done.agreement != AgreementAsked::Asked || matches!(done.came, super::visits::Came::ThereBefore) {
+    if done.agreement != AgreementAsked::Asked || done.came == Came::ThereBefore {
         return Ok(Stands::NotAsked);
     }
     let before = done.visit.clone();
@@ -77,6 +82,21 @@ pub async fn follow(tx: &mut Tx, house: &House, done: &mut Done, trace: Trace) -
         }
         Ok(stands) => Ok(stands),
     }
+}
+
+/// The same after somebody said that they are at the door of what they had planned.
+pub async fn follow_arrival(
+    tx: &mut Tx,
+    house: &House,
+    done: &mut Done,
+    trace: Trace,
+) -> store::Result<Stands> {
+    if !matches!(done.visit.state, VisitState::Begun { .. }) {
+        return Ok(Stands::NotAsked);
+    }
+    done.agreement = people::directory(tx, done.visit.organisation).await?.policy(done.visit.team).agreement;
+    done.came = Came::Arrival;
+    follow(tx, house, done, trace).await
 }
 
 async fn follow_in_part(tx: &mut Tx, house: &House, done: &mut Done, trace: Trace) -> store::Result<Stands> {
@@ -96,7 +116,11 @@ async fn follow_in_part(tx: &mut Tx, house: &House, done: &mut Done, trace: Trac
         return Ok(Stands::Agreed { changes_since: None });
     }
     let around = Around { house, directory: &directory, rules: &rules, trace };
-    around.settle(tx, &mut done.visit, &mut agreement).await?;
+    // Said again at the door: whoever is asked is asked already.
+    if agreement.begun_at_risk.is_some() && !stood_for_two {
+        return around.stands(tx, &agreement).await;
+    }
+    around.settle(tx, &mut done.visit, &mut agreement, None).await?;
     if done.alarm.leaves_the_deadline() {
         let policy = directory.policy(done.visit.team);
         visits::set_due(tx, done.visit.id, done.visit.next_due(&policy)).await?;
@@ -148,21 +172,36 @@ struct Around<'a> {
 
 impl Around<'_> {
     /// Weighs a visit anew and does what follows from that.
-    async fn settle(&self, tx: &mut Tx, visit: &mut Visit, agreement: &mut Agreement) -> store::Result<()> {
+    /// `besides`: what else a person has to look at, though no rule sees it.
+    async fn settle(
+        &self,
+        tx: &mut Tx,
+        visit: &mut Visit,
+        agreement: &mut Agreement,
+        besides: Option<Reason>,
+    ) -> store::Result<()> {
         let (now, at_the_door) = (self.trace.now, matches!(visit.state, VisitState::Begun { .. }));
-        let refused = match agreement.state {
-            State::Refused { by, .. } => Some(by),
+        // Nobody takes back a person's no, or answers a person's question, but a person.
+        let said_no = matches!(agreement.state, State::Refused { .. } | State::Asked { .. })
+            || agreement.reasons.iter().any(|reason| reason.rule == Rule::SaidNo);
+        let said_no = said_no.then(|| Reason {
+            rule: Rule::SaidNo,
+            weight: Weight::Manager,
+            says: "somebody who decides has not agreed to it yet, or asked something".into(),
+        });
+        // Whoever is asked already stays asked, and the next ones are not put off.
+        let asked_before = match agreement.state {
+            State::Waiting { times, due_at, .. } | State::NotAgreed { times, due_at } if at_the_door => {
+                Some((times, due_at)).filter(|_| agreement.begun_at_risk.is_some())
+            }
             _ => None,
         };
         let weighed = weighing::weighed(tx, self.directory, self.rules, visit, agreement, now).await?;
         let decision = weigh(&weighed, self.rules);
         let until = if at_the_door { Until::AtTheDoor } else { Until::Begins(agreement.begins_at) };
         let due_at = next_ask(until, now);
-        let decision = match (decision, refused) {
-            // Nobody takes back a person's no but a person.
-            (Decision::Agreed(_), Some(_)) => Decision::Needs(Approver::Manager, agreement.reasons.clone()),
-            (decision, _) => decision,
-        };
+        let decision = decision.and(said_no.into_iter().chain(besides));
+        let (times, due_at) = asked_before.unwrap_or((1, due_at));
         let words =
             |reasons: &[Reason]| -> Vec<&str> { reasons.iter().map(|reason| reason.rule.as_str()).collect() };
         let (kind, mut body) = match &decision {
@@ -181,10 +220,10 @@ impl Around<'_> {
         let mut events = vec![NewEvent::new(kind, now, body)];
         (agreement.state, agreement.reasons) = match decision {
             Decision::Agreed(_) => (State::Agreed { by: AgreedBy::Rules, at: now }, Vec::new()),
-            Decision::Needs(approver, reasons) => (State::Waiting { approver, times: 1, due_at }, reasons),
+            Decision::Needs(approver, reasons) => (State::Waiting { approver, times, due_at }, reasons),
             Decision::NotAgreed(reasons) => {
-                let due_at = due_at.filter(|_| at_the_door);
-                (State::NotAgreed { times: usize::from(at_the_door), due_at }, reasons)
+                let (times, due_at) = if at_the_door { (times, due_at) } else { (0, None) };
+                (State::NotAgreed { times, due_at }, reasons)
             }
         };
         if at_the_door {
@@ -200,7 +239,7 @@ impl Around<'_> {
         }
         visits::update(tx, visit, events, self.trace).await?;
         agreements::save(tx, agreement).await?;
-        if agreed {
+        if agreed || asked_before.is_some() {
             return Ok(());
         }
         ask(tx, self, agreement).await
@@ -237,8 +276,24 @@ pub async fn find(tx: &mut Tx, actor: &Actor, id: VisitId) -> Outcome<(Visit, Op
     };
     let relation = actor.relation_to_visit(tx, &visit).await?;
     allowed!(rights::may(actor.role, rights::Act::SeeVisit, relation));
-    let agreement = agreements::find(tx, actor.organisation, id).await?;
+    let mut agreement = agreements::find(tx, actor.organisation, id).await?;
+    if let Some(agreement) = &mut agreement {
+        keep_from_whom_it_is_about(tx, actor, agreement).await?;
+    }
     Ok(Ok((visit, agreement)))
+}
+
+/// Whoever an alarm is about does not learn from somebody's plans that there is one (row V8).
+async fn keep_from_whom_it_is_about(
+    tx: &mut Tx,
+    actor: &Actor,
+    agreement: &mut Agreement,
+) -> store::Result<()> {
+    let recent = |reason: &Reason| reason.rule == Rule::RecentIncident;
+    if agreement.reasons.iter().any(recent) && !actor.hidden_incidents(tx).await?.is_empty() {
+        agreement.reasons.retain(|reason| !recent(reason));
+    }
+    Ok(())
 }
 
 /// Somebody says more of a visit: with whom, whether anything has changed, what is out of the ordinary. It is weighed anew.
@@ -295,11 +350,8 @@ pub async fn describe(
     if by_a_person && same && agreement.changed != Changed::Yes {
         agreements::save(tx, &mut agreement).await?;
     } else {
-        around.settle(tx, &mut visit, &mut agreement).await?;
-        let alarm = visits::open_incident(tx, actor.organisation, id).await?;
-        if alarm.is_none() {
-            visits::set_due(tx, id, visit.next_due(&policy)).await?;
-        }
+        around.settle(tx, &mut visit, &mut agreement, None).await?;
+        set_due(tx, &visit, &policy).await?;
     }
     let stands = around.stands(tx, &agreement).await?;
     Ok(Ok((visit, agreement, stands)))
@@ -344,16 +396,19 @@ pub async fn decide(
     // Whoever stands in for a manager reaches what that manager reaches.
     let asked = agreements::code_of(tx, id, actor.person).await?.is_some();
     let relation = rights::Relation { in_reach: relation.in_reach || asked, ..relation };
-    let approver = match (agreement.state, answer) {
-        (State::Waiting { approver, .. } | State::Asked { approver, .. }, Answer::Agree) => approver,
+    // Whatever was said of it since: what the rules came to decides who can agree.
+    let gravest = agreement.reasons.iter().map(|reason| reason.weight).max();
+    let approver = match gravest {
+        Some(Weight::SeniorManager) => Approver::SeniorManager,
         _ => Approver::Manager,
     };
-    allowed!(rights::may_agree(actor.role, approver, relation, rules.own_visits));
+    let needed = if answer == Answer::Agree { approver } else { Approver::Manager };
+    allowed!(rights::may_agree(actor.role, needed, relation, rules.own_visits));
     match (agreement.state, answer) {
         (State::Agreed { .. }, Answer::Agree) | (State::Refused { .. }, Answer::Refuse) => {
             return Ok(Ok((visit, agreement)));
         }
-        (State::NotAgreed { .. }, Answer::Agree) => {
+        (_, Answer::Agree) if gravest == Some(Weight::Nobody) => {
             let why = agreement.reasons.iter().map(|reason| reason.says.as_str());
             let why: Vec<&str> = why.collect();
             return Ok(Err(Rejected::NobodyCanAgree(why.join("; "))));
@@ -364,7 +419,7 @@ pub async fn decide(
         _ => {}
     }
     let has_words = words.as_deref().is_some_and(|words| !words.trim().is_empty());
-    let has_to_say = answer != Answer::Agree || approver == Approver::SeniorManager;
+    let has_to_say = answer != Answer::Agree || needed == Approver::SeniorManager;
     if has_to_say && !has_words {
         return Ok(Err(Rejected::Agreement(
             "say why in words: a refusal, a question and what only a senior manager agrees to need a reason",
@@ -395,16 +450,24 @@ pub async fn decide(
     }
     let around = Around { house, directory: &directory, rules: &rules, trace };
     if answer == Answer::Agree {
+        agreement.reasons.retain(|reason| reason.rule != Rule::SaidNo);
         at_usual_risk(&mut visit, &mut agreement);
     }
     let event = NewEvent::new(kind, now, body).with_words(words.as_deref());
     visits::update(tx, &mut visit, vec![event], trace).await?;
     agreements::save(tx, &mut agreement).await?;
-    if visits::open_incident(tx, actor.organisation, id).await?.is_none() {
-        visits::set_due(tx, id, visit.next_due(&policy)).await?;
-    }
+    set_due(tx, &visit, &policy).await?;
     tell_worker(tx, &around, &visit, &agreement, (decided, &actor.name)).await?;
     Ok(Ok((visit, agreement)))
+}
+
+/// When the visit next needs the timer, unless an alarm that its worker may know of stands in for that: a silent one changes nothing.
+async fn set_due(tx: &mut Tx, visit: &Visit, policy: &Policy) -> store::Result<()> {
+    let alarm = incidents::alarm(tx, visit.organisation, visit.worker, Some(visit.id)).await?;
+    if alarm.is_none_or(|(_, alarm, _)| alarm.leaves_the_deadline()) {
+        visits::set_due(tx, visit.id, visit.next_due(policy)).await?;
+    }
+    Ok(())
 }
 
 /// What somebody in reach has to decide, those at the door first.
@@ -414,7 +477,8 @@ pub async fn queue(tx: &mut Tx, actor: &Actor, limit: i64, now: Time) -> Outcome
     }
     let reach = people::reach(tx, actor.organisation, actor.team).await?;
     let mut all = Vec::new();
-    for agreement in agreements::open(tx, actor.organisation, now, limit).await? {
+    for mut agreement in agreements::open(tx, actor.organisation, now, limit).await? {
+        keep_from_whom_it_is_about(tx, actor, &mut agreement).await?;
         let asked = agreements::code_of(tx, agreement.visit, actor.person).await?.is_some();
         let sees = actor.role == Role::Auditor || reach.contains(&agreement.team) || asked;
         if !sees {

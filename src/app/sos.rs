@@ -83,7 +83,14 @@ pub async fn call_for_help(
     let heard = incident::Cry { kind: Kind::Sos, sos, words: cry.words.as_deref(), companions: &[] };
     let whose = Whose { organisation: actor.organisation, worker: actor.person, team: actor.team };
     let mut incident = raise(tx, house, whose, heard, trace).await?;
-    agreements::to_warn(tx, actor.organisation, incident.id, now).await?;
+    let (organisation, id) = (actor.organisation, incident.id);
+    let warned = tx.part(async |tx| agreements::to_warn(tx, organisation, id, now).await).await;
+    match warned {
+        Err(error) if error.is_for_the_whole() => return Err(error),
+        // The call itself goes up all the same.
+        Err(error) => tracing::error!(%error, incident = %id, "that others are to be told of it is not kept"),
+        Ok(()) => {}
+    }
     if let Some(position) = cry.position {
         let directory = people::directory(tx, actor.organisation).await?;
         let decision = incident.at_position(position, now);

@@ -467,11 +467,33 @@ pub fn weigh(weighed: &Weighed, rules: &Rules) -> Decision {
         })
         .collect();
     reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.weight), reason.rule));
-    match reasons.first().map(|reason| reason.weight) {
-        None => Decision::Agreed(asked.collect()),
-        Some(Weight::Manager) => Decision::Needs(Approver::Manager, reasons),
-        Some(Weight::SeniorManager) => Decision::Needs(Approver::SeniorManager, reasons),
-        Some(Weight::Nobody) => Decision::NotAgreed(reasons),
+    Decision::of(reasons, asked.collect())
+}
+
+impl Decision {
+    fn of(reasons: Vec<Reason>, asked: Vec<Rule>) -> Self {
+        match reasons.first().map(|reason| reason.weight) {
+            None => Self::Agreed(asked),
+            Some(Weight::Manager) => Self::Needs(Approver::Manager, reasons),
+            Some(Weight::SeniorManager) => Self::Needs(Approver::SeniorManager, reasons),
+            Some(Weight::Nobody) => Self::NotAgreed(reasons),
+        }
+    }
+
+    /// The same with what else a person has to look at.
+    #[must_use]
+    pub fn and(self, besides: impl Iterator<Item = Reason>) -> Self {
+        let (mut reasons, asked) = match self {
+            Self::Agreed(asked) => (Vec::new(), asked),
+            Self::Needs(_, reasons) | Self::NotAgreed(reasons) => (reasons, Vec::new()),
+        };
+        for reason in besides {
+            if reasons.iter().all(|other| other.rule != reason.rule) {
+                reasons.push(reason);
+            }
+        }
+        reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.weight), reason.rule));
+        Self::of(reasons, asked)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     ids::{OrganisationId, PersonId, TeamId, VisitId},
     policy::{Policy, delta},
     visit::{
-        Awaited, Deadline, Decision, Details, FURTHEST_AHEAD, PLAN_MATCHES, SAME_WORDS, Said, Visit,
+        Awaited, Deadline, Decision, Details, FURTHEST_AHEAD, PLAN_MATCHES, Risk, SAME_WORDS, Said, Visit,
         VisitState,
     },
 };
@@ -266,7 +266,10 @@ impl Start {
             == Self { made_at: None, ..self.clone() }.deadline(since, policy).0;
         // What was long on its way and comes twice was said at the same instant.
         let said_then = self.made_at == Some(since);
-        (now - since < SAME_WORDS && same_end || said_then) && self.details == running.details
+        // Held to be less dangerous it is the same visit: it may run as high risk for want of an agreement.
+        let as_dangerous = running.details.risk == Risk::High || self.details.risk == Risk::Normal;
+        let same_words = Details { risk: running.details.risk, ..self.details.clone() } == running.details;
+        (now - since < SAME_WORDS && same_end || said_then) && same_words && as_dangerous
     }
 
     fn visit(self, id: VisitId, whose: Whose, expected_departure: Time, state: VisitState) -> Visit {

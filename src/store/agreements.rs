@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{FromRow, types::Json};
 
-use super::{Error, Result, Sql, Tx, both, execute, one_row, readable};
+use super::{Error, Result, Tx, both, execute, one_row, readable};
 use crate::{
     clock::Time,
     domain::{
@@ -38,37 +38,32 @@ const SAVE_PRIVATE: &str = "INSERT INTO agreement_private (visit_id, body) VALUE
 const FIND: &str =
     "SELECT a.*, p.body FROM agreement a LEFT JOIN agreement_private p ON p.visit_id = a.visit_id
      WHERE a.visit_id = $1 AND a.organisation_id = $2";
-const OPEN: &str = "SELECT a.*, p.body FROM agreement a LEFT JOIN agreement_private p ON p.visit_id = a.visit_id
-     WHERE a.organisation_id = $1 AND a.state IN ('waiting', 'asked', 'not_agreed') AND (a.at_the_door OR a.begins_at > $2)
+const OPEN: &str = "SELECT a.*, p.body FROM agreement a JOIN visit v ON v.id = a.visit_id
+     LEFT JOIN agreement_private p ON p.visit_id = a.visit_id
+     WHERE a.organisation_id = $1 AND a.state IN ('waiting', 'asked', 'not_agreed')
+       AND (v.state = 'begun' OR v.state = 'planned' AND a.begins_at > $2)
      ORDER BY a.at_the_door DESC, a.begins_at, a.visit_id LIMIT $3";
-// The visit is locked first, as by whoever acts on it.
-const DUE_ANY_ORG: Sql = Sql::pair(
-    "SELECT a.visit_id, a.organisation_id FROM agreement a JOIN visit v ON v.id = a.visit_id
-     WHERE a.due_at <= $1 ORDER BY a.due_at LIMIT $2",
-    "SELECT a.visit_id, a.organisation_id FROM agreement a JOIN visit v ON v.id = a.visit_id
-     WHERE a.due_at <= $1 ORDER BY a.due_at LIMIT $2 FOR NO KEY UPDATE OF v SKIP LOCKED",
-);
+// Nothing is locked by looking: whoever works on one locks its visit first, as everybody who acts on it.
+const DUE_ANY_ORG: &str =
+    "SELECT visit_id, organisation_id FROM agreement WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
 const PUT_ASIDE_ANY_ORG: &str = "UPDATE agreement SET due_at = $2 WHERE visit_id = $1";
 const NEXT_DUE_ANY_ORG: &str =
     "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM agreement WHERE due_at IS NOT NULL
        UNION ALL SELECT min(due_at) FROM others_to_warn) AS first";
-const AGREED_AHEAD: &str =
-    "SELECT visit_id FROM agreement WHERE organisation_id = $1 AND case_id = $2 AND state = 'agreed'
-       AND begins_at > $3 ORDER BY visit_id";
+const AGREED_AHEAD: &str = "SELECT a.visit_id FROM agreement a JOIN visit v ON v.id = a.visit_id
+     WHERE a.organisation_id = $1 AND a.case_id = $2 AND a.state = 'agreed' AND v.state = 'planned' ORDER BY a.visit_id";
 const INSIDE_NOW: &str = "SELECT a.visit_id, a.worker_id FROM agreement a JOIN visit v ON v.id = a.visit_id
      WHERE a.organisation_id = $1 AND a.case_id = $2 AND v.state = 'begun' ORDER BY a.visit_id";
-const INCIDENTS_SINCE: &str = "SELECT i.id FROM incident i JOIN agreement a ON a.visit_id = i.visit_id
-     WHERE a.organisation_id = $1 AND a.case_id = $2 AND i.opened_at > $3 AND i.visit_id <> $4
+const INCIDENTS_SINCE: &str =
+    "SELECT i.id FROM incident i JOIN agreement a ON a.visit_id = coalesce(i.visit_id, i.nearest_visit_id)
+     WHERE a.organisation_id = $1 AND a.case_id = $2 AND i.opened_at > $3 AND a.visit_id <> $4
        AND (i.kind = 'sos' OR i.state = 'closed' AND i.outcome IN ('threatened', 'assaulted', 'injured'))
        AND i.kind <> 'duress' AND (i.state = 'closed' OR i.subject_id <> $5)";
 
 const TO_WARN: &str = "INSERT INTO others_to_warn (incident_id, organisation_id, due_at) VALUES ($1, $2, $3)
-     ON CONFLICT (incident_id) DO UPDATE SET due_at = excluded.due_at";
-const WARN_DUE_ANY_ORG: Sql = Sql::pair(
-    "SELECT incident_id, organisation_id FROM others_to_warn WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
-    "SELECT incident_id, organisation_id FROM others_to_warn WHERE due_at <= $1 ORDER BY due_at LIMIT $2
-     FOR UPDATE SKIP LOCKED",
-);
+     ON CONFLICT (incident_id) DO NOTHING";
+const WARN_DUE_ANY_ORG: &str =
+    "SELECT incident_id, organisation_id FROM others_to_warn WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
 const WARNED: &str = "DELETE FROM others_to_warn WHERE incident_id = $1 AND organisation_id = $2";
 const WARN_LATER_ANY_ORG: &str = "UPDATE others_to_warn SET due_at = $2 WHERE incident_id = $1";
 
@@ -252,7 +247,7 @@ pub async fn find(tx: &mut Tx, organisation: OrganisationId, visit: VisitId) -> 
     row.map(Agreement::try_from).transpose()
 }
 
-/// What people have to decide, those at the door first. Plans whose time is past are left out.
+/// What people have to decide, those at the door first. Plans whose time is past are left out, and what is over.
 pub async fn open(
     tx: &mut Tx,
     organisation: OrganisationId,
@@ -267,8 +262,7 @@ pub async fn open(
 
 /// About which visits people have to be asked again.
 pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<(VisitId, OrganisationId)>> {
-    let text = tx.text(DUE_ANY_ORG);
-    Ok(both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?))
+    Ok(both!(tx, |c| sqlx::query_as(DUE_ANY_ORG).bind(now).bind(limit).fetch_all(c).await?))
 }
 
 /// It cannot be worked on now.
@@ -282,18 +276,8 @@ pub async fn next_due_any_org(tx: &mut Tx) -> Result<Option<Time>> {
 }
 
 /// The agreed visits to a case that lie ahead.
-pub async fn agreed_ahead(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    case: CaseId,
-    now: Time,
-) -> Result<Vec<VisitId>> {
-    Ok(both!(tx, |c| sqlx::query_scalar(AGREED_AHEAD)
-        .bind(organisation)
-        .bind(case)
-        .bind(now)
-        .fetch_all(c)
-        .await?))
+pub async fn agreed_ahead(tx: &mut Tx, organisation: OrganisationId, case: CaseId) -> Result<Vec<VisitId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(AGREED_AHEAD).bind(organisation).bind(case).fetch_all(c).await?))
 }
 
 /// Who is with somebody now.
@@ -342,8 +326,7 @@ pub async fn warn_due_any_org(
     now: Time,
     limit: i64,
 ) -> Result<Vec<(IncidentId, OrganisationId)>> {
-    let text = tx.text(WARN_DUE_ANY_ORG);
-    Ok(both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?))
+    Ok(both!(tx, |c| sqlx::query_as(WARN_DUE_ANY_ORG).bind(now).bind(limit).fetch_all(c).await?))
 }
 
 /// They were.

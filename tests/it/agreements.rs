@@ -111,6 +111,7 @@ on_both! {
         assert_eq!(app.person("ann").put("/me/pins", json!({"pin": "4821"})).await.status, 409, "not during a visit");
         let known = json!({"known_by": "seen"});
         app.person("sam").post(&format!("/visits/{visit}/check-out"), known.clone()).await.is_ok();
+        assert_eq!(app.person("sam").get("/agreements").await.is_ok().body["agreements"], json!([]), "nothing is left to decide");
 
         // The second time nothing has changed: five things are asked for at most.
         app.clock.advance(TimeDelta::days(7));
@@ -154,7 +155,10 @@ on_both! {
         let app = start(&db).await;
         let sent = app.person("ann").post("/text", json!({"text": "IN 60 A999111"})).await;
         assert_eq!(sent.is_ok().body["reply"], "NOT AGREED: do not go in. Sam Cole has been asked. You are watched till 13:00 either way. Gone away? Reply OUT and your PIN.");
+        // Said again it is the same visit.
+        app.person("ann").post("/text", json!({"text": "IN 60 A999111"})).await.is_ok();
         let visits = app.person("ann").get("/visits").await;
+        assert_eq!(visits.is_ok().body["visits"].as_array().unwrap().len(), 1);
         let visit = visits.is_ok().body["visits"][0].clone();
         assert_eq!((&visit["state"], &visit["risk"]), (&json!("begun"), &json!("high")));
         let id = visit["id"].as_str().unwrap();
@@ -171,6 +175,7 @@ on_both! {
         assert!(!app.texts("una").await.is_empty(), "{:?}", agreement(&app, id).await);
         let queue = app.person("dee").get("/agreements").await;
         assert_eq!(queue.is_ok().body["agreements"][0]["begun_not_agreed"], true);
+        assert_eq!(app.person("sam").get("/agreements").await.is_ok().body, queue.body);
         let refused = decide(&app, "dee", id, "refuse", "come out: nobody knows who lives there").await;
         assert_eq!(refused.is_ok().body["state"], "refused");
         app.work().await;
@@ -181,6 +186,43 @@ on_both! {
         // High risk has no grace: the alarm goes up at the deadline.
         app.pass(40).await;
         assert_eq!(app.open_incidents().await, 1);
+        app.verify().await;
+    }
+
+    async fn what_a_person_said_is_taken_back_by_nobody_but_a_person(db: TestDb) {
+        let app = start(&db).await;
+        let worst = json!({"about": "hostility", "words": "has attacked staff", "measures": ["two go"], "likelihood": 5, "severity": 5});
+        assessed(&app, "A333333", json!([worst])).await;
+        let visit = app.person("ann").post("/visits", plan("A333333")).await.id();
+        // A question, or a no, makes nobody of somebody who may not agree.
+        decide(&app, "sam", &visit, "ask", "who goes along?").await.is_ok();
+        decide(&app, "sam", &visit, "agree", "go").await.is_problem(409, "agreement");
+        let two = json!({"company": "accompanied", "words": "Cas goes along"});
+        app.person("ann").post(&format!("/visits/{visit}/agreement"), two).await.is_ok();
+        decide(&app, "sam", &visit, "ask", "and the police?").await.is_ok();
+        decide(&app, "sam", &visit, "agree", "go").await.is_problem(403, "role-too-small");
+        decide(&app, "una", &visit, "agree", "with the police").await.is_ok();
+
+        // Refused it stays so, whatever the worker says of it; arriving all the same is seen.
+        assessed(&app, "A444444", json!([dog()])).await;
+        let mut near = plan_at(&app, "A444444", 30);
+        near["place"] = json!("12 High St");
+        let visit = app.person("ann").post("/visits", near).await.id();
+        assert_eq!(agreement(&app, &visit).await["state"], "agreed");
+        decide(&app, "sam", &visit, "refuse", "not today").await.is_ok();
+        let path = format!("/visits/{visit}/agreement");
+        let said = app.person("ann").post(&path, json!({"changed": "no"})).await;
+        assert_eq!((&said.is_ok().body["state"], rules(&said.body)), (&json!("waiting"), vec!["said_no"]));
+        let said = app.person("ann").post(&path, json!({"changed": "no"})).await;
+        assert_eq!(said.is_ok().body["state"], "waiting");
+        let there = app.person("ann").post(&format!("/visits/{visit}/arrive"), json!({})).await;
+        assert_eq!(there.is_ok().body["risk"], "high");
+        assert!(there.body["warnings"].to_string().contains("NOT AGREED"), "{there:?}");
+        app.work().await;
+        assert!(app.texts("dee").await.iter().any(|text| text.starts_with("NOT AGREED: Ann Lee goes in now.")), "{:?}", app.texts("dee").await);
+        decide(&app, "sam", &visit, "agree", "").await.is_ok();
+        let shown = app.person("ann").get(&format!("/visits/{visit}")).await;
+        assert_eq!(shown.is_ok().body["risk"], "normal");
         app.verify().await;
     }
 

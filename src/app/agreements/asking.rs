@@ -5,9 +5,9 @@ use crate::{
     app::{House, MOVED_ASIDE, codes, telling::Telling},
     clock::Time,
     domain::{
-        agreement::{Agreement, Approver, FirstAsked, State, Until, asked, next_ask},
+        agreement::{Agreement, Approver, FirstAsked, Reason, Rule, State, Until, Weight, asked, next_ask},
         event::{Door, EventKind, NewEvent},
-        ids::{OrganisationId, PersonId, VisitId},
+        ids::{IncidentId, OrganisationId, PersonId, VisitId},
         incident::{Incident, Kind},
         notice::{AboutAgreement, AtTheDoor, Decided, Notice, Occasion},
         visit::{Visit, VisitState},
@@ -28,10 +28,35 @@ pub(super) async fn who(
         State::NotAgreed { times, .. } => (Approver::Manager, times),
         State::Agreed { .. } | State::Refused { .. } => return Ok(Vec::new()),
     };
+    let recent = agreement.reasons.iter().any(|reason| reason.rule == Rule::RecentIncident);
     let first = if agreement.begun_at_risk.is_some() { FirstAsked::AndDuty } else { FirstAsked::Managers };
     let away = agreements::away(tx, agreement.organisation, around.trace.now).await?;
     let wanted = (approver, first);
-    Ok(asked(around.directory, agreement.worker, wanted, times.saturating_sub(1), &away))
+    let all =
+        |times: usize| asked(around.directory, agreement.worker, wanted, times.saturating_sub(1), &away);
+    if !recent {
+        return Ok(all(times));
+    }
+    // Whoever an alarm is about does not learn from somebody's plans that there is one: then the next ones are asked.
+    let mut told = Vec::new();
+    for more in [times, times + 1, usize::MAX - 1] {
+        for id in all(more) {
+            let hidden = incidents::hidden_from(tx, agreement.organisation, id).await?;
+            if hidden.is_empty() && !told.contains(&id) {
+                told.push(id);
+            }
+        }
+        if !told.is_empty() {
+            break;
+        }
+    }
+    Ok(told)
+}
+
+/// Something happened where a visit goes.
+fn happened() -> Reason {
+    let says = "something has happened there, or with them, lately".into();
+    Reason { rule: Rule::RecentIncident, weight: Weight::Manager, says }
 }
 
 /// Asks whoever is to be asked by now.
@@ -88,22 +113,45 @@ pub async fn next_due(tx: &mut Tx) -> store::Result<Option<Time>> {
     agreements::next_due_any_org(tx).await
 }
 
-/// Asks again about up to `limit` visits; how many those were.
-pub async fn ask_again(tx: &mut Tx, house: &House, limit: i64, now: Time) -> store::Result<usize> {
+/// Something that the timer has to do here; each in a transaction of its own.
+#[derive(Debug, Clone, Copy)]
+pub enum Due {
+    /// People are asked again about a visit.
+    Ask(VisitId, OrganisationId),
+    /// Others are told of an incident (row E13).
+    Warn(IncidentId, OrganisationId),
+}
+
+/// What is due, up to `limit` of each; those at doors first.
+pub async fn due(tx: &mut Tx, limit: i64, now: Time) -> store::Result<Vec<Due>> {
+    let asked = agreements::due_any_org(tx, now, limit).await?;
+    let warned = agreements::warn_due_any_org(tx, now, limit).await?;
+    let ask = asked.into_iter().map(|(visit, organisation)| Due::Ask(visit, organisation));
+    let warn = warned.into_iter().map(|(incident, organisation)| Due::Warn(incident, organisation));
+    Ok(ask.chain(warn).collect())
+}
+
+/// Does it. What another replica has done meanwhile is left.
+pub async fn work_on(tx: &mut Tx, house: &House, due: Due, now: Time) -> store::Result<()> {
     let trace = Trace::machine(Door::Timer, now);
-    let due = agreements::due_any_org(tx, now, limit).await?;
-    let found = due.len();
-    for (visit, organisation) in due {
-        let asked = tx.part(async |tx| again(tx, house, (visit, organisation), trace).await).await;
-        match asked {
-            Err(error) if !error.is_for_the_whole() => {
-                tracing::error!(%error, %visit, "whether this visit is agreed was not asked again; moved aside for 30 s");
-                agreements::put_aside_any_org(tx, visit, now + MOVED_ASIDE).await?;
+    match due {
+        Due::Ask(visit, organisation) => again(tx, house, (visit, organisation), trace).await,
+        Due::Warn(id, organisation) => {
+            if let Some(incident) = incidents::find(tx, organisation, id).await? {
+                warn(tx, house, &incident, trace).await?;
             }
-            asked => asked?,
+            agreements::warned(tx, organisation, id).await
         }
     }
-    Ok(found)
+}
+
+/// It cannot be done now: it holds up nobody meanwhile.
+pub async fn put_aside(tx: &mut Tx, due: Due, now: Time) -> store::Result<()> {
+    let until = now + MOVED_ASIDE;
+    match due {
+        Due::Ask(visit, _) => agreements::put_aside_any_org(tx, visit, until).await,
+        Due::Warn(incident, _) => agreements::warn_later_any_org(tx, incident, until).await,
+    }
 }
 
 async fn again(
@@ -122,6 +170,9 @@ async fn again(
     let next = next_ask(until, trace.now).filter(|_| runs);
     let times = match &mut agreement.state {
         State::Waiting { times, due_at, .. } | State::NotAgreed { times, due_at } => {
+            if due_at.is_none_or(|due| due > trace.now) {
+                return Ok(());
+            }
             *due_at = next;
             *times += usize::from(runs);
             *times
@@ -140,31 +191,7 @@ async fn again(
     ask(tx, &around, &agreement).await
 }
 
-/// Row E13, for up to `limit` incidents; how many those were. By the timer: neither a call for help nor a close waits for it, and
-/// visits are locked here before anything else.
-pub async fn warn_others(tx: &mut Tx, house: &House, limit: i64, now: Time) -> store::Result<usize> {
-    let trace = Trace::machine(Door::Timer, now);
-    let due = agreements::warn_due_any_org(tx, now, limit).await?;
-    let found = due.len();
-    for (id, organisation) in due {
-        let warned = tx.part(async |tx| {
-            if let Some(incident) = incidents::find(tx, organisation, id).await? {
-                warn(tx, house, &incident, trace).await?;
-            }
-            agreements::warned(tx, organisation, id).await
-        });
-        match warned.await {
-            Err(error) if !error.is_for_the_whole() => {
-                tracing::error!(%error, incident = %id, "others were not told of this incident; moved aside for 30 s");
-                agreements::warn_later_any_org(tx, id, now + MOVED_ASIDE).await?;
-            }
-            warned => warned?,
-        }
-    }
-    Ok(found)
-}
-
-/// Visits to the same case that were agreed go back to the manager, and whoever is there now is told. Never of a silent alarm:
+/// Row E13, by the timer: neither a call for help nor a close waits for it. Visits to the same case that were agreed go back to the manager, and whoever is there now is told. Never of a silent alarm:
 /// whoever is with the worker would learn of it.
 async fn warn(tx: &mut Tx, house: &House, incident: &Incident, trace: Trace) -> store::Result<()> {
     let (Some(id), true) = (incident.visit.or(incident.nearest_visit), incident.kind != Kind::Duress) else {
@@ -175,7 +202,7 @@ async fn warn(tx: &mut Tx, house: &House, incident: &Incident, trace: Trace) -> 
     let directory = people::directory(tx, incident.organisation).await?;
     let rules = agreements::rules(tx, incident.organisation).await?;
     let around = Around { house, directory: &directory, rules: &rules, trace };
-    for visit in agreements::agreed_ahead(tx, incident.organisation, case, trace.now).await? {
+    for visit in agreements::agreed_ahead(tx, incident.organisation, case).await? {
         let Some((mut visit, _)) = visits::load(tx, incident.organisation, visit).await? else { continue };
         // The subject never learns from their own plans that an alarm about them is open (row V8).
         let planned = matches!(visit.state, VisitState::Planned { .. });
@@ -191,7 +218,7 @@ async fn warn(tx: &mut Tx, house: &House, incident: &Incident, trace: Trace) -> 
             json!({"because": "recent_incident"}),
         );
         visits::log(tx, &mut visit, event, trace).await?;
-        around.settle(tx, &mut visit, &mut agreement).await?;
+        around.settle(tx, &mut visit, &mut agreement, Some(happened())).await?;
         tell_worker(tx, &around, &visit, &agreement, (Decided::TakenBack, "")).await?;
     }
     for (visit, worker) in agreements::inside_now(tx, incident.organisation, case).await? {

@@ -1,6 +1,9 @@
 //! What people say by text of visits that have to be agreed: managers by the code that they were asked with, workers of their own.
 
-use super::{super::agreements as cases, Text};
+use super::{
+    super::{Rejected, agreements as cases},
+    Text,
+};
 use crate::{
     domain::{
         agreement::{Answer, Changed},
@@ -32,6 +35,10 @@ impl Text<'_> {
             Ok((visit, _)) => {
                 let worker = people::name(tx, actor.organisation, visit.worker).await?.unwrap_or_default();
                 Reply::Decided { answer, worker }
+            }
+            // What the reasons are stands in no text (row E10).
+            Err(Rejected::NobodyCanAgree(_)) => {
+                Reply::NotNow("nobody can agree to it as it stands: why stands in Homeward".into())
             }
             Err(rejected) => Reply::NotNow(rejected.to_string()),
         })

@@ -85,7 +85,8 @@ pub fn asked(
     }
     let mut all = Vec::new();
     for id in rounds.into_iter().take(times + 1).flatten() {
-        let id = here(id, away);
+        // Nobody agrees to their own visit as somebody's deputy.
+        let id = Some(here(id, away)).filter(|id| *id != worker).unwrap_or(id);
         let can = directory.person(id).is_some_and(|person| !person.left && id != worker);
         if can && !all.contains(&id) {
             all.push(id);

@@ -76,6 +76,8 @@ rules! {
     NoEmergencyContact = "no_emergency_contact", Nobody, "seeds/003, row P2", no_emergency_contact;
     /// Where visits are no part of the role a senior manager agrees the purpose.
     PurposeNotAgreed = "purpose_not_agreed", SeniorManager, "seeds/003, row A6", purpose_not_agreed;
+    /// A person said no, or asked something: only a person goes past that.
+    SaidNo = "said_no", Manager, "row A11", said_no;
     /// Every visit is justified.
     NoPurpose = "no_purpose", Manager, "seeds/003, row A6", no_purpose;
     /// Whoever is visited is known.
@@ -188,6 +190,11 @@ fn no_emergency_contact(weighed: &Weighed, _: &Rules) -> Option<Objection> {
 fn purpose_not_agreed(weighed: &Weighed, _: &Rules) -> Option<Objection> {
     (weighed.visits_are == VisitsAre::Exceptional)
         .then(|| objection("visits are no part of this role: a senior manager agrees the purpose"))
+}
+
+/// Kept with the agreement; no rule sees it.
+fn said_no(_: &Weighed, _: &Rules) -> Option<Objection> {
+    None
 }
 
 fn no_purpose(weighed: &Weighed, _: &Rules) -> Option<Objection> {

@@ -134,7 +134,7 @@ fn every_rule_objects_alone() {
     let nobody_known = Weighed { known: Known::NoCase, ..fine() };
     assert_eq!(comes_to(&nobody_known, &Rules::default()), ("nobody", vec!["not_assessed", "no_case"]));
     let covered = |rule: &Rule| table.iter().any(|(of, ..)| of == rule);
-    let others = [Rule::DeviceNotTested, Rule::OutsideOfficeHours, Rule::NoCase];
+    let others = [Rule::DeviceNotTested, Rule::OutsideOfficeHours, Rule::NoCase, Rule::SaidNo];
     assert!(Rule::ALL.iter().all(|rule| covered(rule) || others.contains(rule)));
 }
 

@@ -417,7 +417,12 @@ async fn act(
     request
         .run(async move |tx, actor, trace| {
             let request = Request { act: act.clone(), pin: pin.clone(), known_by, made_at };
-            let outcome = cases::act(tx, &house, actor, id, request, trace).await?;
+            let mut outcome = cases::act(tx, &house, actor, id, request, trace).await?;
+            if let (Ok(done), visit::Act::Arrive) = (&mut outcome, &act) {
+                let stands = agreements::follow_arrival(tx, &house, done, trace).await?;
+                let words = super::agreements::in_words(&stands);
+                done.warnings.extend(words.map(|words| Warning::about("agreement", words)));
+            }
             let worker = outcome.as_ref().ok().map(|done| done.visit.worker);
             let mut reply = answer(tx, actor, Ok(outcome), trace).await?;
             if let Some(worker) = worker.filter(|_| ends) {
