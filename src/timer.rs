@@ -29,7 +29,7 @@ const ASKED_AT_ONCE: i64 = 100;
 const REACHED_AT_ONCE: i64 = 20;
 const REACHED_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(20);
 /// So many visits that have to be agreed, and incidents that others are told of, in one round.
-const AGREEMENTS_AT_ONCE: i64 = 20;
+const AGREEMENTS_AT_ONCE: i64 = 10;
 /// So many drills in one transaction.
 const DRILLS_AT_ONCE: i64 = 20;
 /// What is due and could not be had at once, because somebody acts on it, is looked at again after this.
@@ -234,7 +234,8 @@ impl Timer {
         self.db.write_in(Lane::Timer, case).await
     }
 
-    /// Each by itself. After one that fails the rest waits for the next round: alarms do not wait for it.
+    /// Each by itself, in the timer's lane: the next tick does not wait for a crowd at the doors because of it. After one that fails
+    /// the rest waits for the next round.
     async fn ask_to_agree(&self, now: Time) -> store::Result<usize> {
         if self.db.look(agreements::next_due).await?.is_none_or(|due| now < due) {
             return Ok(0);
@@ -246,10 +247,10 @@ impl Timer {
         for (done, one) in due.iter().copied().enumerate() {
             let house = Arc::clone(&self.house);
             let case = async move |tx: &mut store::Tx| agreements::work_on(tx, &house, one, now).await;
-            if let Err(error) = self.db.write_in(Lane::Usual, case).await {
+            if let Err(error) = self.db.write_in(Lane::Timer, case).await {
                 tracing::error!(%error, due = ?one, "this could not be done about an agreement; moved aside for 30 s");
                 let aside = async move |tx: &mut store::Tx| agreements::put_aside(tx, one, now).await;
-                self.db.write_in(Lane::Usual, aside).await?;
+                self.db.write_in(Lane::Timer, aside).await?;
                 return Ok(done);
             }
         }
