@@ -20,7 +20,7 @@ use crate::{
     domain::{
         agreement::{
             AgreedBy, Agreement, Answer, Approver, Changed, Decision, Exception, Private, Reason, Remark,
-            Rule, Rules, State, Until, Weight, next_ask, weigh,
+            Rule, Rules, RunsAs, State, Until, Weight, next_ask, weigh,
         },
         assessment::Company,
         event::{EventKind, NewEvent},
@@ -31,7 +31,11 @@ use crate::{
         rights,
         visit::{Risk, Visit, VisitState},
     },
-    store::{self, Trace, Tx, agreements, assessments, incidents, people, visits},
+    store::{
+        self, Trace, Tx,
+        agreements::{self, Whose},
+        assessments, incidents, people, visits,
+    },
 };
 
 /// How it stands with a visit that somebody begins or plans, as they are answered.
@@ -84,6 +88,28 @@ pub async fn follow(tx: &mut Tx, house: &House, done: &mut Done, trace: Trace) -
     }
 }
 
+/// The same for whoever goes in with somebody: each visit is weighed by what its own worker has and their team asks. Who is not
+/// agreed with is told so, beside that they are watched.
+pub async fn follow_companions(
+    tx: &mut Tx,
+    house: &House,
+    joined: Vec<Done>,
+    trace: Trace,
+) -> store::Result<()> {
+    for mut done in joined {
+        if let Stands::NotAgreed { .. } = follow(tx, house, &mut done, trace).await? {
+            let directory = people::directory(tx, done.visit.organisation).await?;
+            let rules = agreements::rules(tx, done.visit.organisation).await?;
+            let around = Around { house, directory: &directory, rules: &rules, trace };
+            let found = agreements::find(tx, done.visit.organisation, done.visit.id).await?;
+            if let Some(agreement) = found {
+                tell_worker(tx, &around, &done.visit, &agreement, (Decided::NotYet, "")).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The same after somebody said that they are at the door of what they had planned.
 pub async fn follow_arrival(
     tx: &mut Tx,
@@ -117,7 +143,7 @@ async fn follow_in_part(tx: &mut Tx, house: &House, done: &mut Done, trace: Trac
     }
     let around = Around { house, directory: &directory, rules: &rules, trace };
     // Said again at the door: whoever is asked is asked already.
-    if agreement.begun_at_risk.is_some() && !stood_for_two {
+    if agreement.at_the_door().is_some() && !stood_for_two {
         return around.stands(tx, &agreement).await;
     }
     around.settle(tx, &mut done.visit, &mut agreement, None).await?;
@@ -146,7 +172,7 @@ fn fresh(visit: &Visit, now: Time) -> Agreement {
         begins_at,
         state: State::NotAgreed { times: 0, due_at: None },
         reasons: Vec::new(),
-        begun_at_risk: None,
+        begun_not_agreed: None,
         private: Private::default(),
         version: 0,
     }
@@ -191,8 +217,12 @@ impl Around<'_> {
         });
         // Whoever is asked already stays asked, and the next ones are not put off.
         let asked_before = match agreement.state {
-            State::Waiting { times, due_at, .. } | State::NotAgreed { times, due_at } if at_the_door => {
-                Some((times, due_at)).filter(|_| agreement.begun_at_risk.is_some())
+            State::Waiting { times, due_at, .. }
+            | State::Asked { times, due_at, .. }
+            | State::NotAgreed { times, due_at }
+                if at_the_door =>
+            {
+                agreement.at_the_door().map(|_| (times, due_at))
             }
             _ => None,
         };
@@ -230,10 +260,11 @@ impl Around<'_> {
             agreement.begins_at = visit.arrived_at.unwrap_or(now);
             if agreed {
                 at_usual_risk(visit, agreement);
-            } else if agreement.begun_at_risk.is_none() {
-                agreement.begun_at_risk = Some(visit.details.risk);
-                visit.details.risk = Risk::High;
-                let body = json!({"risk": {"before": agreement.begun_at_risk, "after": Risk::High}});
+            } else if agreement.at_the_door().is_none() {
+                let before = visit.details.risk;
+                agreement.begun_not_agreed = Some(RunsAs::HighRisk { before });
+                visit.runs_as_high_risk(now, &self.directory.policy(visit.team));
+                let body = json!({"risk": {"before": before, "after": Risk::High}});
                 events.push(NewEvent::new(EventKind::VisitBegunNotAgreed, now, body));
             }
         }
@@ -262,10 +293,11 @@ impl Around<'_> {
     }
 }
 
-/// It runs as it was meant to, from here on.
+/// It runs as it was meant to, from here on; checks that it has got by then stay.
 fn at_usual_risk(visit: &mut Visit, agreement: &mut Agreement) {
-    if let Some(before) = agreement.begun_at_risk.take() {
+    if let Some(before) = agreement.at_the_door() {
         visit.details.risk = before;
+        agreement.begun_not_agreed = Some(RunsAs::Meant);
     }
 }
 
@@ -443,7 +475,17 @@ pub async fn decide(
             State::Agreed { by, at: now }
         }
         Answer::Refuse => State::Refused { by: actor.person, at: now },
-        Answer::Ask => State::Asked { approver, by: actor.person, at: now },
+        Answer::Ask => {
+            let (times, due_at) = match agreement.state {
+                // The worker is inside: the next ones are asked all the same till somebody decides.
+                State::Waiting { times, due_at, .. }
+                | State::Asked { times, due_at, .. }
+                | State::NotAgreed { times, due_at } => (times, due_at),
+                State::Agreed { .. } | State::Refused { .. } => (1, next_ask(until_of(&agreement), now)),
+            };
+            let due_at = due_at.filter(|_| agreement.at_the_door().is_some());
+            State::Asked { approver, by: actor.person, at: now, times, due_at }
+        }
     };
     if let Some(words) = &words {
         agreement.private.said.push(Remark { by: actor.person, at: now, words: words.clone() });
@@ -461,6 +503,14 @@ pub async fn decide(
     Ok(Ok((visit, agreement)))
 }
 
+/// How soon it is to be decided.
+fn until_of(agreement: &Agreement) -> Until {
+    match agreement.at_the_door() {
+        Some(_) => Until::AtTheDoor,
+        None => Until::Begins(agreement.begins_at),
+    }
+}
+
 /// When the visit next needs the timer, unless an alarm that its worker may know of stands in for that: a silent one changes nothing.
 async fn set_due(tx: &mut Tx, visit: &Visit, policy: &Policy) -> store::Result<()> {
     let alarm = incidents::alarm(tx, visit.organisation, visit.worker, Some(visit.id)).await?;
@@ -475,15 +525,13 @@ pub async fn queue(tx: &mut Tx, actor: &Actor, limit: i64, now: Time) -> Outcome
     if !actor.role.manages() && !matches!(actor.role, Role::CaseAdministrator | Role::Auditor) {
         return Ok(Err(Rejected::Role));
     }
-    let reach = people::reach(tx, actor.organisation, actor.team).await?;
+    let whose = match actor.role {
+        Role::Auditor => Whose::Everybodys,
+        _ => Whose::InReach(people::reach(tx, actor.organisation, actor.team).await?, actor.person),
+    };
     let mut all = Vec::new();
-    for mut agreement in agreements::open(tx, actor.organisation, now, limit).await? {
+    for mut agreement in agreements::open(tx, actor.organisation, &whose, now, limit).await? {
         keep_from_whom_it_is_about(tx, actor, &mut agreement).await?;
-        let asked = agreements::code_of(tx, agreement.visit, actor.person).await?.is_some();
-        let sees = actor.role == Role::Auditor || reach.contains(&agreement.team) || asked;
-        if !sees {
-            continue;
-        }
         if let Some(visit) = visits::find(tx, actor.organisation, agreement.visit).await? {
             all.push((visit, agreement));
         }

@@ -7,11 +7,13 @@ use crate::{
     clock::Time,
     domain::{
         assessment::{Assessment, Difference, Draft, differences},
-        case_file::{CaseFile, CasePrivate, CaseReference, Place, PlacePrivate, WhoseHome, same_address},
+        case_file::{
+            CaseFile, CasePrivate, CaseReference, Destination, Place, PlacePrivate, WhoseHome, same_address,
+        },
         event::{EventKind, NewEvent},
         ids::{AssessmentId, CaseId, PersonId, PlaceId, TeamId, VisitId},
         rights::{Casework, may_do_casework},
-        visit::{Visit, Visiting},
+        visit::{Details, Visit, Visiting},
     },
     store::{self, Trace, Tx, agreements, assessments, case_files, events::log_for_organisation, people},
 };
@@ -293,6 +295,16 @@ pub struct About {
     pub place: Option<Place>,
     /// The newest version of its assessment.
     pub assessment: Option<Assessment>,
+}
+
+/// To whom a visit goes and where.
+pub fn destination(visit: &Visit, place: Option<&Place>) -> Destination {
+    let Details { case_reference, place: said, .. } = &visit.details;
+    let there = Destination::new(case_reference.as_deref(), said.as_deref());
+    match place {
+        Some(place) => there.known_as(place),
+        None => there,
+    }
 }
 
 /// Finds it. Whoever asks sees the visit.

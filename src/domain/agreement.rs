@@ -364,6 +364,10 @@ pub enum State {
         by: PersonId,
         /// When.
         at: Time,
+        /// How often people were asked, where the worker goes in meanwhile.
+        times: usize,
+        /// When they are asked again: a question is no decision.
+        due_at: Option<Time>,
     },
     /// Nobody can agree to it as it stands.
     NotAgreed {
@@ -426,12 +430,34 @@ pub struct Agreement {
     pub state: State,
     /// What objects, or which rules were asked.
     pub reasons: Vec<Reason>,
-    /// It was begun without being agreed: how dangerous it was held to be before it ran as high risk.
-    pub begun_at_risk: Option<Risk>,
+    /// Whether it was begun before anybody had agreed to it.
+    pub begun_not_agreed: Option<RunsAs>,
     /// What was said, and what is out of the ordinary.
     pub private: Private,
     /// How often it was changed.
     pub version: i64,
+}
+
+/// How a visit runs that was begun before anybody had agreed to it (row A11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunsAs {
+    /// As high risk, till somebody agrees.
+    HighRisk {
+        /// How dangerous it was held to be.
+        before: Risk,
+    },
+    /// As it was meant to: somebody has agreed since.
+    Meant,
+}
+
+impl Agreement {
+    /// Whether somebody goes in to which nobody has agreed: it runs as high risk, and people are asked till they decide.
+    pub fn at_the_door(&self) -> Option<Risk> {
+        match self.begun_not_agreed {
+            Some(RunsAs::HighRisk { before }) => Some(before),
+            Some(RunsAs::Meant) | None => None,
+        }
+    }
 }
 
 /// What is personal of an agreement, as long as it is kept.

@@ -166,6 +166,35 @@ pub struct PlacePrivate {
     pub household: Option<String>,
 }
 
+/// To whom a visit goes and where, as far as it is known: by it other visits to the same are found (row E13).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Destination {
+    reference: Option<CaseReference>,
+    places: Vec<String>,
+}
+
+impl Destination {
+    /// Of a visit: as its worker wrote it.
+    pub fn new(reference: Option<&str>, place: Option<&str>) -> Self {
+        let reference = reference.and_then(|text| CaseReference::parse(text).ok());
+        Self { reference, places: place.map(ToOwned::to_owned).into_iter().collect() }
+    }
+
+    /// The same, and it is known as this place too.
+    #[must_use]
+    pub fn known_as(mut self, place: &Place) -> Self {
+        let address = place.private.as_ref().and_then(|private| private.address.clone());
+        self.places.extend(address.into_iter().chain([place.id.to_string()]));
+        self
+    }
+
+    /// Whether both are the same person or the same place.
+    pub fn meets(&self, other: &Self) -> bool {
+        let same_place = |one: &String| other.places.iter().any(|other| same_address(one, other));
+        (self.reference.is_some() && self.reference == other.reference) || self.places.iter().any(same_place)
+    }
+}
+
 /// Whether two ways to write an address mean the same: letters and digits alone count.
 pub fn same_address(one: &str, other: &str) -> bool {
     let bare = |text: &str| -> String {
@@ -181,6 +210,21 @@ mod tests {
 
     fn form(text: &str) -> ReferenceForm {
         ReferenceForm(text.into())
+    }
+
+    #[test]
+    fn visits_meet_at_the_same_person_or_the_same_place() {
+        let there = Destination::new(Some("a 123456"), Some("12 High St"));
+        for (reference, place, meets) in [
+            (Some("A123456"), None, true),
+            (None, Some("12, high st."), true),
+            (Some("B123456"), Some("12 High St"), true),
+            (Some("B123456"), Some("14 High St"), false),
+            (None, None, false),
+        ] {
+            assert_eq!(Destination::new(reference, place).meets(&there), meets, "{reference:?} {place:?}");
+        }
+        assert!(!Destination::default().meets(&Destination::default()));
     }
 
     #[test]

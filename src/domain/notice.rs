@@ -398,8 +398,11 @@ pub enum AboutAgreement {
         /// Whether they are there already.
         inside: AtTheDoor,
     },
-    /// To whoever is there now: something happened there.
-    Warned,
+    /// To whoever is there now, or goes there unasked: something happened there.
+    Warned {
+        /// Whether they are there already.
+        inside: AtTheDoor,
+    },
 }
 
 /// Whether somebody goes in already who has to be agreed with.
@@ -425,6 +428,8 @@ pub enum Decided {
     Asked,
     /// It was agreed, and goes back to the manager.
     TakenBack,
+    /// Nothing: somebody else said that they are at the door, and their manager is asked.
+    NotYet,
 }
 
 /// What somebody is asked whose address is to be proved (row D6).

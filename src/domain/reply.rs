@@ -66,6 +66,8 @@ pub enum Reply {
         till: Time,
         /// Who was asked.
         asked: Option<String>,
+        /// What else is to be said.
+        besides: Vec<Besides>,
     },
     /// To AGREE, REFUSE and QUESTION: kept, and the worker is told.
     Decided {

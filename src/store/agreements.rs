@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use sqlx::{FromRow, types::Json};
 
-use super::{Error, Result, Tx, both, execute, one_row, readable};
+use super::{Error, Result, Sql, Tx, both, execute, id_list::IdList, one_row, readable};
 use crate::{
     clock::Time,
     domain::{
-        agreement::{AgreedBy, Agreement, Approver, Changed, Private, Reason, Rules, State},
+        agreement::{AgreedBy, Agreement, Approver, Changed, Private, Reason, Rules, RunsAs, State},
         assessment::Company,
+        case_file::Destination,
         ids::{AssessmentId, CaseId, IncidentId, OrganisationId, PersonId, PlaceId, TeamId, VisitId},
         visit::Risk,
     },
@@ -38,11 +39,23 @@ const SAVE_PRIVATE: &str = "INSERT INTO agreement_private (visit_id, body) VALUE
 const FIND: &str =
     "SELECT a.*, p.body FROM agreement a LEFT JOIN agreement_private p ON p.visit_id = a.visit_id
      WHERE a.visit_id = $1 AND a.organisation_id = $2";
-const OPEN: &str = "SELECT a.*, p.body FROM agreement a JOIN visit v ON v.id = a.visit_id
+// $4: nobody: everybody's are shown.
+const OPEN: Sql = Sql::pair(
+    "SELECT a.*, p.body FROM agreement a JOIN visit v ON v.id = a.visit_id
      LEFT JOIN agreement_private p ON p.visit_id = a.visit_id
      WHERE a.organisation_id = $1 AND a.state IN ('waiting', 'asked', 'not_agreed')
        AND (v.state = 'begun' OR v.state = 'planned' AND a.begins_at > $2)
-     ORDER BY a.at_the_door DESC, a.begins_at, a.visit_id LIMIT $3";
+       AND ($4 IS NULL OR a.team_id IN (SELECT unhex(value) FROM json_each($5))
+         OR EXISTS (SELECT 1 FROM agreement_code c WHERE c.visit_id = a.visit_id AND c.person_id = $4))
+     ORDER BY a.risk_before IS NULL, a.begins_at, a.visit_id LIMIT $3",
+    "SELECT a.*, p.body FROM agreement a JOIN visit v ON v.id = a.visit_id
+     LEFT JOIN agreement_private p ON p.visit_id = a.visit_id
+     WHERE a.organisation_id = $1 AND a.state IN ('waiting', 'asked', 'not_agreed')
+       AND (v.state = 'begun' OR v.state = 'planned' AND a.begins_at > $2)
+       AND ($4::uuid IS NULL OR a.team_id = ANY($5)
+         OR EXISTS (SELECT 1 FROM agreement_code c WHERE c.visit_id = a.visit_id AND c.person_id = $4))
+     ORDER BY a.risk_before IS NULL, a.begins_at, a.visit_id LIMIT $3",
+);
 // Nothing is locked by looking: whoever works on one locks its visit first, as everybody who acts on it.
 const DUE_ANY_ORG: &str =
     "SELECT visit_id, organisation_id FROM agreement WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
@@ -50,15 +63,12 @@ const PUT_ASIDE_ANY_ORG: &str = "UPDATE agreement SET due_at = $2 WHERE visit_id
 const NEXT_DUE_ANY_ORG: &str =
     "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM agreement WHERE due_at IS NOT NULL
        UNION ALL SELECT min(due_at) FROM others_to_warn) AS first";
-const AGREED_AHEAD: &str = "SELECT a.visit_id FROM agreement a JOIN visit v ON v.id = a.visit_id
-     WHERE a.organisation_id = $1 AND a.case_id = $2 AND a.state = 'agreed' AND v.state = 'planned' ORDER BY a.visit_id";
-const INSIDE_NOW: &str = "SELECT a.visit_id, a.worker_id FROM agreement a JOIN visit v ON v.id = a.visit_id
-     WHERE a.organisation_id = $1 AND a.case_id = $2 AND v.state = 'begun' ORDER BY a.visit_id";
-const INCIDENTS_SINCE: &str =
-    "SELECT i.id FROM incident i JOIN agreement a ON a.visit_id = coalesce(i.visit_id, i.nearest_visit_id)
-     WHERE a.organisation_id = $1 AND a.case_id = $2 AND i.opened_at > $3 AND a.visit_id <> $4
-       AND (i.kind = 'sos' OR i.state = 'closed' AND i.outcome IN ('threatened', 'assaulted', 'injured'))
-       AND i.kind <> 'duress' AND (i.state = 'closed' OR i.subject_id <> $5)";
+// What an index has that holds these alone (migration 0021).
+const INCIDENTS_SINCE: &str = "SELECT v.case_reference, v.place FROM incident i
+     JOIN visit v ON v.id = coalesce(i.visit_id, i.nearest_visit_id)
+     WHERE i.organisation_id = $1 AND i.opened_at > $2 AND v.id <> $3
+       AND (i.kind = 'sos' OR i.outcome IN ('threatened', 'assaulted', 'injured'))
+       AND i.kind <> 'duress' AND (i.state = 'closed' OR i.subject_id <> $4)";
 
 const TO_WARN: &str = "INSERT INTO others_to_warn (incident_id, organisation_id, due_at) VALUES ($1, $2, $3)
      ON CONFLICT (incident_id) DO NOTHING";
@@ -88,6 +98,7 @@ struct Row {
     state: String,
     approver: Option<Approver>,
     reasons: Json<Vec<Reason>>,
+    at_the_door: bool,
     risk_before: Option<Risk>,
     times: i32,
     due_at: Option<Time>,
@@ -123,7 +134,7 @@ impl TryFrom<Row> for Agreement {
             "waiting" => State::Waiting { approver: approver()?, times, due_at },
             "asked" => {
                 let (by, at) = decided()?;
-                State::Asked { approver: approver()?, by: person(by)?, at }
+                State::Asked { approver: approver()?, by: person(by)?, at, times, due_at }
             }
             "not_agreed" => State::NotAgreed { times, due_at },
             "refused" => {
@@ -145,7 +156,10 @@ impl TryFrom<Row> for Agreement {
             begins_at: row.begins_at,
             state,
             reasons: row.reasons.0,
-            begun_at_risk: row.risk_before,
+            begun_not_agreed: match row.risk_before {
+                Some(before) => Some(RunsAs::HighRisk { before }),
+                None => row.at_the_door.then_some(RunsAs::Meant),
+            },
             private: row.body.map(|body| body.0).unwrap_or_default(),
             version: row.version,
         })
@@ -204,7 +218,7 @@ pub async fn away(
 pub async fn save(tx: &mut Tx, agreement: &mut Agreement) -> Result<()> {
     let (approver, times, due_at) = match agreement.state {
         State::Waiting { approver, times, due_at } => (Some(approver), times, due_at),
-        State::Asked { approver, .. } => (Some(approver), 0, None),
+        State::Asked { approver, times, due_at, .. } => (Some(approver), times, due_at),
         State::NotAgreed { times, due_at } => (None, times, due_at),
         State::Agreed { .. } | State::Refused { .. } => (None, 0, None),
     };
@@ -217,12 +231,12 @@ pub async fn save(tx: &mut Tx, agreement: &mut Agreement) -> Result<()> {
         State::Waiting { .. } | State::NotAgreed { .. } => (None, None, false),
     };
     let times = i32::try_from(times).unwrap_or(i32::MAX);
-    let at_the_door = agreement.begun_at_risk.is_some();
+    let at_the_door = agreement.begun_not_agreed.is_some();
     macro_rules! row {
         ($text:expr $(, $last:expr)?) => {
             execute!(tx, $text, agreement.visit, agreement.organisation, agreement.team, agreement.worker, agreement.case,
                 agreement.place, agreement.assessment, agreement.company, agreement.changed, agreement.begins_at,
-                agreement.state.as_str(), approver, Json(&agreement.reasons), at_the_door, agreement.begun_at_risk,
+                agreement.state.as_str(), approver, Json(&agreement.reasons), at_the_door, agreement.at_the_door(),
                 times, due_at, decided_by, decided_at, own_visit $(, $last)?)
         };
     }
@@ -247,15 +261,38 @@ pub async fn find(tx: &mut Tx, organisation: OrganisationId, visit: VisitId) -> 
     row.map(Agreement::try_from).transpose()
 }
 
+/// Whose visits a list of agreements is about.
+#[derive(Debug, Clone)]
+pub enum Whose {
+    /// The whole organisation's.
+    Everybodys,
+    /// Those of these teams, and those about which this person was asked.
+    InReach(Vec<TeamId>, PersonId),
+}
+
 /// What people have to decide, those at the door first. Plans whose time is past are left out, and what is over.
 pub async fn open(
     tx: &mut Tx,
     organisation: OrganisationId,
+    whose: &Whose,
     now: Time,
     limit: i64,
 ) -> Result<Vec<Agreement>> {
+    let text = tx.text(OPEN);
+    let (person, teams) = match whose {
+        Whose::Everybodys => (None, &[][..]),
+        Whose::InReach(teams, person) => (Some(*person), &teams[..]),
+    };
+    let teams: IdList = teams.iter().map(|team| team.0).collect();
     Ok(both!(tx, |c| {
-        let rows = sqlx::query(OPEN).bind(organisation).bind(now).bind(limit).fetch_all(c).await?;
+        let rows = sqlx::query(text)
+            .bind(organisation)
+            .bind(now)
+            .bind(limit)
+            .bind(person)
+            .bind(teams)
+            .fetch_all(c)
+            .await?;
         readable!(rows, Row, Agreement::try_from)
     }))
 }
@@ -275,37 +312,25 @@ pub async fn next_due_any_org(tx: &mut Tx) -> Result<Option<Time>> {
     Ok(both!(tx, |c| sqlx::query_scalar(NEXT_DUE_ANY_ORG).fetch_one(c).await?))
 }
 
-/// The agreed visits to a case that lie ahead.
-pub async fn agreed_ahead(tx: &mut Tx, organisation: OrganisationId, case: CaseId) -> Result<Vec<VisitId>> {
-    Ok(both!(tx, |c| sqlx::query_scalar(AGREED_AHEAD).bind(organisation).bind(case).fetch_all(c).await?))
-}
-
-/// Who is with somebody now.
-pub async fn inside_now(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    case: CaseId,
-) -> Result<Vec<(VisitId, PersonId)>> {
-    Ok(both!(tx, |c| sqlx::query_as(INSIDE_NOW).bind(organisation).bind(case).fetch_all(c).await?))
-}
-
-/// Calls for help, and what ended badly, at visits to somebody since then; never a silent alarm, nothing of this visit, and
-/// nothing open about whoever goes: they may not know of it.
+/// Where calls for help since then came from, and what ended badly; never a silent alarm, nothing of this visit, and nothing
+/// open about whoever goes: they may not know of it.
 pub async fn incidents_since(
     tx: &mut Tx,
     organisation: OrganisationId,
-    case: CaseId,
     since: Time,
     (visit, worker): (VisitId, PersonId),
-) -> Result<Vec<IncidentId>> {
-    Ok(both!(tx, |c| sqlx::query_scalar(INCIDENTS_SINCE)
+) -> Result<Vec<Destination>> {
+    let rows: Vec<(Option<String>, Option<String>)> = both!(tx, |c| sqlx::query_as(INCIDENTS_SINCE)
         .bind(organisation)
-        .bind(case)
         .bind(since)
         .bind(visit)
         .bind(worker)
         .fetch_all(c)
-        .await?))
+        .await?);
+    let to = |(reference, place): (Option<String>, Option<String>)| {
+        Destination::new(reference.as_deref(), place.as_deref())
+    };
+    Ok(rows.into_iter().map(to).collect())
 }
 
 /// Something happened at a visit (row E13): with the next round others are told who go there, or are there.

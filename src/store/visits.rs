@@ -13,6 +13,7 @@ use super::{
 use crate::{
     clock::Time,
     domain::{
+        case_file::Destination,
         event::{ChainHead, NewEvent},
         ids::{IncidentId, OrganisationId, PersonId, TeamId, VisitId},
         policy::Policy,
@@ -57,6 +58,10 @@ const COMPANIONS: &str = "SELECT DISTINCT other.worker_id FROM visit own
      ORDER BY other.worker_id";
 const WATCHED_OF_TEAM: &str = "SELECT * FROM visit WHERE organisation_id = $1 AND team_id = $2
        AND state IN ('planned', 'begun', 'going_home') AND state <> 'planned' ORDER BY id";
+const AHEAD_OR_THERE: &str =
+    "SELECT id, worker_id, case_reference, place FROM visit WHERE organisation_id = $1
+       AND state IN ('planned', 'begun', 'going_home') AND state <> 'going_home'
+       AND (case_reference IS NOT NULL OR place IS NOT NULL) ORDER BY id";
 const LAST_OF: &str = "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state = 'ended' ORDER BY id DESC LIMIT 1";
 const NEXT_DUE_ANY_ORG: &str = "SELECT min(due_at) FROM visit_deadline";
 const INSERT: &str = "INSERT INTO visit (id, organisation_id, team_id, worker_id, state, purpose, place, case_reference,
@@ -304,6 +309,20 @@ pub async fn watched_of_team(tx: &mut Tx, organisation: OrganisationId, team: Te
         let rows = sqlx::query(WATCHED_OF_TEAM).bind(organisation).bind(team).fetch_all(c).await?;
         readable!(rows, Row, Visit::try_from)
     }))
+}
+
+/// Visits that are planned or run, with whose they are and where they go as it was written.
+pub async fn ahead_or_there(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+) -> Result<Vec<(VisitId, PersonId, Destination)>> {
+    type Row = (VisitId, PersonId, Option<String>, Option<String>);
+    let rows: Vec<Row> =
+        both!(tx, |c| sqlx::query_as(AHEAD_OR_THERE).bind(organisation).fetch_all(c).await?);
+    let to = |(id, worker, reference, place): Row| {
+        (id, worker, Destination::new(reference.as_deref(), place.as_deref()))
+    };
+    Ok(rows.into_iter().map(to).collect())
 }
 
 /// The visit of a worker that ended last.

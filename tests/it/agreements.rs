@@ -154,7 +154,7 @@ on_both! {
     async fn a_start_that_nobody_agreed_is_watched_as_high_risk_until_somebody_decides(db: TestDb) {
         let app = start(&db).await;
         let sent = app.person("ann").post("/text", json!({"text": "IN 60 A999111"})).await;
-        assert_eq!(sent.is_ok().body["reply"], "NOT AGREED: do not go in. Sam Cole has been asked. You are watched till 13:00 either way. Gone away? Reply OUT and your PIN.");
+        assert_eq!(sent.is_ok().body["reply"], "NOT AGREED: do not go in. Sam Cole has been asked. You are watched till 13:00 either way. Set your PIN now: without it you cannot end this.");
         // Said again it is the same visit.
         app.person("ann").post("/text", json!({"text": "IN 60 A999111"})).await.is_ok();
         let visits = app.person("ann").get("/visits").await;
@@ -404,6 +404,132 @@ on_both! {
         let back = agreement(&app, &later).await;
         assert_eq!((&back["state"], rules(&back)), (&json!("waiting"), vec!["recent_incident"]));
         assert!(app.texts("ann").await.iter().any(|text| text.contains("is not agreed any more")), "{:?}", app.texts("ann").await);
+        app.verify().await;
+    }
+
+    async fn whoever_goes_along_is_weighed_too_and_watched_whatever_comes_of_it(db: TestDb) {
+        let app = start(&db).await;
+        let begun = app.person("ann").post("/visits", json!({"case_reference": "A999111", "minutes": 60, "with": ["cas"]})).await;
+        assert_eq!(begun.status, 201);
+        app.work().await;
+        let visits = app.person("sam").get("/visits?state=begun").await;
+        let visits = visits.is_ok().body["visits"].as_array().unwrap().clone();
+        let with = visits.iter().find(|visit| visit["worker"]["name"] == "Cas Moss").unwrap()["id"].as_str().unwrap().to_owned();
+        let theirs = agreement(&app, &with).await;
+        assert_eq!((&theirs["begun_not_agreed"], &theirs["company"], &theirs["worker"]["name"]), (&json!(true), &json!("accompanied"), &json!("Cas Moss")));
+        let said = app.said().await;
+        assert!(said.iter().any(|said| said.to == "cas" && said.text.contains("NOT AGREED: do not go in. Your manager has been asked.")), "{said:?}");
+        let asked = app.texts("sam").await;
+        for who in ["Ann Lee", "Cas Moss"] {
+            assert!(asked.iter().any(|text| text.starts_with(&format!("NOT AGREED: {who} goes in now"))), "{who}: {asked:?}");
+        }
+        app.pass(61).await;
+        assert_eq!(app.open_incidents().await, 2, "both are watched, without grace");
+        app.verify().await;
+    }
+
+    async fn a_question_at_the_door_is_no_decision(db: TestDb) {
+        let app = start(&db).await;
+        assessed(&app, "A123456", json!([dog()])).await;
+        let visit = app.person("ann").post("/visits", json!({"case_reference": "A123456", "minutes": 60})).await.id();
+        decide(&app, "sam", &visit, "ask", "what for?").await.is_ok();
+        app.work().await;
+        assert_eq!(agreement(&app, &visit).await["state"], "asked");
+        app.pass(11).await;
+        let asked = async |who: &str| app.texts(who).await.iter().filter(|text| text.starts_with("NOT AGREED: Ann Lee goes in now.")).count();
+        assert_eq!(asked("sam").await, 3);
+        assert!(asked("una").await > 0, "the next ones are asked too");
+        decide(&app, "una", &visit, "agree", "").await.is_ok();
+        app.pass(10).await;
+        assert_eq!(asked("sam").await, 3);
+        // That it was begun before anybody agreed stays to be seen.
+        let now = agreement(&app, &visit).await;
+        assert_eq!((&now["state"], &now["begun_not_agreed"]), (&json!("agreed"), &json!(true)));
+        app.verify().await;
+    }
+
+    async fn what_nobody_agreed_to_has_the_checks_of_high_risk(db: TestDb) {
+        let checked = westshire("").replace(r#"policy = { agreement = "asked" }"#, r#"policy = { agreement = "asked", check_every_high_risk = "20m" }"#);
+        let app = TestApp::with(&db, &checked, |_| {}).await;
+        assert_eq!(app.person("ann").put("/me/pins", json!({"pin": "4821"})).await.status, 204);
+        let sent = app.person("ann").post("/text", json!({"text": "IN 60 A999111"})).await;
+        assert_eq!(sent.is_ok().body["reply"], "NOT AGREED: do not go in. Sam Cole has been asked. You are watched till 13:00 either way. Gone away? Reply OUT and your PIN.");
+        app.pass(31).await;
+        assert_eq!(app.open_incidents().await, 1, "nobody answered the check");
+        app.verify().await;
+    }
+
+    async fn those_who_go_there_unasked_are_warned_too(db: TestDb) {
+        let app = start(&db).await;
+        // The unit asks for no agreement; the same place in other words, and the same person without one.
+        let visit = |place: &str, case: &str, more: Value| {
+            let mut visit = json!({"place": place, "case_reference": case, "purpose": "supervision"});
+            for (key, value) in more.as_object().unwrap() {
+                visit[key] = value.clone();
+            }
+            visit
+        };
+        let ahead = json!({"expected_arrival": "2026-01-15T10:00:00Z", "expected_departure": "2026-01-15T11:00:00Z"});
+        assert_eq!(app.person("una").post("/visits", visit("12, HIGH ST.", "B1", ahead)).await.status, 201);
+        assert_eq!(app.person("dee").post("/visits", visit("", "a 123456", json!({"minutes": 60}))).await.status, 201);
+        app.person("ann").post("/visits", visit("12 High St", "A123456", json!({"minutes": 60}))).await;
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        app.work().await;
+        for (who, says) in [("una", "Speak to your manager before your visit"), ("dee", "Come out if you can and ring your manager")] {
+            let texts = app.texts(who).await;
+            assert!(texts.iter().any(|text| text.starts_with("Something happened at another visit") && text.contains(says)), "{who}: {texts:?}");
+        }
+        app.verify().await;
+    }
+
+    async fn a_start_is_watched_whatever_is_decided_about_it(db: TestDb) {
+        let tuned_rules = ["no_case", "not_assessed", "no_purpose", "purpose_not_agreed", "little_information", "high_risk", "hours_not_covered"];
+        for weight in ["off", "manager", "senior_manager", "nobody"] {
+            let tuned: String = tuned_rules.iter().map(|rule| format!("{rule} = \"{weight}\"\n")).collect();
+            let db = db.another().await;
+            let app = TestApp::with(&db, &format!("{}{tuned}", westshire("")), |_| {}).await;
+            assessed(&app, "A123456", json!([dog()])).await;
+            for (n, reference) in [json!("A123456"), json!("A765432"), json!("what is this"), json!(null)].into_iter().enumerate() {
+                let body = json!({"case_reference": reference, "place": format!("{n} Low St"), "minutes": 60, "risk": if n % 2 == 0 { "high" } else { "normal" }});
+                let begun = app.person("ann").post("/visits", body).await;
+                assert_eq!((begun.status, &begun.body["state"]), (201, &json!("begun")), "{weight} {reference}: {begun:?}");
+                let found = agreement(&app, &begun.id()).await;
+                let named = !rules(&found).is_empty();
+                assert_eq!(found["state"] == "agreed", !named, "what is not agreed has reasons: {found}");
+            }
+            app.pass(71).await;
+            assert_eq!(app.open_incidents().await, 4, "{weight}");
+            app.verify().await;
+        }
+    }
+
+    async fn what_others_are_to_be_told_never_holds_up_a_call_for_help(db: TestDb) {
+        let app = start(&db).await;
+        assessed(&app, "A123456", json!([dog()])).await;
+        app.person("ann").post("/visits", json!({"case_reference": "A123456", "purpose": "supervision", "minutes": 60})).await;
+        execute(app.db(), "ALTER TABLE others_to_warn RENAME TO broken").await.unwrap();
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        execute(app.db(), "ALTER TABLE broken RENAME TO others_to_warn").await.unwrap();
+        app.work().await;
+        assert_eq!(app.the_incident_as("dee").await["kind"], "sos");
+        assert!(!app.texts("sam").await.is_empty());
+        app.verify().await;
+    }
+
+    async fn under_a_silent_alarm_a_visit_keeps_its_deadline(db: TestDb) {
+        let app = start(&db).await;
+        let pins = json!({"pin": "4821", "duress_pin": "7350"});
+        assert_eq!(app.person("ann").put("/me/pins", pins).await.status, 204);
+        assessed(&app, "A123456", json!([dog()])).await;
+        let visit = app.person("ann").post("/visits", json!({"case_reference": "A123456", "minutes": 60})).await.id();
+        app.person("ann").post(&format!("/visits/{visit}/check-in"), json!({"pin": "7350"})).await.is_ok();
+        app.work().await;
+        assert_eq!(app.open_incidents().await, 1);
+        let said = json!({"words": "supervision, as agreed on the phone"});
+        app.person("ann").post(&format!("/visits/{visit}/agreement"), said).await.is_ok();
+        decide(&app, "sam", &visit, "agree", "").await.is_ok();
+        app.pass(55).await;
+        assert!(app.texts("ann").await.iter().any(|text| text.starts_with("Due out 13:00")), "as without an alarm: {:?}", app.texts("ann").await);
         app.verify().await;
     }
 

@@ -295,7 +295,7 @@ catalogue! { notices of Notice {
         Notice::Agreement(AboutAgreement::NobodyCan { door: AtTheDoor::Yes }), Notice::Agreement(AboutAgreement::NobodyCan { door: planned() }),
         decided(Decided::Agreed, AtTheDoor::Yes), decided(Decided::Agreed, planned()), decided(Decided::Refused, AtTheDoor::Yes),
         decided(Decided::Refused, planned()), decided(Decided::Asked, AtTheDoor::Yes), decided(Decided::Asked, planned()),
-        decided(Decided::TakenBack, planned()), Notice::Agreement(AboutAgreement::Warned)];
+        decided(Decided::TakenBack, planned()), decided(Decided::NotYet, AtTheDoor::Yes), Notice::Agreement(AboutAgreement::Warned { inside: AtTheDoor::Yes }), Notice::Agreement(AboutAgreement::Warned { inside: planned() })];
     RecordMissing, "outcome or work undertaken is missing", "the worker, then their manager",
         [missing(1, Asked::Them), missing(3, Asked::Them), missing(1, by_manager()), missing(3, by_manager())];
     FollowUpDue, "something is to be done after an alarm", "its owner, then their manager", [
@@ -368,7 +368,7 @@ catalogue! { replies of Reply {
         ended(&["14:00", "14:20"], Some("15:10"), Alarm::Quiet), ended(&[], Some("15:10"), Alarm::Quiet),
     ];
     NotAgreed, "IN, and nobody has agreed", "the worker",
-        [Reply::NotAgreed { till: at("15:40"), asked: Some(s("Sam Cole")) }, Reply::NotAgreed { till: at("15:40"), asked: None }];
+        [Reply::NotAgreed { till: at("15:40"), asked: Some(s("Sam Cole")), besides: vec![] }, Reply::NotAgreed { till: at("15:40"), asked: None, besides: vec![Besides::NoPin] }, Reply::NotAgreed { till: at("15:40"), asked: Some(s("Sam Cole")), besides: vec![Besides::RanOut] }];
     Decided, "AGREE, REFUSE, QUESTION", "the manager", [decided_reply(Answer::Agree), decided_reply(Answer::Refuse), decided_reply(Answer::Ask)];
     WhichAgreement, "the same with a code that stands for no visit", "the manager", [Reply::WhichAgreement];
     ChangesNoted, "UNCHANGED, CHANGED", "the worker", [

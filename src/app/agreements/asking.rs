@@ -1,11 +1,11 @@
 //! Who is asked whether they agree, by which code, and again until somebody decides; whoever is concerned is told.
 
-use super::Around;
+use super::{Around, until_of};
 use crate::{
-    app::{House, MOVED_ASIDE, codes, telling::Telling},
+    app::{House, MOVED_ASIDE, case_files, codes, telling::Telling},
     clock::Time,
     domain::{
-        agreement::{Agreement, Approver, FirstAsked, Reason, Rule, State, Until, Weight, asked, next_ask},
+        agreement::{Agreement, Approver, FirstAsked, Reason, Rule, State, Weight, asked, next_ask},
         event::{Door, EventKind, NewEvent},
         ids::{IncidentId, OrganisationId, PersonId, VisitId},
         incident::{Incident, Kind},
@@ -23,13 +23,15 @@ pub(super) async fn who(
     agreement: &Agreement,
 ) -> store::Result<Vec<PersonId>> {
     let (approver, times) = match agreement.state {
-        State::Waiting { approver, times, .. } => (approver, times),
-        State::Asked { approver, .. } => (approver, 1),
+        State::Waiting { approver, times, .. } | State::Asked { approver, times, .. } => (approver, times),
         State::NotAgreed { times, .. } => (Approver::Manager, times),
         State::Agreed { .. } | State::Refused { .. } => return Ok(Vec::new()),
     };
     let recent = agreement.reasons.iter().any(|reason| reason.rule == Rule::RecentIncident);
-    let first = if agreement.begun_at_risk.is_some() { FirstAsked::AndDuty } else { FirstAsked::Managers };
+    let first = match agreement.at_the_door() {
+        Some(_) => FirstAsked::AndDuty,
+        None => FirstAsked::Managers,
+    };
     let away = agreements::away(tx, agreement.organisation, around.trace.now).await?;
     let wanted = (approver, first);
     let all =
@@ -61,7 +63,9 @@ fn happened() -> Reason {
 
 /// Asks whoever is to be asked by now.
 pub(super) async fn ask(tx: &mut Tx, around: &Around<'_>, agreement: &Agreement) -> store::Result<()> {
-    let (State::Waiting { times, .. } | State::NotAgreed { times, .. }) = agreement.state else {
+    let (State::Waiting { times, .. } | State::Asked { times, .. } | State::NotAgreed { times, .. }) =
+        agreement.state
+    else {
         return Ok(());
     };
     if times == 0 {
@@ -70,11 +74,11 @@ pub(super) async fn ask(tx: &mut Tx, around: &Around<'_>, agreement: &Agreement)
     }
     let now = around.trace.now;
     let telling = Telling { house: around.house, directory: around.directory, worker: agreement.worker, now };
-    let door = match agreement.begun_at_risk {
+    let door = match agreement.at_the_door() {
         Some(_) => AtTheDoor::Yes,
         None => AtTheDoor::No { begins: agreement.begins_at },
     };
-    let can_be_agreed = matches!(agreement.state, State::Waiting { .. });
+    let can_be_agreed = agreement.reasons.iter().all(|reason| reason.weight != Weight::Nobody);
     for person in who(tx, around, agreement).await? {
         let code = codes::keep_for_an_agreement(tx, agreement.visit, person, now).await?;
         let notice =
@@ -163,13 +167,11 @@ async fn again(
     let Some((mut visit, _)) = visits::load(tx, organisation, id).await? else { return Ok(()) };
     let Some(mut agreement) = agreements::find(tx, organisation, id).await? else { return Ok(()) };
     let runs = matches!(visit.state, VisitState::Planned { .. } | VisitState::Begun { .. });
-    let until = match agreement.begun_at_risk {
-        Some(_) => Until::AtTheDoor,
-        None => Until::Begins(agreement.begins_at),
-    };
-    let next = next_ask(until, trace.now).filter(|_| runs);
+    let next = next_ask(until_of(&agreement), trace.now).filter(|_| runs);
     let times = match &mut agreement.state {
-        State::Waiting { times, due_at, .. } | State::NotAgreed { times, due_at } => {
+        State::Waiting { times, due_at, .. }
+        | State::Asked { times, due_at, .. }
+        | State::NotAgreed { times, due_at } => {
             if due_at.is_none_or(|due| due > trace.now) {
                 return Ok(());
             }
@@ -191,47 +193,74 @@ async fn again(
     ask(tx, &around, &agreement).await
 }
 
-/// Row E13, by the timer: neither a call for help nor a close waits for it. Visits to the same case that were agreed go back to the manager, and whoever is there now is told. Never of a silent alarm:
-/// whoever is with the worker would learn of it.
+/// Row E13, by the timer: neither a call for help nor a close waits for it. Agreed visits to the same person or place go back to
+/// the manager, and whoever is there now is told; never of a silent alarm: whoever is with the worker would learn of it.
 async fn warn(tx: &mut Tx, house: &House, incident: &Incident, trace: Trace) -> store::Result<()> {
     let (Some(id), true) = (incident.visit.or(incident.nearest_visit), incident.kind != Kind::Duress) else {
         return Ok(());
     };
-    let Some(there) = agreements::find(tx, incident.organisation, id).await? else { return Ok(()) };
-    let Some(case) = there.case else { return Ok(()) };
+    let Some(there) = visits::find(tx, incident.organisation, id).await? else { return Ok(()) };
+    let about = case_files::about(tx, &there).await?;
+    let destination = case_files::destination(&there, about.place.as_ref());
     let directory = people::directory(tx, incident.organisation).await?;
     let rules = agreements::rules(tx, incident.organisation).await?;
     let around = Around { house, directory: &directory, rules: &rules, trace };
-    for visit in agreements::agreed_ahead(tx, incident.organisation, case).await? {
-        let Some((mut visit, _)) = visits::load(tx, incident.organisation, visit).await? else { continue };
+    for (id, worker, to) in visits::ahead_or_there(tx, incident.organisation).await? {
         // The subject never learns from their own plans that an alarm about them is open (row V8).
-        let planned = matches!(visit.state, VisitState::Planned { .. });
-        if !planned || (visit.worker == incident.subject && incident.is_open()) {
+        let subjects = worker == incident.subject && incident.is_open();
+        if Some(id) == incident.visit || subjects || !to.meets(&destination) {
             continue;
         }
-        let Some(mut agreement) = agreements::find(tx, incident.organisation, visit.id).await? else {
-            continue;
-        };
-        let event = NewEvent::new(
-            EventKind::VisitAgreementTakenBack,
-            trace.now,
-            json!({"because": "recent_incident"}),
-        );
-        visits::log(tx, &mut visit, event, trace).await?;
-        around.settle(tx, &mut visit, &mut agreement, Some(happened())).await?;
-        tell_worker(tx, &around, &visit, &agreement, (Decided::TakenBack, "")).await?;
-    }
-    for (visit, worker) in agreements::inside_now(tx, incident.organisation, case).await? {
-        if worker == incident.subject || Some(visit) == incident.visit || incident.is_withheld_from(worker) {
-            continue;
+        let Some((visit, _)) = visits::load(tx, incident.organisation, id).await? else { continue };
+        match visit.state {
+            VisitState::Planned { .. } => around.take_back(tx, visit).await?,
+            VisitState::Begun { .. } if worker != incident.subject && !incident.is_withheld_from(worker) => {
+                around.warn_inside(tx, visit).await?;
+            }
+            _ => {}
         }
-        let Some((mut visit, _)) = visits::load(tx, incident.organisation, visit).await? else { continue };
-        let event = NewEvent::new(EventKind::VisitWarned, trace.now, json!({}));
-        visits::log(tx, &mut visit, event, trace).await?;
-        let telling = Telling { house, directory: &directory, worker, now: trace.now };
-        let occasion =
-            Occasion::new(format!("visit/{}/warned/{}/{}", visit.id, incident.id, incident.chain.number));
-        telling.tell_worker(tx, Notice::Agreement(AboutAgreement::Warned), visit.id, occasion).await?;
     }
     Ok(())
+}
+
+impl Around<'_> {
+    /// A plan that was agreed is decided anew, now that something has happened there. Where nobody agrees to visits the worker is told.
+    async fn take_back(&self, tx: &mut Tx, mut visit: Visit) -> store::Result<()> {
+        let now = self.trace.now;
+        let found = agreements::find(tx, visit.organisation, visit.id).await?;
+        let Some(mut agreement) = found else {
+            let event = NewEvent::new(EventKind::VisitWarned, now, json!({}));
+            visits::log(tx, &mut visit, event, self.trace).await?;
+            let VisitState::Planned { expected_arrival: begins, .. } = visit.state else { return Ok(()) };
+            let inside = AtTheDoor::No { begins };
+            return self.tell_warned(tx, &visit, inside).await;
+        };
+        if !matches!(agreement.state, State::Agreed { .. }) {
+            return Ok(());
+        }
+        let because = json!({"because": Rule::RecentIncident});
+        visits::log(
+            tx,
+            &mut visit,
+            NewEvent::new(EventKind::VisitAgreementTakenBack, now, because),
+            self.trace,
+        )
+        .await?;
+        self.settle(tx, &mut visit, &mut agreement, Some(happened())).await?;
+        tell_worker(tx, self, &visit, &agreement, (Decided::TakenBack, "")).await
+    }
+
+    async fn warn_inside(&self, tx: &mut Tx, mut visit: Visit) -> store::Result<()> {
+        let event = NewEvent::new(EventKind::VisitWarned, self.trace.now, json!({}));
+        visits::log(tx, &mut visit, event, self.trace).await?;
+        self.tell_warned(tx, &visit, AtTheDoor::Yes).await
+    }
+
+    async fn tell_warned(&self, tx: &mut Tx, visit: &Visit, inside: AtTheDoor) -> store::Result<()> {
+        let Self { house, directory, trace, .. } = *self;
+        let telling = Telling { house, directory, worker: visit.worker, now: trace.now };
+        let occasion = Occasion::new(format!("visit/{}/warned/{}", visit.id, visit.chain.number));
+        let notice = Notice::Agreement(AboutAgreement::Warned { inside });
+        telling.tell_worker(tx, notice, visit.id, occasion).await
+    }
 }

@@ -47,14 +47,11 @@ pub(super) async fn weighed(
         && rules.office_days.contains(&begins.weekday())
         && begins.time() >= rules.office_from
         && ends.time() <= rules.office_to;
-    let incidents = match &case {
-        Some(case) => {
-            let since = now - TimeDelta::days(rules.recent_days.max(0));
-            let but = (visit.id, visit.worker);
-            agreements::incidents_since(tx, visit.organisation, case.id, since, but).await?.len()
-        }
-        None => 0,
-    };
+    let since = now - TimeDelta::days(rules.recent_days.max(0));
+    let but = (visit.id, visit.worker);
+    let there = case_files::destination(visit, place.as_ref());
+    let incidents = agreements::incidents_since(tx, visit.organisation, since, but).await?;
+    let incidents = incidents.iter().filter(|other| other.meets(&there)).count();
     let concerns = match &case {
         Some(case) => concerns::open_about_case(tx, visit.organisation, case.reference.as_str()).await?.len(),
         None => 0,
@@ -76,7 +73,7 @@ pub(super) async fn weighed(
         visiting: visit.details.visiting.or(case_visiting),
         whose_home: place.map(|place| place.whose_home).unwrap_or_default(),
         // At the door it runs as high risk for want of an agreement: that is no reason of its own.
-        risk: agreement.begun_at_risk.unwrap_or(visit.details.risk),
+        risk: agreement.at_the_door().unwrap_or(visit.details.risk),
         signal: if visit.details.no_signal_expected { Signal::NotExpected } else { Signal::Expected },
         known,
         visits_are: directory.policy(visit.team).visits_are,

@@ -87,10 +87,6 @@ impl Text<'_> {
         };
         let stands = agreements::follow(tx, self.house, &mut done, self.trace).await?;
         let visit = done.visit;
-        if let Stands::NotAgreed { asked } = &stands {
-            let reply = Reply::NotAgreed { till: visit.expected_departure, asked: asked.first().cloned() };
-            return Ok(Answer { reply, visit: Some(visit.id) });
-        }
         let mut besides = Vec::new();
         if visit.expected_departure <= now {
             besides.push(Besides::RanOut);
@@ -121,7 +117,13 @@ impl Text<'_> {
                 _ => None,
             },
         ));
-        let reply = Reply::Watching { till: visit.expected_departure, besides };
+        let till = visit.expected_departure;
+        let reply = match stands {
+            Stands::NotAgreed { asked } => {
+                Reply::NotAgreed { till, asked: asked.into_iter().next(), besides }
+            }
+            _ => Reply::Watching { till, besides },
+        };
         Ok(Answer { reply, visit: Some(visit.id) })
     }
 

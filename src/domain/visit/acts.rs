@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     Act, Alarm, Awaited, By, Closed, Deadline, Decision, Effect, EndedHow, ExtendTo, FURTHEST_AHEAD,
-    FURTHEST_FOR_ANOTHER, KnownBy, NotNow, ReadAs, Record, Report, Said, Shown, Visit, VisitState,
+    FURTHEST_FOR_ANOTHER, KnownBy, NotNow, ReadAs, Record, Report, Risk, Said, Shown, Visit, VisitState,
 };
 use crate::{
     clock::Time,
@@ -110,6 +110,19 @@ impl Visit {
         let check = self.details.check_every.map(|every| self.check_at(now + every, now, policy));
         self.state = VisitState::Begun { deadline, check };
         self.expected_departure = until;
+    }
+
+    /// From now on it runs as high risk, with the checks of such visits.
+    pub fn runs_as_high_risk(&mut self, now: Time, policy: &Policy) {
+        self.details.risk = Risk::High;
+        let checks = [self.details.check_every, policy.check_every(Risk::High)];
+        self.details.check_every = checks.into_iter().flatten().min();
+        let next = self.details.check_every.map(|every| self.check_at(now + every, now, policy));
+        if let (VisitState::Begun { check, .. }, Some(next)) = (&mut self.state, next)
+            && check.is_none_or(|check| next.at < check.at)
+        {
+            *check = Some(next);
+        }
     }
 
     fn check_at(&self, at: Time, now: Time, policy: &Policy) -> Deadline {

@@ -42,15 +42,23 @@ pub(super) fn notice(about: &AboutAgreement, facts: &Facts) -> Text {
             }),
         ),
         AboutAgreement::Decided { decided, by, inside } => decision(*decided, by, *inside, &time),
-        AboutAgreement::Warned => both(
+        AboutAgreement::Warned { inside: AtTheDoor::No { begins } } => both(
             "Something happened there",
-            "Something happened at another visit to the same person. Come out if you can and ring your manager. In danger: reply SOS. You are watched as before.".into(),
+            format!(
+                "Something happened at another visit to the same person or place. Speak to your manager before your visit {}.",
+                time(*begins)
+            ),
+        ),
+        AboutAgreement::Warned { inside: AtTheDoor::Yes } => both(
+            "Something happened there",
+            "Something happened at another visit to the same person or place. Come out if you can and ring your manager. In danger: reply SOS. You are watched as before.".into(),
         ),
     }
 }
 
 fn decision(decided: Decided, by: &str, inside: AtTheDoor, time: &dyn Fn(Time) -> String) -> Text {
-    let text = sms::with_names([by], |[by]| match (decided, inside) {
+    let text = sms::with_names([by], |[by]| {
+        match (decided, inside) {
         (Decided::Agreed, AtTheDoor::Yes) => format!("AGREED by {by}. You are watched as before."),
         (Decided::Agreed, AtTheDoor::No { begins }) => {
             format!(
@@ -73,6 +81,9 @@ fn decision(decided: Decided, by: &str, inside: AtTheDoor, time: &dyn Fn(Time) -
                 time(begins)
             )
         }
+        (Decided::NotYet, _) => {
+            "NOT AGREED: do not go in. Your manager has been asked. You are watched either way. Gone away? Reply OUT and your PIN.".into()
+        }
         (Decided::TakenBack, AtTheDoor::Yes) => "Your visit is not agreed any more: come out.".into(),
         (Decided::TakenBack, AtTheDoor::No { begins }) => {
             format!(
@@ -80,10 +91,11 @@ fn decision(decided: Decided, by: &str, inside: AtTheDoor, time: &dyn Fn(Time) -
                 time(begins)
             )
         }
+    }
     });
     let subject = match decided {
         Decided::Agreed => "Your visit is agreed",
-        Decided::Refused => "Your visit is not agreed",
+        Decided::Refused | Decided::NotYet => "Your visit is not agreed",
         Decided::Asked => "A question about your visit",
         Decided::TakenBack => "Your visit is not agreed any more",
     };

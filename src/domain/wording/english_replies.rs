@@ -38,11 +38,9 @@ pub(super) fn reply(reply: &Reply, now: Time, zone: Tz) -> String {
         }
         Reply::ChangesNoted { till, .. } => format!("Noted: nothing has changed.{}", still(till)),
         Reply::NoAgreement => "There is no visit of yours that has to be agreed.".into(),
-        Reply::NotAgreed { till, asked } => {
+        Reply::NotAgreed { till, asked, besides } => {
             let asked = asked.as_deref().unwrap_or("Nobody");
-            sms::with_names([asked], |[asked]| {
-                format!("NOT AGREED: do not go in. {asked} has been asked. You are watched till {} either way. Gone away? Reply OUT and your PIN.", time(*till))
-            })
+            sms::with_names([asked], |[asked]| not_agreed(asked, &time(*till), besides, &time))
         }
         Reply::Ended { visits, home_by: Some(till), alarm } if visits.is_empty() => {
             format!("Watching your way home till {}. Reply HOME and your PIN when you are home.{}", time(*till), rung(*alarm))
@@ -372,7 +370,26 @@ fn watching(till: &str, besides: &[Besides], time: &impl Fn(Time) -> String) -> 
     } else {
         "Reply OUT and your PIN when you leave."
     };
-    let mut text = format!("Watching you till {till}. {leave}");
+    with_besides(format!("Watching you till {till}. {leave}"), besides, time)
+}
+
+fn not_agreed(asked: &str, till: &str, besides: &[Besides], time: &impl Fn(Time) -> String) -> String {
+    let text = format!("NOT AGREED: do not go in. {asked} has been asked.");
+    if besides.contains(&Besides::RanOut) {
+        return format!(
+            "{text} You are watched, and were due out {till}. Gone away? Reply OUT and your PIN."
+        );
+    }
+    let leave = if besides.contains(&Besides::NoPin) {
+        "Set your PIN now: without it you cannot end this."
+    } else {
+        "Gone away? Reply OUT and your PIN."
+    };
+    with_besides(format!("{text} You are watched till {till} either way. {leave}"), besides, time)
+}
+
+/// As much more as fits: what does not is less important than what stands there.
+fn with_besides(mut text: String, besides: &[Besides], time: &impl Fn(Time) -> String) -> String {
     for besides in besides {
         let more = match besides {
             Besides::RanOut | Besides::NoPin => continue,
@@ -384,7 +401,6 @@ fn watching(till: &str, besides: &[Besides], time: &impl Fn(Time) -> String) -> 
             }
             Besides::Other(till) => format!(" Your other visit is watched till {}.", time(*till)),
         };
-        // What does not fit any more is less important than what stands there.
         if sms::fits(&format!("{text}{more}")) {
             text.push_str(&more);
         }

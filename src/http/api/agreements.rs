@@ -111,7 +111,7 @@ pub(super) struct AgreementView {
     approver: Option<Approver>,
     /// What objects, the gravest first.
     reasons: Vec<Reason>,
-    /// Begun without being agreed: it runs as high risk until somebody decides.
+    /// Begun before anybody had agreed to it: it runs as high risk until somebody does.
     begun_not_agreed: bool,
     /// Who decided, or asked something; none: no rule objected, or nobody has.
     decided_by: Option<PersonView>,
@@ -160,7 +160,7 @@ impl AgreementView {
             state: agreement.state.as_str(),
             approver,
             reasons: agreement.reasons.clone(),
-            begun_not_agreed: agreement.begun_at_risk.is_some(),
+            begun_not_agreed: agreement.begun_not_agreed.is_some(),
             decided_by: by.map(person),
             decided_at: at,
             own_visit,

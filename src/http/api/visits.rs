@@ -207,8 +207,9 @@ pub(super) async fn start(
     act.run(async move |tx, actor, trace| {
         let mut outcome = cases::start(tx, &house, actor, &for_whom, start.clone(), id, trace).await?;
         if let Ok(done) = &mut outcome {
-            done.warnings.extend(cases::accompany(tx, &house, actor, &mut done.visit, &with, trace).await?);
+            let joined = cases::accompany(tx, &house, actor, done, &with, trace).await?;
             let stands = agreements::follow(tx, &house, done, trace).await?;
+            agreements::follow_companions(tx, &house, joined, trace).await?;
             done.warnings
                 .extend(super::agreements::in_words(&stands).map(|words| Warning::about("agreement", words)));
         }
