@@ -32,6 +32,7 @@ pub mod provider_tests;
 pub mod readiness;
 pub mod receipts;
 pub mod rehearsals;
+pub mod reports;
 pub mod sos;
 pub mod text;
 mod telling;

@@ -34,6 +34,8 @@ pub mod reply;
 pub mod wording;
 pub mod local_time;
 pub mod command;
+pub mod csv;
+pub mod report;
 pub mod rights;
 pub mod event;
 pub mod retry;

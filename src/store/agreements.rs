@@ -217,8 +217,9 @@ pub async fn away(
 /// Keeps a new one, or what has become of one. `Error::Retry`: somebody else was quicker.
 pub async fn save(tx: &mut Tx, agreement: &mut Agreement) -> Result<()> {
     let (approver, times, due_at) = match agreement.state {
-        State::Waiting { approver, times, due_at } => (Some(approver), times, due_at),
-        State::Asked { approver, times, due_at, .. } => (Some(approver), times, due_at),
+        State::Waiting { approver, times, due_at } | State::Asked { approver, times, due_at, .. } => {
+            (Some(approver), times, due_at)
+        }
         State::NotAgreed { times, due_at } => (None, times, due_at),
         State::Agreed { .. } | State::Refused { .. } => (None, 0, None),
     };

@@ -43,6 +43,7 @@ pub mod receipts;
 pub mod rehearsals;
 mod sqlite;
 pub mod tokens;
+pub mod reports;
 pub mod visits;
 
 use std::{

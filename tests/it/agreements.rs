@@ -485,7 +485,7 @@ on_both! {
     async fn a_start_is_watched_whatever_is_decided_about_it(db: TestDb) {
         let tuned_rules = ["no_case", "not_assessed", "no_purpose", "purpose_not_agreed", "little_information", "high_risk", "hours_not_covered"];
         for weight in ["off", "manager", "senior_manager", "nobody"] {
-            let tuned: String = tuned_rules.iter().map(|rule| format!("{rule} = \"{weight}\"\n")).collect();
+            let tuned = tuned_rules.map(|rule| format!("{rule} = \"{weight}\"\n")).concat();
             let db = db.another().await;
             let app = TestApp::with(&db, &format!("{}{tuned}", westshire("")), |_| {}).await;
             assessed(&app, "A123456", json!([dog()])).await;

@@ -33,6 +33,7 @@ mod operating;
 mod properties;
 mod provider_test;
 mod providers;
+mod reports;
 mod simulation;
 mod sms;
 mod sos;

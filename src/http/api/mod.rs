@@ -18,6 +18,7 @@ mod me;
 mod past_visits;
 mod policies;
 mod rehearsals;
+mod reports;
 pub(super) mod sos;
 mod text;
 mod views;
@@ -150,6 +151,8 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(equipment::tested))
         .routes(routes!(equipment::issue_url))
         .routes(routes!(equipment::revoke_url))
+        .routes(routes!(reports::show))
+        .routes(routes!(reports::behind))
         .routes(routes!(events::list));
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", api)
 }
