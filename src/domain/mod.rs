@@ -13,6 +13,7 @@ pub mod proof;
 pub mod visit;
 pub mod start;
 pub mod past_visit;
+pub mod calendar;
 pub mod case_file;
 pub mod assessment;
 pub mod agreement;
