@@ -15,6 +15,7 @@ pub mod start;
 pub mod past_visit;
 pub mod calendar;
 pub mod case_file;
+pub mod due;
 pub mod assessment;
 pub mod agreement;
 pub mod incident;
