@@ -115,7 +115,7 @@ async fn compute(
     tx: &mut Tx,
     case: &CaseFile,
     (kept, now): (&mut Kept, &Now),
-    cause: Cause,
+    why: Cause,
     trace: Trace,
 ) -> store::Result<Standing> {
     kept.history = history(tx, case, now).await?;
@@ -130,9 +130,9 @@ async fn compute(
     kept.rules_version = now.version;
     due::save(tx, case.organisation, kept).await?;
     // Other rules that change nothing for a case are not worth an entry for each.
-    if cause != Cause::Rules || before != after {
+    if why != Cause::Rules || before != after {
         let body = json!({
-            "case": case.id, "cause": cause, "rules": now.version, "before": before, "after": after,
+            "case": case.id, "cause": why, "rules": now.version, "before": before, "after": after,
         });
         log(tx, case, (&*kept, NewEvent::new(EventKind::DueComputed, trace.now, body)), trace).await?;
     }
@@ -151,10 +151,10 @@ async fn log(
 }
 
 /// Something has changed that what is due of a case follows from.
-pub(super) async fn follow(tx: &mut Tx, case: &CaseFile, cause: Cause, trace: Trace) -> store::Result<()> {
+pub(super) async fn follow(tx: &mut Tx, case: &CaseFile, why: Cause, trace: Trace) -> store::Result<()> {
     let Some(now) = now_in_force(tx, case.organisation).await? else { return Ok(()) };
     let mut kept = due::hold(tx, case.organisation, case.id).await?;
-    compute(tx, case, (&mut kept, &now), cause, trace).await.map(drop)
+    compute(tx, case, (&mut kept, &now), why, trace).await.map(drop)
 }
 
 /// The same, by a reference as somebody typed it, at the end of what must not fail because of this: it is logged, and computed anew with
@@ -163,19 +163,19 @@ pub(super) async fn follow_reference(
     tx: &mut Tx,
     organisation: OrganisationId,
     reference: Option<&str>,
-    cause: Cause,
+    why: Cause,
     trace: Trace,
 ) -> store::Result<()> {
     let Some(Ok(reference)) = reference.map(CaseReference::parse) else { return Ok(()) };
     let done = tx
         .part(async |tx| match case_files::by_reference(tx, organisation, &reference).await? {
-            Some(case) => follow(tx, &case, cause, trace).await,
+            Some(case) => follow(tx, &case, why, trace).await,
             None => Ok(()),
         })
         .await;
     match done {
         Err(error) if !error.is_for_the_whole() => {
-            tracing::error!(%error, ?cause, "what is due of a case was not computed");
+            tracing::error!(%error, ?why, "what is due of a case was not computed");
             Ok(())
         }
         done => done,

@@ -458,8 +458,7 @@ fn read_due(reading: &mut Reading<'_>, entry: &DueEntry) -> Option<Settings> {
         // A file's first line follows that of its opening quotes; a name has no lines.
         let is_a_file = reading.text.get(span.clone()).is_some_and(|text| text.contains('\n'));
         let line = if is_a_file { start + bad.wrong.line } else { start };
-        let known = if is_a_file { "" } else { " (a name is probation or looked-after-children)" };
-        let message = format!("due.{}: {}{known}", bad.field, bad.wrong.why);
+        let message = format!("due.{}: {}", bad.field, bad.wrong.why);
         reading.complaints.push(Complaint { line: Some(line), message });
     }
     (reading.complaints.len() == before).then_some(settings)

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use chrono::{NaiveDate, NaiveTime, Weekday};
 use serde::{Deserialize, Serialize};
 
-pub use rules::{After, Length, Rule, Rules, Unit, When, provided};
+pub use rules::{After, Length, PROVIDED, Rule, Rules, Unit, When, provided};
 pub use standing::{Bucket, By, Cannot, Line, Standing, standing};
 
 use super::{
@@ -264,6 +264,13 @@ impl Settings {
 
     /// Reads it; the office works on these days.
     pub fn in_force(&self, office_days: &[Weekday]) -> Result<InForce, BadSettings> {
+        if !self.rules.contains('\n') {
+            let ours = PROVIDED.map(|(name, _)| name).join(", ");
+            let name: String = self.rules.chars().take(40).collect();
+            let why =
+                format!("“{name}” is neither a file nor the name of rules that come with Homeward: {ours}");
+            return Err(BadSettings { field: "rules", wrong: Wrong { line: 1, why } });
+        }
         let rules = Rules::read(&self.rules).map_err(|wrong| BadSettings { field: "rules", wrong })?;
         let holidays = match &self.bank_holidays {
             None => BankHolidays::provided(),

@@ -31,8 +31,8 @@ const VISITS: &str = "SELECT id, arrived_at, outcome FROM visit
        AND arrived_at IS NOT NULL AND outcome IS NOT NULL ORDER BY arrived_at, id";
 const PLANNED: &str =
     "SELECT upper(replace(case_reference, ' ', '')) AS reference, id, worker_id, expected_arrival
-     FROM visit WHERE organisation_id = $1 AND state = 'planned' AND case_reference IS NOT NULL
-       AND expected_arrival IS NOT NULL ORDER BY expected_arrival, id";
+     FROM visit WHERE organisation_id = $1 AND state IN ('planned', 'begun', 'going_home') AND state = 'planned'
+       AND case_reference IS NOT NULL AND expected_arrival IS NOT NULL ORDER BY expected_arrival, id";
 const CASES: &str = "SELECT c.id, c.team_id, c.reference, c.visiting, s.worker_id, s.known, s.history
      FROM case_file c LEFT JOIN supervision s ON s.case_id = c.id
      WHERE c.organisation_id = $1 AND ($2 OR c.reference = $3) ORDER BY c.reference";

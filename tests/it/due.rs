@@ -384,10 +384,10 @@ on_both! {
         assert_eq!((set.status, set.body["version"].as_i64(), set.body["digest_at"].as_str()), (200, Some(1), Some("08:00:00")), "{set:?}");
         let probation = set.body["rules"].as_str().unwrap().to_owned();
         for (body, says) in [
-            (json!({"rules": "nothing"}), "rules, line 1"),
+            (json!({"rules": "nothing"}), "line 1: “nothing” is neither a file nor"),
             (json!({"rules": probation.replace("6 weeks", "6 fortnights")}), "“6 fortnights” is no length"),
             (json!({"rules": probation.replace("after = \"risk_rise\"", "after = \"risk_ruse\"")}), "there is no rule “risk_ruse”"),
-            (json!({"rules": "probation", "bank_holidays": "source = 'x'\n[scotland]\n2026 = ['13-01']"}), "bank_holidays, line 3"),
+            (json!({"rules": "probation", "bank_holidays": "source = 'x'\n[scotland]\n2026 = ['13-01']"}), "line 3: “13-01” is no day"),
         ] {
             let refused = app.person("una").put("/due/rules", body).await;
             refused.is_problem(422, "invalid-field");

@@ -92,7 +92,7 @@ pub async fn set_supervision(
     if let Err((field, why)) = check(&said, &now, trace) {
         return Ok(Err(Rejected::Field { field, why }));
     }
-    let (after, cause) = follows(&kept.supervision, said, &now, trace);
+    let (after, why) = follows(&kept.supervision, said, &now, trace);
     let changed = changes(&kept.supervision, &after);
     if !changed.is_empty() {
         let body = json!({"case": case.id, "changed": changed});
@@ -100,7 +100,7 @@ pub async fn set_supervision(
         kept.supervision = after;
         let event = NewEvent::new(EventKind::SupervisionChanged, trace.now, body).with_private(words);
         log(tx, &case, (&kept, event), trace).await?;
-        compute(tx, &case, (&mut kept, &now), cause, trace).await?;
+        compute(tx, &case, (&mut kept, &now), why, trace).await?;
     }
     list::one(tx, actor, reference, trace.now).await
 }
@@ -133,9 +133,9 @@ fn follows(before: &Supervision, said: Said, now: &Now, trace: Trace) -> (Superv
     let (was, is) = (level(before.risk.as_ref()), level(said.risk.as_ref()));
     let another_flag = said.flags.iter().any(|flag| !before.flags.contains(flag));
     // What is said for the first time has not risen.
-    let risen = was.is_some() && (is > was || another_flag);
+    let went_up = was.is_some() && (is > was || another_flag);
     let mut rises = before.rises.clone();
-    if risen {
+    if went_up {
         let now = Identified { on: today, at: Some(trace.now) };
         rises.push(said.risk_identified.unwrap_or(now));
     }
@@ -155,9 +155,9 @@ fn follows(before: &Supervision, said: Said, now: &Now, trace: Trace) -> (Superv
         pauses: said.pauses,
         excuses: before.excuses.clone(),
     };
-    let cause = if restarted {
+    let why = if restarted {
         Cause::Restarted
-    } else if risen {
+    } else if went_up {
         Cause::RiskUp
     } else if is < was {
         Cause::RiskDown
@@ -166,7 +166,7 @@ fn follows(before: &Supervision, said: Said, now: &Now, trace: Trace) -> (Superv
     } else {
         Cause::Supervision
     };
-    (after, cause)
+    (after, why)
 }
 
 /// Which parts of it are otherwise.
@@ -195,13 +195,13 @@ pub async fn assign(
     let directory = people::directory(tx, actor.organisation).await?;
     let worker = match worker {
         None => None,
-        Some(named) => match directory.named(named).filter(|person| !person.is_outside()) {
-            Some(person) => Some(person.id),
-            None => {
+        Some(named) => {
+            let Some(person) = directory.named(named).filter(|person| !person.is_outside()) else {
                 let why = format!("“{named}” is nobody with an account in this organisation");
                 return Ok(Err(Rejected::Field { field: "worker", why }));
-            }
-        },
+            };
+            Some(person.id)
+        }
     };
     if kept.worker != worker {
         let body = json!({"case": case.id, "before": kept.worker, "after": worker});

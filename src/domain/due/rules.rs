@@ -9,12 +9,14 @@ use toml::Spanned;
 use crate::domain::{calendar::Wrong, visit::Visiting};
 
 /// The rules that the program comes with, by name.
+pub const PROVIDED: [(&str, &str); 2] = [
+    ("probation", include_str!("../../../config/due/probation.toml")),
+    ("looked-after-children", include_str!("../../../config/due/looked-after-children.toml")),
+];
+
+/// Those of one name.
 pub fn provided(name: &str) -> Option<&'static str> {
-    match name {
-        "probation" => Some(include_str!("../../../config/due/probation.toml")),
-        "looked-after-children" => Some(include_str!("../../../config/due/looked-after-children.toml")),
-        _ => None,
-    }
+    PROVIDED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// What a length is counted in.

@@ -407,9 +407,8 @@ fn end(
         day = next;
         match facts.paused_on(day) {
             Some(Pause { until: None, .. }) => return Ok(None),
-            Some(_) => {}
             None if days.is_some() || calendar.is_working_day(day)? => left -= 1,
-            None => {}
+            Some(_) | None => {}
         }
     }
     Ok(Some(day))

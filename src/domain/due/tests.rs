@@ -44,8 +44,8 @@ fn worry(kind: WorryKind, on: &str) -> Worry {
     Worry { id: ConcernId(Uuid::nil()), kind, identified: Identified { on: day(on), at: None } }
 }
 
-fn plan(every: &str, since: &str) -> Option<Plan> {
-    Some(Plan { every: every.parse().ok(), since: day(since) })
+fn plan(every: &str, since: &str) -> Plan {
+    Plan { every: every.parse().ok(), since: day(since) }
 }
 
 /// `rule date; rule date | what cannot be`, as it stands on a day.
@@ -115,11 +115,11 @@ fn the_plan_says_how_often_from_the_last_visit_that_counts() {
     let rules = probation();
     let mut facts = supervised("2026-01-14", "high");
     facts.history.visits = vec![seen("2026-01-20"), made("2026-02-10", VisitOutcome::NotIn)];
-    facts.supervision.plan = plan("4 weeks", "2026-01-22");
+    facts.supervision.plan = Some(plan("4 weeks", "2026-01-22"));
     assert_eq!(on(&facts, &rules, "2026-02-11"), "plan 2026-02-17");
     facts.history.visits.push(seen("2026-02-12"));
     assert_eq!(on(&facts, &rules, "2026-02-13"), "plan 2026-03-12");
-    facts.supervision.plan = plan("", "2026-01-22");
+    facts.supervision.plan = Some(plan("", "2026-01-22"));
     assert_eq!(
         on(&facts, &rules, "2026-02-13"),
         " | visits are in the risk management plan without a frequency"
@@ -128,9 +128,9 @@ fn the_plan_says_how_often_from_the_last_visit_that_counts() {
     assert_eq!(stands.bucket(day("2026-02-13")), Bucket::CannotBeComputed, "a gap is listed");
     // Leap years and ends of months.
     facts.history.visits = vec![seen("2028-01-31")];
-    facts.supervision.plan = plan("1 month", "2026-01-22");
+    facts.supervision.plan = Some(plan("1 month", "2026-01-22"));
     assert_eq!(on(&facts, &rules, "2028-02-01"), "plan 2028-02-29");
-    facts.supervision.plan = plan("30 days", "2026-01-22");
+    facts.supervision.plan = Some(plan("30 days", "2026-01-22"));
     assert_eq!(on(&facts, &rules, "2028-02-01"), "plan 2028-03-01");
 }
 
@@ -257,7 +257,7 @@ fn what_a_manager_excuses() {
     facts.supervision.excuses.push(excuse("first_high", "2026-01-14", "2026-02-05", None));
     assert_eq!(on(&facts, &rules, "2026-02-06"), "");
     // What comes again is only excused this once.
-    facts.supervision.plan = plan("2 weeks", "2026-01-14");
+    facts.supervision.plan = Some(plan("2 weeks", "2026-01-14"));
     assert_eq!(on(&facts, &rules, "2026-01-30"), "plan 2026-01-28");
     facts.supervision.excuses.push(excuse("plan", "2026-01-14", "2026-01-28", None));
     assert_eq!(on(&facts, &rules, "2026-01-30"), "plan 2026-02-11");
