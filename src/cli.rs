@@ -1,6 +1,7 @@
 //! The commands: serve, migrate, apply and their kin. Doors to the same use cases as HTTP.
 
 mod coverage;
+mod due;
 mod provider;
 
 use std::{
@@ -100,7 +101,7 @@ enum Command {
     /// Tries the providers of the configuration.
     #[command(subcommand)]
     Provider(ProviderCommand),
-    /// Answers "who is told when" without telling anybody.
+    /// Answers "who is told when" and "why is a visit due when" without telling anybody.
     #[command(subcommand)]
     Simulate(SimulateCommand),
     /// Asks a running service whether it is ready; fails if it is not.
@@ -167,6 +168,14 @@ enum ProviderCommand {
 
 #[derive(Debug, Subcommand)]
 enum SimulateCommand {
+    /// Why a visit of this case is due when.
+    Due {
+        /// The case, by its reference.
+        case: String,
+        /// The organisation, by its key; needed if there are several.
+        #[arg(long)]
+        organisation: Option<String>,
+    },
     /// Who would be told, when and by what, if this worker's visit were missed and nobody acted.
     Ladder {
         /// The worker, by the key of the organisation's file.
@@ -230,6 +239,9 @@ pub(crate) async fn run(
                 answer: wait("--answer-within", &answer_within)?,
             };
             provider::test(&config, &name, &to, waits, organisation.as_deref()).await
+        }
+        Command::Simulate(SimulateCommand::Due { case, organisation }) => {
+            due::explain(&config, &case, organisation.as_deref()).await
         }
         Command::Simulate(SimulateCommand::Ladder { worker, risk, due, kind, rounds, organisation }) => {
             let asked = coverage::Asked {

@@ -8,7 +8,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::drill_schedules,
+    app::{House, drill_schedules, due},
     clock::{Clock, Time},
     store::{self, Db, Lane},
 };
@@ -18,25 +18,39 @@ const EACH_MINUTE: &str = "0 * * * * *";
 /// Should the scheduler ever fail to ring, the rows are looked at all the same.
 const LONGEST_SLEEP: Duration = Duration::from_mins(2);
 
+/// Of so many cases what is due is computed in one transaction.
+const CASES_AT_ONCE: i64 = 50;
+/// Of so many teams a digest is made in one.
+const DIGESTS_AT_ONCE: i64 = 5;
+
 /// What it works with.
 #[derive(Debug)]
 pub struct Scheduler {
     db: Db,
     clock: Arc<dyn Clock>,
+    house: Arc<House>,
 }
 
 impl Scheduler {
     /// Over this database, by this clock.
-    pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self { db, clock }
+    pub fn new(db: Db, clock: Arc<dyn Clock>, house: Arc<House>) -> Self {
+        Self { db, clock, house }
     }
 
     /// Begins everything whose moment has come. Idempotent, and once for all replicas.
     pub async fn tick(&self, now: Time) -> store::Result<usize> {
         let mut begun = 0;
         loop {
-            let case = async move |tx: &mut store::Tx| drill_schedules::begin_due(tx, now).await;
-            match self.db.write_in(Lane::Usual, case).await? {
+            let drills = async move |tx: &mut store::Tx| drill_schedules::begin_due(tx, now).await;
+            let drills = self.db.write_in(Lane::Usual, drills).await;
+            let rules = async move |tx: &mut store::Tx| due::follow_rules(tx, CASES_AT_ONCE, now).await;
+            let rules = self.db.write_in(Lane::Usual, rules).await;
+            let house = Arc::clone(&self.house);
+            let digests =
+                async move |tx: &mut store::Tx| due::digest::send(tx, &house, DIGESTS_AT_ONCE, now).await;
+            let digests = self.db.write_in(Lane::Usual, digests).await;
+            // Whatever becomes of one, the others are done.
+            match drills? + rules? + digests? {
                 0 => return Ok(begun),
                 some => begun += some,
             }

@@ -136,7 +136,7 @@ impl App {
             config.outbox.lease,
             config.outbox.at_once,
         ));
-        let scheduler = Arc::new(Scheduler::new(db.clone(), Arc::clone(&clock)));
+        let scheduler = Arc::new(Scheduler::new(db.clone(), Arc::clone(&clock), Arc::clone(&house)));
         let site = Site {
             db,
             clock,

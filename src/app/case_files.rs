@@ -2,7 +2,12 @@
 
 use serde_json::json;
 
-use super::{Outcome, Rejected, access::Actor, allowed};
+use super::{
+    Outcome, Rejected,
+    access::Actor,
+    allowed,
+    due::{self, Cause},
+};
 use crate::{
     clock::Time,
     domain::{
@@ -75,6 +80,8 @@ pub async fn save(
         }
     };
     let body = json!({"case": case.id, "visiting": case.visiting});
+    // Before it is logged: the organisation is locked last.
+    due::follow(tx, &case, Cause::CaseChanged, trace).await?;
     log(tx, actor, case.team, NewEvent::new(kind, trace.now, body), trace).await?;
     Ok(Ok((case, is_new)))
 }

@@ -12,6 +12,7 @@ use super::{
     access::Actor,
     allowed,
     chases::{ASKED_ALONE, ASKED_AT},
+    due::{self, Cause},
     telling::Telling,
 };
 use crate::{
@@ -114,6 +115,9 @@ pub async fn raise(
     if concern.told.is_empty() {
         telling.tell_managers(tx, notice, None, &occasion).await?;
     }
+    // Before it is logged: the organisation is locked last.
+    let about = concern.case_reference.as_deref();
+    due::follow_reference(tx, actor.organisation, about, Cause::ConcernRaised, trace).await?;
     let body = json!({
         "concern": concern.id,
         "kind": concern.kind,
@@ -338,6 +342,8 @@ pub async fn close(tx: &mut Tx, actor: &Actor, id: ConcernId, outcome: &str, tra
     if !concerns::close(tx, actor.organisation, id, &closing).await? {
         return Err(store::Error::Conflict);
     }
+    let about = found.concern.case_reference.as_deref();
+    due::follow_reference(tx, actor.organisation, about, Cause::ConcernClosed, trace).await?;
     let event = NewEvent::new(EventKind::ConcernClosed, trace.now, json!({"concern": id}))
         .with_private(json!({"outcome": outcome}));
     log(tx, &found.concern, event, trace).await?;

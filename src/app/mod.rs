@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod devices;
 pub mod drill_schedules;
 pub mod drills;
+pub mod due;
 pub mod end_of_day;
 pub mod equipment;
 pub mod follow_ups;

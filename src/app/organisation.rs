@@ -2,19 +2,23 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
+use chrono::{NaiveDate, NaiveTime};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::json;
 use toml::Spanned;
 
 use super::{
+    due::put_in_force,
     ladders::{complaints_about, in_force_with, next_version, own},
     tokens,
 };
 use crate::{
     domain::{
         agreement::Rules,
+        calendar::Nation,
         contact::{Email, Phone},
+        due::{DIGEST_AT, Settings},
         event::{EventKind, NewEvent},
         ids::{OrganisationId, PersonId, TeamId},
         ladder::Ladder,
@@ -23,7 +27,10 @@ use crate::{
         visit::Risk,
     },
     keys::Token,
-    store::{self, Trace, Tx, agreements, end_of_day, events::log_for_organisation, ladders, people},
+    store::{
+        self, Trace, Tx, agreements, due as due_rows, end_of_day, events::log_for_organisation, ladders,
+        people,
+    },
 };
 
 /// The file as it is written.
@@ -44,6 +51,20 @@ struct File {
     ladder: Vec<LadderEntry>,
     /// By what visits are agreed.
     agreement: Option<Spanned<Rules>>,
+    /// By what visits are due.
+    due: Option<DueEntry>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DueEntry {
+    rules: Spanned<String>,
+    #[serde(default)]
+    nation: Nation,
+    #[serde(default)]
+    closures: Vec<Spanned<String>>,
+    bank_holidays: Option<Spanned<String>>,
+    digest_at: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -210,6 +231,7 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
             reading.complain(Some(rules.span()), format!("agreement: {message}"));
         }
     }
+    let due = wanted.file.due.as_ref().and_then(|entry| read_due(&mut reading, entry));
     let new_ladders = read_ladders(&mut reading, wanted, &directory, &current, now);
     if reading.complaints.is_empty() {
         for message in directory.complaints() {
@@ -228,6 +250,16 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
         agreements::save_rules(tx, organisation, &rules.into_inner()).await?;
     }
     super::policy_documents::follow_people(tx, &directory, now).await?;
+    // What stands in the file, or else what is in force: a new team has digests too.
+    let due = match due {
+        None => due_rows::rules(tx, organisation).await?.map(|version| version.settings),
+        due => due,
+    };
+    if let Some(due) = due {
+        // What was read before can be read.
+        let put = put_in_force(tx, &directory, due, None, trace).await?;
+        put.map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
+    }
     let mut applied = Applied { organisation, tokens: Vec::new(), ladders: Vec::new() };
     for version in &new_ladders {
         ladders::add(tx, organisation, version).await?;
@@ -395,6 +427,41 @@ fn read_deputies(
         }
     }
     deputies
+}
+
+/// By what visits are due. What is wrong in a file inside this file is named by the line of this one.
+fn read_due(reading: &mut Reading<'_>, entry: &DueEntry) -> Option<Settings> {
+    let before = reading.complaints.len();
+    let day = |day: &str| {
+        day.parse::<NaiveDate>()
+            .map_err(|_| format!("due.closures: “{day}” is no day: write it like 2026-12-29"))
+    };
+    let closures = entry.closures.iter().filter_map(|said| reading.parse(Some(said), day)).collect();
+    let time = |time: &str| {
+        NaiveTime::parse_from_str(time, "%H:%M")
+            .map_err(|_| format!("due.digest_at: “{time}” is no time: write it like 08:00"))
+    };
+    let digest_at = reading.parse(entry.digest_at.as_ref(), time).unwrap_or(DIGEST_AT);
+    let settings = Settings {
+        rules: Settings::meant(entry.rules.get_ref()),
+        nation: entry.nation,
+        closures,
+        bank_holidays: entry.bank_holidays.as_ref().map(|text| text.get_ref().clone()),
+        digest_at,
+    };
+    if let Err(bad) = settings.in_force(&Rules::default().office_days) {
+        let span = match (bad.field, &entry.bank_holidays) {
+            ("bank_holidays", Some(text)) => text.span(),
+            _ => entry.rules.span(),
+        };
+        let start = line_of(reading.text, span.start);
+        // A file's first line follows that of its opening quotes; a name has no lines.
+        let is_a_file = reading.text.get(span.clone()).is_some_and(|text| text.contains('\n'));
+        let line = if is_a_file { start + bad.wrong.line } else { start };
+        let message = format!("due.{}: {}", bad.field, bad.wrong.why);
+        reading.complaints.push(Complaint { line: Some(line), message });
+    }
+    (reading.complaints.len() == before).then_some(settings)
 }
 
 /// Whoever is no longer in the file has left; what they did stays.

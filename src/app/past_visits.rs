@@ -1,7 +1,7 @@
 //! Puts a visit on record that was made and that nobody had watched (row V1).
 
 use super::{
-    House, Outcome, Rejected, access::Actor, allowed, chases, telling::Telling, visits::ForWhom,
+    House, Outcome, Rejected, access::Actor, allowed, chases, due, telling::Telling, visits::ForWhom,
     visits::who_goes_in,
 };
 use crate::{
@@ -35,5 +35,6 @@ pub async fn put_on_record(
     let notice = Notice::PutOnRecord { by: actor.name.clone(), arrived_at };
     let occasion = format!("visit/{}/put-on-record", visit.id);
     telling.tell_managers(tx, notice, Some(visit.id), &occasion).await?;
+    due::follow_visit(tx, &visit, trace).await?;
     Ok(Ok(visit))
 }

@@ -160,6 +160,22 @@ impl Telling<'_> {
         messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
     }
 
+    /// Tells one person something that is made to be read by mail; by text only whoever has no mail.
+    pub(super) async fn mail_person(
+        &self,
+        tx: &mut Tx,
+        person: PersonId,
+        notice: Notice,
+        occasion: &str,
+    ) -> store::Result<()> {
+        let Some(to) = self.directory.person(person).filter(|person| !person.left) else { return Ok(()) };
+        let occasion = Occasion::new(format!("{occasion}/to/{person}"));
+        let channel = if to.email.is_some() { Channel::Email } else { Channel::Sms };
+        let words = self.words(&notice, to, None);
+        let message = message(to, channel, words, Subject::default(), &occasion, Purpose::Told);
+        messages::queue(tx, self.directory.organisation, message.as_slice(), self.now).await
+    }
+
     /// Calls one person to act on what is no incident.
     pub(super) async fn call_person(
         &self,

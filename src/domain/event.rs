@@ -238,6 +238,18 @@ kinds! {
     CaseOpened = "case.opened"
     /// What is known of a case was changed.
     CaseChanged = "case.changed"
+    /// The rules by which visits are due were set.
+    DueRulesSet = "due.rules_set"
+    /// What is due of a case was computed anew, because something has changed.
+    DueComputed = "due.computed"
+    /// A manager excused a visit that was due.
+    DueExcused = "due.excused"
+    /// A team's digest of what is due went out.
+    DueDigestSent = "due.digest_sent"
+    /// What is known of the supervision of a case was changed.
+    SupervisionChanged = "case.supervision_changed"
+    /// A case was given to a worker.
+    CaseAssigned = "case.assigned"
     /// A place was added to a case.
     PlaceAdded = "place.added"
     /// What is known of a place was changed.

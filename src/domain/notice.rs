@@ -341,6 +341,15 @@ pub enum Notice {
         /// Who reads it.
         asked: Asked,
     },
+    /// To a worker, or to the manager of a team: whose visits are due.
+    DueDigest {
+        /// Of which team; none: of the reader's own cases.
+        team: Option<String>,
+        /// On which day.
+        today: NaiveDate,
+        /// What presses, most first.
+        items: Vec<DueItem>,
+    },
     /// To the manager: at the door the agreed measures are not in place.
     MeasuresMissing {
         /// When the worker said so.
@@ -374,6 +383,30 @@ pub enum Notice {
         /// Its id.
         message: Uuid,
     },
+}
+
+/// A case of which a visit is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueItem {
+    /// By its reference: never a name.
+    pub reference: String,
+    /// When.
+    pub when: DueWhen,
+    /// Whether one is planned.
+    pub is_planned: bool,
+}
+
+/// When a visit is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueWhen {
+    /// At once.
+    Now,
+    /// It was due then.
+    Overdue(NaiveDate),
+    /// Then, this week.
+    ThisWeek(NaiveDate),
+    /// That cannot be computed.
+    NotKnown,
 }
 
 /// What people are asked and told of a visit that has to be agreed. No text carries a case, a name or a risk (row E10).

@@ -246,6 +246,31 @@ pub fn checklist_of(role: Role, relation: Relation) -> Result<Whose, Denied> {
     allow(role.manages() && relation.in_reach, Denied::Role).map(|()| Whose::Manager)
 }
 
+/// What somebody wants to do about who is due a visit (rows T1 to T4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDue {
+    /// See what is due of a case, and why.
+    See,
+    /// Say what is known of its supervision.
+    Change,
+    /// Give it to a worker.
+    Assign,
+    /// Excuse a visit.
+    Excuse,
+}
+
+/// Decides it; `own`: it is theirs. Whoever books or manages assigns in their reach; managers alone excuse; auditors read.
+pub fn may_on_due(role: Role, what: OnDue, Relation { own, in_reach, .. }: Relation) -> Result<(), Denied> {
+    match (role, what) {
+        (Role::Auditor, OnDue::See) => Ok(()),
+        (Role::Auditor | Role::Administrator, _) => Err(Denied::Role),
+        _ if !own && !in_reach => Err(Denied::NotFound),
+        (_, OnDue::See | OnDue::Change) => Ok(()),
+        (_, OnDue::Assign) => allow(in_reach && role != Role::Worker, Denied::Role),
+        (_, OnDue::Excuse) => allow(in_reach && role.manages(), Denied::Role),
+    }
+}
+
 /// What somebody wants to do with policy documents and with what workers take along (rows P1, P3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
@@ -452,6 +477,30 @@ mod tests {
         }
         for (act, relation, expected) in table {
             assert_eq!(row(act, relation), expected, "{act:?} {relation:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_who_is_due() {
+        let row = |what, relation| row_of(|role| may_on_due(role, what, relation));
+        let apart = Relation::default();
+        let team = Relation { in_reach: true, ..apart };
+        let own = Relation { own: true, ..apart };
+        //                 worker, case administrator, manager, senior manager, auditor, administrator
+        for (what, relation, expected) in [
+            (OnDue::See, apart, "nnnnyr"),
+            (OnDue::See, team, "yyyyyr"),
+            (OnDue::See, own, "yyyyyr"),
+            (OnDue::Change, apart, "nnnnrr"),
+            (OnDue::Change, team, "yyyyrr"),
+            (OnDue::Change, own, "yyyyrr"),
+            (OnDue::Assign, team, "ryyyrr"),
+            (OnDue::Assign, own, "rrrrrr"),
+            (OnDue::Excuse, apart, "nnnnrr"),
+            (OnDue::Excuse, team, "rryyrr"),
+            (OnDue::Excuse, own, "rrrrrr"),
+        ] {
+            assert_eq!(row(what, relation), expected, "{what:?} {relation:?}");
         }
     }
 

@@ -19,6 +19,7 @@ pub mod chases;
 pub mod checklists;
 pub mod concerns;
 pub mod drills;
+pub mod due;
 pub mod end_of_day;
 pub mod equipment;
 pub mod events;

@@ -20,6 +20,7 @@ mod concerns;
 mod contacts;
 mod coverage;
 mod drills;
+mod due;
 mod equipment;
 mod deadlines;
 mod duress;

@@ -15,8 +15,8 @@ use homeward::domain::{
     incident::{Kind, Opened, Outcome},
     measures::{Kept, Moment},
     notice::{
-        AboutAgreement, Again, Answering, Asked, AskedBefore, AtTheDoor, Decided, Facts, Listed,
-        NotCountedOn, Notice, Overdue, Page, ProofAsked, Reader, SosCall,
+        AboutAgreement, Again, Answering, Asked, AskedBefore, AtTheDoor, Decided, DueItem, DueWhen, Facts,
+        Listed, NotCountedOn, Notice, Overdue, Page, ProofAsked, Reader, SosCall,
     },
     reply::{Besides, Next, Rehearsal, Reply, Tied},
     visit::{Alarm, Awaited, KnownBy, Missed, Reminder, Report, Risk},
@@ -148,6 +148,16 @@ fn by_manager() -> Asked {
 
 fn by_march() -> chrono::NaiveDate {
     "2026-03-09".parse().unwrap()
+}
+
+fn due_digest(team: Option<&str>, when: &[DueWhen]) -> Notice {
+    let item = |(at, when): (usize, &DueWhen)| DueItem {
+        reference: format!("A12345{at}"),
+        when: *when,
+        is_planned: at == 1,
+    };
+    let items = when.iter().enumerate().map(item).collect();
+    Notice::DueDigest { team: team.map(s), today: "2026-03-02".parse().unwrap(), items }
 }
 
 fn policy_late(asked: Asked) -> Notice {
@@ -325,6 +335,10 @@ catalogue! { notices of Notice {
         "whoever has to do it; from the third day their manager too", [
         Notice::ConcernActionDue { due_on: "2026-03-09".parse().unwrap(), asked: Asked::Them },
         Notice::ConcernActionDue { due_on: "2026-03-09".parse().unwrap(), asked: by_manager() },
+    ];
+    DueDigest, "on working days at the organisation's hour, if a visit is due", "whose cases they are; the managers of the team: by mail, the text only to whoever has none", [
+        due_digest(None, &[DueWhen::Overdue("2026-02-27".parse().unwrap()), DueWhen::ThisWeek("2026-03-06".parse().unwrap())]),
+        due_digest(Some("North team"), &[DueWhen::Now, DueWhen::NotKnown]),
     ];
     MeasuresMissing, "at the door the agreed measures are not in place", "the manager",
         [Notice::MeasuresMissing { at: at("14:38") }];

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Came, Done, alarm_of};
 use crate::{
-    app::{House, Outcome, Rejected, access::Actor, allowed, chases, incidents, telling::Telling},
+    app::{House, Outcome, Rejected, access::Actor, allowed, chases, due, incidents, telling::Telling},
     clock::Time,
     domain::{
         event::{EventKind, NewEvent},
@@ -70,6 +70,8 @@ pub async fn act(
     let relation = actor.relation_to_visit(tx, &visit).await?;
     allowed!(rights::may(actor.role, rights::Act::DoVisit, relation));
     let asked = pin.is_some();
+    let tells_outcome =
+        matches!(&act, Act::CheckOut(record) | Act::Record(record) if record.outcome.is_some());
     let by = if relation.own {
         if let Some((doing, record)) = pin {
             let verdict = judge(tx, actor, &record, given.as_ref(), trace.now).await?;
@@ -94,6 +96,9 @@ pub async fn act(
     let mut done = allowed!(do_to(tx, house, actor, (visit, &policy), act, by, said, trace).await?);
     if made_at.is_some_and(|made| made != said.at) {
         done.warnings.push(Warning::about("made_at", "this time cannot be right; counted from now"));
+    }
+    if tells_outcome {
+        due::follow_visit(tx, &done.visit, trace).await?;
     }
     Ok(Ok(done))
 }

@@ -4,7 +4,8 @@ use chrono_tz::Tz;
 
 use super::{
     Doing, PinAnswer, PinRefused, Text, Wording, english_agreements as agreements, english_calls as calls,
-    english_concerns as concerns, english_proofs as proofs, english_replies, english_upkeep as upkeep, sms,
+    english_concerns as concerns, english_due as due, english_proofs as proofs, english_replies,
+    english_upkeep as upkeep, sms,
 };
 use crate::{
     clock::Time,
@@ -369,6 +370,7 @@ impl Wording for English {
             Notice::ConcernRaised { by, at } => concerns::raised(by, &time(*at)),
             Notice::ConcernDue { by, at, asked } => concerns::due(by, &time(*at), asked),
             Notice::ConcernActionDue { due_on, asked } => concerns::action_due(*due_on, asked),
+            Notice::DueDigest { team, today, items } => due::digest(team.as_deref(), *today, items),
             Notice::MeasuresMissing { at } => concerns::measures_missing(worker, &time(*at)),
             Notice::CarrierWord { word } => both(
                 &format!("{worker} sent {word}"),

@@ -4,6 +4,7 @@ mod english;
 mod english_agreements;
 mod english_calls;
 mod english_concerns;
+mod english_due;
 mod english_proofs;
 mod english_replies;
 mod english_upkeep;

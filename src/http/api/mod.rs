@@ -7,6 +7,8 @@ mod concerns;
 mod coverage;
 mod drill_schedules;
 mod drills;
+mod due;
+mod due_rules;
 mod end_of_day;
 mod equipment;
 mod events;
@@ -57,7 +59,7 @@ static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-r
 #[openapi(
     info(
         title = "Homeward",
-        description = "Lone-worker check-in. A start is never refused; a refusal is a problem as of RFC 9457, whose `type` is stable. POST, and PUT of a ladder or a checklist, takes an Idempotency-Key (/text for IN and MORE alone, /sos none).",
+        description = "Lone-worker check-in. A start is never refused; a refusal is a problem as of RFC 9457, whose `type` is stable. POST, and PUT of a ladder, a checklist, rules or supervision, takes an Idempotency-Key (/text for IN and MORE alone, /sos none).",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     modifiers(&Bearer),
@@ -115,6 +117,12 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(case_files::save_place))
         .routes(routes!(case_files::assess, case_files::versions))
         .routes(routes!(case_files::agree))
+        .routes(routes!(due::list))
+        .routes(routes!(due_rules::show, due_rules::set))
+        .routes(routes!(due::show))
+        .routes(routes!(due::set_supervision))
+        .routes(routes!(due::assign))
+        .routes(routes!(due::excuse))
         .routes(routes!(agreements::queue))
         .routes(routes!(agreements::show, agreements::describe))
         .routes(routes!(agreements::decide))

@@ -1,0 +1,212 @@
+//! Who is due a visit (rows T1 to T4): what is known of supervision, and what follows from it. What is due is computed each time from what
+//! is kept; whenever something changes that it follows from, that is computed anew and logged, with what was due before and since.
+
+pub mod digest;
+mod list;
+mod rules;
+mod supervision;
+
+pub use list::{Filter, Item, Sort, explain, list, one};
+pub use rules::{put_in_force, see_rules, set_rules};
+pub use supervision::{Excused, Said, StartIs, assign, excuse, set_supervision};
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    clock::Time,
+    domain::{
+        calendar::day_of,
+        case_file::{CaseFile, CaseReference},
+        concern::ConcernKind,
+        due::{Facts, History, Identified, InForce, Made, Standing, Summary, Worry, WorryKind, standing},
+        event::{Door, EventKind, NewEvent},
+        ids::OrganisationId,
+        visit::{Visit, word_enum},
+    },
+    store::{
+        self, Trace, Tx, agreements, case_files, concerns,
+        due::{self, Case, Kept},
+        events::log_for_organisation,
+        people,
+    },
+};
+
+word_enum! {
+    /// Why what is due was computed anew.
+    Cause {
+        /// More is known of the supervision.
+        Supervision = "supervision",
+        /// Supervision began anew.
+        Restarted = "restarted",
+        /// The risk has risen.
+        RiskUp = "risk_up",
+        /// It has sunk.
+        RiskDown = "risk_down",
+        /// Days are not counted any more, or again.
+        Pauses = "pauses",
+        /// A concern was raised.
+        ConcernRaised = "concern_raised",
+        /// One was closed.
+        ConcernClosed = "concern_closed",
+        /// How a visit turned out was recorded.
+        VisitRecorded = "visit_recorded",
+        /// The case was opened, or another team looks after it.
+        CaseChanged = "case_changed",
+        /// A manager excused a visit.
+        Excused = "excused",
+        /// Other rules are in force.
+        Rules = "rules",
+    }
+}
+
+/// By what an organisation decides now.
+#[derive(Debug, Clone)]
+pub(super) struct Now {
+    version: i32,
+    in_force: InForce,
+    zone: chrono_tz::Tz,
+}
+
+impl Now {
+    /// The day that it is there.
+    fn today(&self, now: Time) -> NaiveDate {
+        day_of(now, self.zone)
+    }
+}
+
+/// The rules in force; nothing where an organisation has none: there nobody is due a visit.
+async fn now_in_force(tx: &mut Tx, organisation: OrganisationId) -> store::Result<Option<Now>> {
+    let Some(kept) = due::rules(tx, organisation).await? else { return Ok(None) };
+    let office = agreements::rules(tx, organisation).await?.office_days;
+    let in_force = kept
+        .settings
+        .in_force(&office)
+        .map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
+    let zone = people::directory(tx, organisation).await?.zone;
+    Ok(Some(Now { version: kept.version, in_force, zone }))
+}
+
+fn facts_of(case: &Case) -> Facts {
+    Facts { visiting: case.visiting, supervision: case.supervision.clone(), history: case.history.clone() }
+}
+
+/// What has happened about a case, read anew.
+async fn history(tx: &mut Tx, case: &CaseFile, now: &Now) -> store::Result<History> {
+    let reference = case.reference.as_str();
+    let visits = due::visits_of(tx, case.organisation, reference).await?;
+    let open = concerns::open_about_case(tx, case.organisation, reference).await?;
+    let made = |(id, at, outcome)| Made { id, on: day_of(at, now.zone), at, outcome };
+    let worry = |(id, at, kind)| Worry {
+        id,
+        kind: if kind == ConcernKind::Safeguarding { WorryKind::Safeguarding } else { WorryKind::Concern },
+        identified: Identified { on: day_of(at, now.zone), at: Some(at) },
+    };
+    Ok(History {
+        visits: visits.into_iter().map(made).collect(),
+        concerns: open.into_iter().map(worry).collect(),
+    })
+}
+
+/// Computes what is due of a case that is held, keeps it and logs it. What has happened is read anew, so that doing it again changes
+/// nothing.
+async fn compute(
+    tx: &mut Tx,
+    case: &CaseFile,
+    (kept, now): (&mut Kept, &Now),
+    why: Cause,
+    trace: Trace,
+) -> store::Result<Standing> {
+    kept.history = history(tx, case, now).await?;
+    let facts = Facts {
+        visiting: case.visiting,
+        supervision: kept.supervision.clone(),
+        history: kept.history.clone(),
+    };
+    let stands = standing(&facts, &now.in_force, now.today(trace.now));
+    let after = Summary::from(&stands);
+    let before = std::mem::replace(&mut kept.standing, after.clone());
+    kept.rules_version = now.version;
+    due::save(tx, case.organisation, kept).await?;
+    // Other rules that change nothing for a case are not worth an entry for each.
+    if why != Cause::Rules || before != after {
+        let body = json!({
+            "case": case.id, "cause": why, "rules": now.version, "before": before, "after": after,
+        });
+        log(tx, case, (&*kept, NewEvent::new(EventKind::DueComputed, trace.now, body)), trace).await?;
+    }
+    Ok(stands)
+}
+
+/// In the organisation's log a case is spoken of by its id alone; it is about whose it is.
+async fn log(
+    tx: &mut Tx,
+    case: &CaseFile,
+    (kept, event): (&Kept, NewEvent),
+    trace: Trace,
+) -> store::Result<()> {
+    let about = (Some(case.team), kept.worker);
+    log_for_organisation(tx, case.organisation, about, trace, event).await
+}
+
+/// Something has changed that what is due of a case follows from.
+pub(super) async fn follow(tx: &mut Tx, case: &CaseFile, why: Cause, trace: Trace) -> store::Result<()> {
+    let Some(now) = now_in_force(tx, case.organisation).await? else { return Ok(()) };
+    let mut kept = due::hold(tx, case.organisation, case.id).await?;
+    compute(tx, case, (&mut kept, &now), why, trace).await.map(drop)
+}
+
+/// The same, by a reference as somebody typed it, at the end of what must not fail because of this: it is logged, and computed anew with
+/// the next change.
+pub(super) async fn follow_reference(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    reference: Option<&str>,
+    why: Cause,
+    trace: Trace,
+) -> store::Result<()> {
+    let Some(Ok(reference)) = reference.map(CaseReference::parse) else { return Ok(()) };
+    let done = tx
+        .part(async |tx| match case_files::by_reference(tx, organisation, &reference).await? {
+            Some(case) => follow(tx, &case, why, trace).await,
+            None => Ok(()),
+        })
+        .await;
+    match done {
+        Err(error) if !error.is_for_the_whole() => {
+            tracing::error!(%error, ?why, "what is due of a case was not computed");
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+/// How a visit turned out was recorded.
+pub(super) async fn follow_visit(tx: &mut Tx, visit: &Visit, trace: Trace) -> store::Result<()> {
+    let reference = visit.details.case_reference.as_deref();
+    follow_reference(tx, visit.organisation, reference, Cause::VisitRecorded, trace).await
+}
+
+/// Computes what is due by rules that came in force since, of up to `limit` cases; how many those were.
+pub async fn follow_rules(tx: &mut Tx, limit: i64, now: Time) -> store::Result<usize> {
+    let trace = Trace::machine(Door::Timer, now);
+    let (cases, mut computed) = (due::not_computed_any_org(tx, limit).await?, 0);
+    for (id, organisation, version) in cases.iter().copied() {
+        let done = tx
+            .part(async |tx| match case_files::find(tx, organisation, id).await? {
+                Some(case) => follow(tx, &case, Cause::Rules, trace).await,
+                None => Ok(()),
+            })
+            .await;
+        match done {
+            Err(error) if error.is_for_the_whole() => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, case = %id, "what is due of a case cannot be computed by the rules in force");
+                due::give_up(tx, organisation, id, version).await?;
+            }
+            Ok(()) => computed += 1,
+        }
+    }
+    Ok(computed)
+}

@@ -1,0 +1,124 @@
+//! The digest: each working day at the organisation's hour one mail for whoever has something that is due, and for the managers of the
+//! team. When it goes stands in a row for each team; the scheduler only wakes. After an outage it goes once.
+
+use chrono::{Datelike, Weekday};
+use serde_json::json;
+
+use super::{Item, list};
+use crate::{
+    app::{House, MOVED_ASIDE, telling::Telling},
+    clock::Time,
+    domain::{
+        calendar::{Calendar, day_of},
+        due::{Bucket, Settings},
+        event::{Door, EventKind, NewEvent},
+        ids::{OrganisationId, TeamId},
+        local_time,
+        notice::{DueItem, DueWhen, Notice},
+        people::Directory,
+    },
+    store::{self, Trace, Tx, agreements, due, events::log_for_organisation, people},
+};
+
+/// So many days are looked at for the next on which somebody works.
+const LOOKED_AT: usize = 60;
+
+/// Every team has a next digest; one that is to go before goes then.
+pub(super) async fn follow_teams(
+    tx: &mut Tx,
+    directory: &Directory,
+    (settings, calendar): (&Settings, &Calendar),
+    now: Time,
+) -> store::Result<()> {
+    let due_at = next(settings, calendar, directory, now);
+    for team in directory.teams.keys() {
+        due::begin_digest(tx, directory.organisation, *team, due_at).await?;
+    }
+    Ok(())
+}
+
+/// The next time that digests go: on a working day; in a year whose bank holidays are not known, from Monday to Friday.
+fn next(settings: &Settings, calendar: &Calendar, directory: &Directory, after: Time) -> Time {
+    let works = |at: &Time| {
+        let day = day_of(*at, directory.zone);
+        let weekend = matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
+        calendar.is_working_day(day).unwrap_or(!weekend)
+    };
+    let first = local_time::next_at(settings.digest_at, after, directory.zone);
+    let days = |at: &Time| Some(local_time::next_at(settings.digest_at, *at, directory.zone));
+    std::iter::successors(Some(first), days).take(LOOKED_AT).find(works).unwrap_or(first)
+}
+
+/// Sends those whose time has come, of up to `limit` teams; how many those were.
+pub async fn send(tx: &mut Tx, house: &House, limit: i64, now: Time) -> store::Result<usize> {
+    let teams = due::digests_due_any_org(tx, now, limit).await?;
+    for (team, organisation) in &teams {
+        match tx.part(async |tx| send_one(tx, house, (*organisation, *team), now).await).await {
+            Ok(()) => {}
+            Err(error) if error.is_for_the_whole() => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, %team, "a digest of what is due could not be made; moved aside for 30 s");
+                due::set_digest(tx, *organisation, *team, now + MOVED_ASIDE).await?;
+            }
+        }
+    }
+    Ok(teams.len())
+}
+
+async fn send_one(
+    tx: &mut Tx,
+    house: &House,
+    (organisation, team): (OrganisationId, TeamId),
+    now: Time,
+) -> store::Result<()> {
+    let directory = people::directory(tx, organisation).await?;
+    let Some(kept) = due::rules(tx, organisation).await? else {
+        return due::set_digest(tx, organisation, team, now + chrono::TimeDelta::days(1)).await;
+    };
+    let office = agreements::rules(tx, organisation).await?.office_days;
+    let in_force = kept.settings.in_force(&office);
+    let in_force = in_force.map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
+    due::set_digest(tx, organisation, team, next(&kept.settings, &in_force.calendar, &directory, now))
+        .await?;
+    let items = list::of_team(tx, organisation, team, now).await?;
+    let day = day_of(now, directory.zone);
+    let occasion = format!("due-digest/{team}/{day}");
+    let mut told = 0;
+    for worker in list::workers(&items) {
+        let theirs: Vec<DueItem> =
+            items.iter().filter(|item| item.case.worker == Some(worker)).filter_map(said).collect();
+        let telling = Telling { house, directory: &directory, worker, now };
+        if !theirs.is_empty() {
+            told += 1;
+            let notice = Notice::DueDigest { team: None, today: day, items: theirs };
+            telling.mail_person(tx, worker, notice, &format!("{occasion}/worker")).await?;
+        }
+    }
+    let all: Vec<DueItem> = items.iter().filter_map(said).collect();
+    let name = directory.teams.get(&team).map(|team| team.name.clone()).unwrap_or_default();
+    for manager in directory.managers_of(team).filter(|manager| !manager.left && !all.is_empty()) {
+        told += 1;
+        let telling = Telling { house, directory: &directory, worker: manager.id, now };
+        let notice = Notice::DueDigest { team: Some(name.clone()), today: day, items: all.clone() };
+        telling.mail_person(tx, manager.id, notice, &format!("{occasion}/manager")).await?;
+    }
+    if told > 0 {
+        let body = json!({"team": team, "day": day, "cases": all.len(), "told": told});
+        let event = NewEvent::new(EventKind::DueDigestSent, now, body);
+        let trace = Trace::machine(Door::Timer, now);
+        log_for_organisation(tx, organisation, (Some(team), None), trace, event).await?;
+    }
+    Ok(())
+}
+
+/// What a digest says of a case; nothing, where nothing presses.
+fn said(item: &Item) -> Option<DueItem> {
+    let when = match (item.bucket(), item.standing.day()) {
+        (Bucket::Now, _) => DueWhen::Now,
+        (Bucket::Overdue, Some(day)) => DueWhen::Overdue(day),
+        (Bucket::ThisWeek, Some(day)) => DueWhen::ThisWeek(day),
+        (Bucket::CannotBeComputed, _) => DueWhen::NotKnown,
+        _ => return None,
+    };
+    Some(DueItem { reference: item.case.reference.clone(), when, is_planned: !item.planned.is_empty() })
+}

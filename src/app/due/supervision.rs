@@ -1,0 +1,269 @@
+//! What people say of the supervision of a case, whose case it is, and what a manager excuses.
+
+use chrono::{NaiveDate, TimeDelta};
+use serde_json::json;
+
+use super::{Cause, Item, Now, compute, list, log, now_in_force};
+use crate::{
+    app::{Outcome, Rejected, access::Actor, allowed},
+    domain::{
+        calendar::day_of,
+        case_file::{CaseFile, CaseReference},
+        due::{Counted, Excuse, Identified, Length, Pause, Plan, Supervision},
+        event::{EventKind, NewEvent},
+        rights::{OnDue, Relation, may_on_due},
+        visit::word_enum,
+    },
+    store::{
+        Trace, Tx, case_files,
+        due::{self, Kept},
+        people,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+/// A visit is put off for so long at most.
+const FURTHEST_OFF: TimeDelta = TimeDelta::days(366);
+
+word_enum! {
+    /// What another start of supervision is.
+    #[derive(Default)]
+    StartIs {
+        /// What was said before was wrong.
+        #[default]
+        Corrected = "corrected",
+        /// It began anew: a first visit is due again.
+        Restarted = "restarted",
+    }
+}
+
+/// All that is known of the supervision of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Since when.
+    pub start: Option<NaiveDate>,
+    /// What that is, if it was otherwise before.
+    pub start_is: StartIs,
+    /// How high the risk is.
+    pub risk: Option<String>,
+    /// When it was identified that it has risen; none: today.
+    pub risk_identified: Option<Identified>,
+    /// Which flags apply.
+    pub flags: Vec<String>,
+    /// Whether visits are in the plan, and how often.
+    pub plan: Option<Option<Length>>,
+    /// When it does not go on.
+    pub pauses: Vec<Pause>,
+}
+
+/// A case with what is kept of it, locked, and by what is decided.
+struct Held {
+    case: CaseFile,
+    kept: Kept,
+    now: Now,
+}
+
+async fn hold(tx: &mut Tx, actor: &Actor, reference: &str, what: OnDue) -> Outcome<Held> {
+    let Ok(reference) = CaseReference::parse(reference) else { return Ok(Err(Rejected::NotFound)) };
+    let Some(case) = case_files::by_reference(tx, actor.organisation, &reference).await? else {
+        return Ok(Err(Rejected::NotFound));
+    };
+    let kept = due::hold(tx, actor.organisation, case.id).await?;
+    let in_reach = actor.reaches(tx, case.team).await?;
+    let own = kept.worker == Some(actor.person);
+    allowed!(may_on_due(actor.role, what, Relation { own, in_reach, ..Relation::default() }));
+    let Some(now) = now_in_force(tx, actor.organisation).await? else {
+        let why = "no rules are in force: an administrator sets them first, with PUT /due/rules".into();
+        return Ok(Err(Rejected::Field { field: "rules", why }));
+    };
+    Ok(Ok(Held { case, kept, now }))
+}
+
+/// Says all that is known of the supervision of a case. What was said and is left out is not known any more; what a manager has excused
+/// stays.
+pub async fn set_supervision(
+    tx: &mut Tx,
+    actor: &Actor,
+    reference: &str,
+    said: Said,
+    trace: Trace,
+) -> Outcome<Item> {
+    let Held { case, mut kept, now } = allowed!(hold(tx, actor, reference, OnDue::Change).await?);
+    if let Err((field, why)) = check(&said, &now, trace) {
+        return Ok(Err(Rejected::Field { field, why }));
+    }
+    let (after, why) = follows(&kept.supervision, said, &now, trace);
+    let changed = changes(&kept.supervision, &after);
+    if !changed.is_empty() {
+        let body = json!({"case": case.id, "changed": changed});
+        let words = json!({"before": &kept.supervision, "after": &after});
+        kept.supervision = after;
+        let event = NewEvent::new(EventKind::SupervisionChanged, trace.now, body).with_private(words);
+        log(tx, &case, (&kept, event), trace).await?;
+        compute(tx, &case, (&mut kept, &now), why, trace).await?;
+    }
+    list::one(tx, actor, reference, trace.now).await
+}
+
+fn check(said: &Said, now: &Now, trace: Trace) -> Result<(), (&'static str, String)> {
+    let (rules, today) = (&now.in_force.rules, now.today(trace.now));
+    let levels = || rules.risk_levels.join(", ");
+    if let Some(risk) = said.risk.as_deref().filter(|risk| rules.level(risk).is_none()) {
+        return Err(("risk", format!("“{risk}” is no level of risk of these rules: use {}", levels())));
+    }
+    if let Some(flag) = said.flags.iter().find(|flag| !rules.flags.contains(flag)) {
+        return Err(("flags", format!("“{flag}” is no flag of these rules: use {}", rules.flags.join(", "))));
+    }
+    if said.risk_identified.is_some_and(|identified| identified.on > today) {
+        return Err(("risk_identified_on", "say when it was identified, not ahead of today".into()));
+    }
+    if said.pauses.iter().any(|pause| pause.until.is_some_and(|until| until <= pause.from)) {
+        return Err((
+            "pauses",
+            "a pause ends after it begins: `until` is the first day that counts again".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// What is known from now on, and what of it matters most.
+fn follows(before: &Supervision, said: Said, now: &Now, trace: Trace) -> (Supervision, Cause) {
+    let today = now.today(trace.now);
+    let level = |risk: Option<&String>| risk.and_then(|risk| now.in_force.rules.level(risk));
+    let (was, is) = (level(before.risk.as_ref()), level(said.risk.as_ref()));
+    let another_flag = said.flags.iter().any(|flag| !before.flags.contains(flag));
+    // What is said for the first time has not risen.
+    let went_up = was.is_some() && (is > was || another_flag);
+    let mut rises = before.rises.clone();
+    if went_up {
+        let now = Identified { on: today, at: Some(trace.now) };
+        rises.push(said.risk_identified.unwrap_or(now));
+    }
+    let restarted = said.start_is == StartIs::Restarted
+        && before.start.is_some_and(|start| said.start.is_some_and(|said| said > start));
+    if restarted {
+        rises.clear();
+    }
+    let since = before.plan.as_ref().map_or(today, |plan| plan.since);
+    let after = Supervision {
+        start: said.start,
+        first_start: if restarted { before.first_start.or(before.start) } else { before.first_start },
+        risk: said.risk,
+        flags: said.flags,
+        rises,
+        plan: said.plan.map(|every| Plan { every, since }),
+        pauses: said.pauses,
+        excuses: before.excuses.clone(),
+    };
+    let why = if restarted {
+        Cause::Restarted
+    } else if went_up {
+        Cause::RiskUp
+    } else if is < was {
+        Cause::RiskDown
+    } else if before.pauses != after.pauses {
+        Cause::Pauses
+    } else {
+        Cause::Supervision
+    };
+    (after, why)
+}
+
+/// Which parts of it are otherwise.
+fn changes(before: &Supervision, after: &Supervision) -> Vec<&'static str> {
+    [
+        ("start", before.start != after.start),
+        ("risk", before.risk != after.risk),
+        ("flags", before.flags != after.flags),
+        ("rises", before.rises != after.rises),
+        ("plan", before.plan != after.plan),
+        ("pauses", before.pauses != after.pauses),
+    ]
+    .into_iter()
+    .filter_map(|(part, changed)| changed.then_some(part))
+    .collect()
+}
+
+/// Gives a case to a worker, or takes it from whoever has it. Said again it changes nothing.
+pub async fn assign(
+    tx: &mut Tx,
+    actor: &Actor,
+    (reference, worker): (&str, Option<&str>),
+    trace: Trace,
+) -> Outcome<Item> {
+    let Held { case, mut kept, .. } = allowed!(hold(tx, actor, reference, OnDue::Assign).await?);
+    let directory = people::directory(tx, actor.organisation).await?;
+    let worker = match worker {
+        None => None,
+        Some(named) => {
+            let Some(person) = directory.named(named).filter(|person| !person.is_outside()) else {
+                let why = format!("“{named}” is nobody with an account in this organisation");
+                return Ok(Err(Rejected::Field { field: "worker", why }));
+            };
+            Some(person.id)
+        }
+    };
+    if kept.worker != worker {
+        let body = json!({"case": case.id, "before": kept.worker, "after": worker});
+        kept.worker = worker;
+        due::save(tx, actor.organisation, &kept).await?;
+        let event = NewEvent::new(EventKind::CaseAssigned, trace.now, body);
+        log(tx, &case, (&kept, event), trace).await?;
+    }
+    list::one(tx, actor, reference, trace.now).await
+}
+
+/// What a manager excuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excused {
+    /// What is due by this rule.
+    pub rule: String,
+    /// By when it is due instead; none: not any more.
+    pub instead: Option<NaiveDate>,
+    /// What it is in figures.
+    pub counted: Counted,
+    /// Why.
+    pub reason: String,
+}
+
+/// Excuses what is due of a case by a rule. It stands until then, whatever is done.
+pub async fn excuse(
+    tx: &mut Tx,
+    actor: &Actor,
+    reference: &str,
+    excused: Excused,
+    trace: Trace,
+) -> Outcome<Item> {
+    let Held { case, mut kept, now } = allowed!(hold(tx, actor, reference, OnDue::Excuse).await?);
+    let item = allowed!(list::one(tx, actor, reference, trace.now).await?);
+    let today = day_of(trace.now, now.zone);
+    let Excused { rule, instead, counted, reason } = excused;
+    if instead.is_some_and(|instead| instead < today || instead - today > FURTHEST_OFF) {
+        let why = "say a day from today on, within a year; or none, if no visit is due any more".into();
+        return Ok(Err(Rejected::Field { field: "instead", why }));
+    }
+    let lines: Vec<_> = item.standing.lines.iter().filter(|line| line.rule == rule).collect();
+    if lines.is_empty() {
+        let why = format!("nothing is due by the rule “{rule}”");
+        return Ok(Err(Rejected::Field { field: "rule", why }));
+    }
+    for line in &lines {
+        kept.supervision.excuses.push(Excuse {
+            rule: rule.clone(),
+            from: line.from,
+            due_on: line.by.day(),
+            instead,
+            counted,
+            reason: reason.clone(),
+            by: (actor.person, trace.now),
+        });
+    }
+    let due_on: Vec<_> = lines.iter().map(|line| line.by.day()).collect();
+    let body = json!({
+        "case": case.id, "rule": rule, "due_on": due_on, "instead": instead, "counted": counted,
+    });
+    let event = NewEvent::new(EventKind::DueExcused, trace.now, body).with_private(json!({"reason": reason}));
+    log(tx, &case, (&kept, event), trace).await?;
+    compute(tx, &case, (&mut kept, &now), Cause::Excused, trace).await?;
+    list::one(tx, actor, reference, trace.now).await
+}

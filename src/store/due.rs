@@ -1,0 +1,255 @@
+//! Who is due a visit: the rules of an organisation, what is known of its cases, and when digests go.
+
+use sqlx::{FromRow, types::Json};
+
+use super::{Result, Sql, Tx, both, execute, readable};
+use crate::{
+    clock::Time,
+    domain::{
+        due::{History, Settings, Summary, Supervision},
+        ids::{CaseId, OrganisationId, PersonId, TeamId, VisitId},
+        visit::{VisitOutcome, Visiting},
+    },
+};
+
+const RULES: &str = "SELECT version, body, set_by, set_at FROM due_rules WHERE organisation_id = $1
+     ORDER BY version DESC LIMIT 1";
+const ADD_RULES: &str = "INSERT INTO due_rules (organisation_id, version, body, set_by, set_at)
+     VALUES ($1, $2, $3, $4, $5)";
+const BEGIN: &str =
+    "INSERT INTO supervision (case_id, organisation_id, known, history, standing, rules_version)
+     VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (case_id) DO NOTHING";
+const HOLD: Sql = Sql::pair(
+    "SELECT * FROM supervision WHERE case_id = $1 AND organisation_id = $2",
+    "SELECT * FROM supervision WHERE case_id = $1 AND organisation_id = $2 FOR NO KEY UPDATE",
+);
+const SAVE: &str =
+    "UPDATE supervision SET worker_id = $3, known = $4, history = $5, standing = $6, rules_version = $7
+     WHERE case_id = $1 AND organisation_id = $2";
+const VISITS: &str = "SELECT id, arrived_at, outcome FROM visit
+     WHERE organisation_id = $1 AND case_reference IS NOT NULL AND upper(replace(case_reference, ' ', '')) = $2
+       AND arrived_at IS NOT NULL AND outcome IS NOT NULL ORDER BY arrived_at, id";
+const PLANNED: &str =
+    "SELECT upper(replace(case_reference, ' ', '')) AS reference, id, worker_id, expected_arrival
+     FROM visit WHERE organisation_id = $1 AND state IN ('planned', 'begun', 'going_home') AND state = 'planned'
+       AND case_reference IS NOT NULL AND expected_arrival IS NOT NULL ORDER BY expected_arrival, id";
+const CASES: &str = "SELECT c.id, c.team_id, c.reference, c.visiting, s.worker_id, s.known, s.history
+     FROM case_file c LEFT JOIN supervision s ON s.case_id = c.id
+     WHERE c.organisation_id = $1 AND ($2 OR c.reference = $3) ORDER BY c.reference";
+const NOT_COMPUTED_ANY_ORG: &str = "SELECT c.id, c.organisation_id, r.version FROM case_file c
+     JOIN (SELECT organisation_id, max(version) AS version FROM due_rules GROUP BY organisation_id) r
+       ON r.organisation_id = c.organisation_id
+     LEFT JOIN supervision s ON s.case_id = c.id
+     WHERE coalesce(s.rules_version, 0) <> r.version ORDER BY c.id LIMIT $1";
+const GIVE_UP: &str = "UPDATE supervision SET rules_version = $3 WHERE case_id = $1 AND organisation_id = $2";
+const SET_DIGEST: &str = "INSERT INTO due_digest (team_id, organisation_id, due_at) VALUES ($1, $2, $3)
+     ON CONFLICT (team_id) DO UPDATE SET due_at = excluded.due_at";
+const BEGIN_DIGEST: &str = "INSERT INTO due_digest (team_id, organisation_id, due_at) VALUES ($1, $2, $3)
+     ON CONFLICT (team_id) DO UPDATE SET due_at = excluded.due_at WHERE excluded.due_at < due_digest.due_at";
+const DIGESTS_DUE_ANY_ORG: Sql = Sql::pair(
+    "SELECT team_id, organisation_id FROM due_digest WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
+    "SELECT team_id, organisation_id FROM due_digest WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+     FOR NO KEY UPDATE SKIP LOCKED",
+);
+
+/// A version of the rules.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RulesVersion {
+    /// 1, 2, 3 …
+    pub version: i32,
+    /// What it says.
+    pub settings: Settings,
+    /// Who set it; nobody: the organisation's file.
+    pub set_by: Option<PersonId>,
+    /// When.
+    pub set_at: Time,
+}
+
+/// The version that is in force.
+pub async fn rules(tx: &mut Tx, organisation: OrganisationId) -> Result<Option<RulesVersion>> {
+    let row: Option<(i32, Json<Settings>, Option<PersonId>, Time)> =
+        both!(tx, |c| sqlx::query_as(RULES).bind(organisation).fetch_optional(c).await?);
+    let version = |(version, body, set_by, set_at): (_, Json<Settings>, _, _)| RulesVersion {
+        version,
+        settings: body.0,
+        set_by,
+        set_at,
+    };
+    Ok(row.map(version))
+}
+
+/// Puts another in force.
+pub async fn add_rules(tx: &mut Tx, organisation: OrganisationId, rules: &RulesVersion) -> Result<()> {
+    let body = Json(&rules.settings);
+    execute!(tx, ADD_RULES, organisation, rules.version, body, rules.set_by, rules.set_at);
+    Ok(())
+}
+
+/// What is kept of a case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// Which.
+    pub case: CaseId,
+    /// Whose it is.
+    pub worker: Option<PersonId>,
+    /// What people said.
+    pub supervision: Supervision,
+    /// What has happened.
+    pub history: History,
+    /// What was due when it was last computed.
+    pub standing: Summary,
+    /// By which rules that was; 0: by none yet.
+    pub rules_version: i32,
+}
+
+#[derive(FromRow)]
+struct KeptRow {
+    case_id: CaseId,
+    worker_id: Option<PersonId>,
+    known: Json<Supervision>,
+    history: Json<History>,
+    standing: Json<Summary>,
+    rules_version: i32,
+}
+
+/// What is kept of a case, locked till the end of the use case; nothing is known of one that was not looked at before.
+pub async fn hold(tx: &mut Tx, organisation: OrganisationId, case: CaseId) -> Result<Kept> {
+    let (known, history) = (Json(Supervision::default()), Json(History::default()));
+    execute!(tx, BEGIN, case, organisation, known, history, Json(Summary::default()));
+    let text = tx.text(HOLD);
+    let row: KeptRow = both!(tx, |c| sqlx::query_as(text).bind(case).bind(organisation).fetch_one(c).await?);
+    Ok(Kept {
+        case: row.case_id,
+        worker: row.worker_id,
+        supervision: row.known.0,
+        history: row.history.0,
+        standing: row.standing.0,
+        rules_version: row.rules_version,
+    })
+}
+
+/// Keeps it.
+pub async fn save(tx: &mut Tx, organisation: OrganisationId, kept: &Kept) -> Result<()> {
+    let (known, history) = (Json(&kept.supervision), Json(&kept.history));
+    let standing = Json(&kept.standing);
+    execute!(tx, SAVE, kept.case, organisation, kept.worker, known, history, standing, kept.rules_version);
+    Ok(())
+}
+
+/// Cases that nothing was computed of yet by the rules in force.
+pub async fn not_computed_any_org(tx: &mut Tx, limit: i64) -> Result<Vec<(CaseId, OrganisationId, i32)>> {
+    Ok(both!(tx, |c| sqlx::query_as(NOT_COMPUTED_ANY_ORG).bind(limit).fetch_all(c).await?))
+}
+
+/// The visits of a case whose outcome is known, the first one first.
+pub async fn visits_of(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    reference: &str,
+) -> Result<Vec<(VisitId, Time, VisitOutcome)>> {
+    Ok(both!(tx, |c| sqlx::query_as(VISITS).bind(organisation).bind(reference).fetch_all(c).await?))
+}
+
+/// Nothing can be computed of this case: it is not tried again with these rules.
+pub async fn give_up(tx: &mut Tx, organisation: OrganisationId, case: CaseId, version: i32) -> Result<()> {
+    execute!(tx, GIVE_UP, case, organisation, version);
+    Ok(())
+}
+
+/// A planned visit of a case.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Planned {
+    /// Of which case.
+    pub reference: String,
+    /// Which.
+    pub id: VisitId,
+    /// Who goes.
+    pub worker_id: PersonId,
+    /// When.
+    pub expected_arrival: Time,
+}
+
+/// The visits that are planned, the next one first.
+pub async fn planned(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<Planned>> {
+    Ok(both!(tx, |c| sqlx::query_as(PLANNED).bind(organisation).fetch_all(c).await?))
+}
+
+/// A case as the due list reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Which.
+    pub id: CaseId,
+    /// Which team looks after it.
+    pub team: TeamId,
+    /// How everybody speaks of it.
+    pub reference: String,
+    /// Who is visited.
+    pub visiting: Option<Visiting>,
+    /// Whose it is.
+    pub worker: Option<PersonId>,
+    /// What people said.
+    pub supervision: Supervision,
+    /// What has happened.
+    pub history: History,
+}
+
+#[derive(FromRow)]
+struct CaseRow {
+    id: CaseId,
+    team_id: TeamId,
+    reference: String,
+    visiting: Option<Visiting>,
+    worker_id: Option<PersonId>,
+    known: Option<Json<Supervision>>,
+    history: Option<Json<History>>,
+}
+
+impl From<CaseRow> for Case {
+    fn from(row: CaseRow) -> Self {
+        Self {
+            id: row.id,
+            team: row.team_id,
+            reference: row.reference,
+            visiting: row.visiting,
+            worker: row.worker_id,
+            supervision: row.known.map(|known| known.0).unwrap_or_default(),
+            history: row.history.map(|history| history.0).unwrap_or_default(),
+        }
+    }
+}
+
+/// All cases of an organisation, or the one with this reference.
+pub async fn cases(tx: &mut Tx, organisation: OrganisationId, reference: Option<&str>) -> Result<Vec<Case>> {
+    Ok(both!(tx, |c| {
+        let query = sqlx::query(CASES).bind(organisation).bind(reference.is_none());
+        let rows = query.bind(reference.unwrap_or_default()).fetch_all(c).await?;
+        readable!(rows, CaseRow, |row| Ok(Case::from(row)))
+    }))
+}
+
+/// A team's next digest goes then, or before, if one is to go.
+pub async fn begin_digest(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    team: TeamId,
+    due_at: Time,
+) -> Result<()> {
+    execute!(tx, BEGIN_DIGEST, team, organisation, due_at);
+    Ok(())
+}
+
+/// A team's next digest goes then.
+pub async fn set_digest(tx: &mut Tx, organisation: OrganisationId, team: TeamId, due_at: Time) -> Result<()> {
+    execute!(tx, SET_DIGEST, team, organisation, due_at);
+    Ok(())
+}
+
+/// The teams whose digest is to go, locked.
+pub async fn digests_due_any_org(
+    tx: &mut Tx,
+    now: Time,
+    limit: i64,
+) -> Result<Vec<(TeamId, OrganisationId)>> {
+    let text = tx.text(DIGESTS_DUE_ANY_ORG);
+    Ok(both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?))
+}
