@@ -247,6 +247,7 @@ on_both! {
         assert_eq!(said.body["cannot_be_computed"], json!(["visits are in the risk management plan without a frequency"]));
         for (said, field) in [
             (json!({"risk": "mild"}), "risk"),
+            (json!({"start": "2026-01-02"}), "risk"),
             (json!({"flags": ["odd"]}), "flags"),
             (json!({"plan_every": "often", "visits_in_plan": true}), "plan_every"),
             (json!({"plan_every": "2 weeks"}), "visits_in_plan"),

@@ -92,6 +92,11 @@ pub async fn set_supervision(
     if let Err((field, why)) = check(&said, &now, trace) {
         return Ok(Err(Rejected::Field { field, why }));
     }
+    // Forgotten and said anew it would not have risen.
+    if let (Some(known), None) = (&kept.supervision.risk, &said.risk) {
+        let why = format!("it was {known}: say how high it is now");
+        return Ok(Err(Rejected::Field { field: "risk", why }));
+    }
     let (after, why) = follows(&kept.supervision, said, &now, trace);
     let changed = changes(&kept.supervision, &after);
     if !changed.is_empty() {

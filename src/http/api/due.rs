@@ -311,7 +311,7 @@ pub(super) struct SupervisionBody {
     /// What another start than before is: corrected (what was said was wrong) or restarted (a first visit is due again).
     #[serde(default)]
     start_is: StartIs,
-    /// How high the risk is, in a word of the rules. A higher one than before is a rise.
+    /// How high the risk is, in a word of the rules. A higher one than before is a rise; one that was known cannot be left out.
     risk: Option<String>,
     /// When it was identified that the risk has risen; left out: now.
     risk_identified_on: Option<NaiveDate>,
