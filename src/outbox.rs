@@ -34,7 +34,7 @@ use crate::{
         event::Door,
         notice::Purpose,
         policy::delta,
-        retry::{Before, Cause, Handed, provider_for, wait_after},
+        retry::{Before, Cause, Handed, provider_for, tried_by_stand_in, wait_after},
     },
     kill_points::kill_point,
     providers::{Outgoing, Providers},
@@ -314,12 +314,16 @@ impl Outbox {
                 Mark::Accepted { provider: name, reference, receipt }
             }
             Ok(Handed::TryAgain { reason }) => {
-                let wait = wait_after(claimed.tries, providers.len(), jitter());
+                // Whoever gave up its turn is asked before anybody is asked twice.
+                let (tries, wait) = match tried_by_stand_in(claimed.tries, providers.len()) {
+                    Some(tried) if instead.is_some() => (tried, Duration::ZERO),
+                    _ => (claimed.tries, wait_after(claimed.tries, providers.len(), jitter())),
+                };
                 Mark::Again {
                     provider: name,
                     reason,
                     at: self.clock.now() + delta(wait),
-                    tries: claimed.tries,
+                    tries,
                     // The try that would have been the last of the first turn may have left no mark.
                     all_failed: usize::try_from(claimed.tries).is_ok_and(|tries| tries >= providers.len()),
                 }

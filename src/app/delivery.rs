@@ -161,11 +161,13 @@ pub async fn failed(
     if !outbox::again_any_org(tx, message.id, claimed.epoch, again, tries).await? {
         return Ok(());
     }
-    if tries == TRIES_TOLD && operator_mends(message) {
+    // That of one that stood in counts for more than one.
+    let counted = claimed.tries..=tries;
+    if counted.contains(&TRIES_TOLD) && operator_mends(message) {
         tell_operator(tx, house, message.organisation_id, message.id, trace.now).await?;
     }
     // The first try that failed; a provider that asked to wait was no try.
-    if tries == 1 {
+    if counted.contains(&1) {
         let body = json!({"message": message.id, "channel": message.channel, "provider": provider, "reason": reason});
         about.log(tx, NewEvent::new(EventKind::MessageFailed, trace.now, body), trace).await?;
     }

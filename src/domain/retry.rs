@@ -66,6 +66,14 @@ pub fn provider_for(tries_before: u32, providers: usize) -> usize {
     usize::try_from(tries_before).unwrap_or_default() % providers.max(1)
 }
 
+/// What counts as tried where try number `tries` failed with one that stood in for the provider whose turn it was: the turn is
+/// still theirs, at once, lest one is asked twice and the other not at all. `None` past the first turn: nothing is tried at once
+/// for ever.
+pub fn tried_by_stand_in(tries: u32, providers: usize) -> Option<u32> {
+    let providers = u32::try_from(providers).ok()?;
+    (1..=providers).contains(&tries).then(|| tries - 1 + providers)
+}
+
 /// How long to wait before the next try, after `tries` that failed: nothing while another provider of the channel has not
 /// been tried in this turn, then 2 s, doubling to 60 s. `jitter` in 0..1 takes up to a fifth off, so that many messages
 /// do not come back at once.
@@ -89,6 +97,12 @@ mod tests {
         assert_eq!(waits, [0, 2, 0, 4, 0, 8, 0, 16, 0, 32, 0, 60, 0, 60]);
         let providers: Vec<_> = (0..4).map(|tries| provider_for(tries, 2)).collect();
         assert_eq!(providers, [0, 1, 0, 1]);
+        let after_a_stand_in: Vec<_> = (1..=3).map(|tries| tried_by_stand_in(tries, 2)).collect();
+        assert_eq!(after_a_stand_in, [Some(2), Some(3), None]);
+        assert_eq!(
+            after_a_stand_in[..2].iter().map(|tried| provider_for(tried.unwrap(), 2)).collect::<Vec<_>>(),
+            [0, 1]
+        );
         assert_eq!(wait_after(u32::MAX, 1, 0.0), LONGEST_WAIT);
         assert!(wait_after(1, 1, 1.0) >= Duration::from_millis(1600));
     }

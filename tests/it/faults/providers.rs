@@ -79,6 +79,31 @@ on_both! {
         app.finish().await;
     }
 
+    async fn f07_the_one_that_failed_is_back_when_the_other_fails(db: TestDb) {
+        let (first, second) = (FakeSms::start(SECRET).await, FakeSms::start(SECRET).await);
+        first.usually(Answer::Status(500));
+        let mut organisation = WESTSHIRE.to_owned();
+        let workers = add_workers(&mut organisation, 0..3);
+        let app = TestApp::with_providers(&db, &organisation, &Environment::sms([&first, &second]).0, noon()).await;
+        for worker in &workers[..2] {
+            app.person(worker).post("/visits", json!({"minutes": 30})).await.is_ok();
+        }
+        app.clock.advance(TimeDelta::minutes(1));
+        app.person(&workers[2]).post("/visits", json!({"minutes": 30})).await.is_ok();
+        app.clock.advance(TimeDelta::minutes(39));
+        app.work().await;
+        let asked = first.ledger().attempts.len();
+        assert!(asked >= 3 && first.ledger().accepted.is_empty(), "it has failed often: {asked}");
+        first.usually(Answer::Accept);
+        second.usually(Answer::Status(500));
+        app.clock.advance(TimeDelta::minutes(1));
+        app.work().await;
+        for phone in [SAM, JO] {
+            assert_eq!(first.ledger().texts_to(phone).len(), 1, "{phone} is reached at once: {:?}", first.ledger().attempts);
+        }
+        app.finish().await;
+    }
+
     async fn f07_every_provider_fails_for_ten_minutes(db: TestDb) {
         let providers = [FakeSms::start(SECRET).await, FakeSms::start(SECRET).await];
         providers[0].usually(Answer::Status(500));
