@@ -3,7 +3,7 @@
 use homeward::{
     clock::Time,
     domain::{contact::Channel, notice::Purpose},
-    store::messages::Message,
+    store::messages::{Message, MessageState},
 };
 
 use super::{
@@ -98,7 +98,8 @@ pub fn whoever_is_called_is_reached(
         let (Some(since), Some(until)) = (since, until) else { continue };
         let (rounds, last) = (&world.posts[since..=until], world.posts[until].at);
         let works = rounds.iter().all(|post| post.reaches(who, phone));
-        if !works || last > call.created_at + GRID || !calls(call, last) {
+        let void = call.raise.is_none() && same().any(|row| was_taken_back(world, row, last));
+        if !works || last > call.created_at + GRID || void || !calls(call, last) {
             continue;
         }
         let of_it = |entry: &&Entry| same().any(|row| row.id == entry.id);
@@ -113,4 +114,14 @@ pub fn whoever_is_called_is_reached(
         otherwise += usize::from(failed > 0);
     }
     otherwise
+}
+
+/// Whoever had an alarm and is told that it has become a call for help is called by no round of it: once anybody takes it that is
+/// taken back for good, and when it calls again it calls anew. That somebody took it just then the model has to say too.
+fn was_taken_back(world: &World, row: &Message, by: Time) -> bool {
+    let at = world.incidents.iter().position(|id| row.incident_id == Some(*id));
+    let taken = |then: Time| {
+        at.is_some_and(|at| world.model.incidents[at].quiet.iter().any(|quiet| quiet.since == then))
+    };
+    row.state == MessageState::TakenBack && row.finished_at.is_some_and(|then| then <= by && taken(then))
 }

@@ -56,6 +56,10 @@ impl Model {
             Words::Ack(incident) => (*incident, Deed::Acknowledge, Outside::Trying),
             Words::Cannot(incident) => (*incident, Deed::Cannot, Outside::Cannot),
             Words::Safe(incident) => (*incident, Deed::Safe, Outside::Safe),
+            // Of one that is over by now it is a call for help of whoever says it.
+            Words::NotSafe(incident) if !self.incidents[*incident].open && !OUTSIDE.contains(&who) => {
+                return self.sos(who, said, now);
+            }
             Words::NotSafe(incident) => (*incident, Deed::NotSafe, Outside::NotSafe),
             Words::Hold(incident, minutes) => {
                 (*incident, Deed::Hold(TimeDelta::minutes(*minutes)), Outside::Trying)

@@ -252,11 +252,20 @@ fn text_of_responder(draw: &mut Draw, world: &World) -> Option<Step> {
     let words = match draw.below(10) {
         0..=3 => Words::Ack(incident),
         4 | 5 => Words::Cannot(incident),
-        6 | 7 if may_become_sos(world, incident) => Words::NotSafe(incident),
+        6 | 7 if may_become_sos(world, incident) && may_call_for_help(world, incident, who) => {
+            Words::NotSafe(incident)
+        }
         6..=8 => Words::Safe(incident),
         _ => Words::Hold(incident, draw.between(1, 12) * 5),
     };
     Some(Step::Text { who, words, late: late(draw), by: by(draw, !OUTSIDE.contains(&who)) })
+}
+
+/// Of an alarm that is over "not safe" is a call for help of whoever says it: as clear as theirs have to be, and only of those
+/// about whom the model knows whom to call.
+fn may_call_for_help(world: &World, incident: usize, who: Who) -> bool {
+    let clear = || world.model.meant_by_sos(who).is_ok() && world.model.began_last(who).is_ok();
+    world.model.incidents[incident].open || OUTSIDE.contains(&who) || (WORKERS.contains(&who) && clear())
 }
 
 fn text_again(draw: &mut Draw, world: &World) -> Option<Step> {
