@@ -16,6 +16,7 @@ pub mod past_visit;
 pub mod case_file;
 pub mod assessment;
 pub mod agreement;
+pub mod exception;
 pub mod incident;
 pub mod follow_up;
 pub mod concern;

@@ -22,6 +22,7 @@ pub mod drills;
 pub mod end_of_day;
 pub mod equipment;
 pub mod events;
+pub mod exceptions;
 pub mod follow_ups;
 mod id_list;
 pub mod idempotency;
