@@ -356,6 +356,7 @@ pub async fn describe(
     let Said { company, changed, exception, words } = said;
     agreement.company = company.unwrap_or(agreement.company);
     if let Some(exception) = exception {
+        super::exceptions::said(tx, &directory, &visit, &exception, trace.now).await?;
         agreement.private.exception = Some(exception);
     }
     if let Some(words) = &words {

@@ -15,12 +15,15 @@ use crate::{
         case_file::{
             CaseFile, CasePrivate, CaseReference, Destination, Place, PlacePrivate, WhoseHome, same_address,
         },
+    concern::ConcernKind,
         event::{EventKind, NewEvent},
-        ids::{AssessmentId, CaseId, PersonId, PlaceId, TeamId, VisitId},
+        ids::{AssessmentId, CaseId, ConcernId, PersonId, PlaceId, TeamId, VisitId},
         rights::{Casework, may_do_casework},
         visit::{Details, Visit, Visiting},
     },
-    store::{self, Trace, Tx, agreements, assessments, case_files, events::log_for_organisation, people},
+    store::{
+        self, Trace, Tx, agreements, assessments, case_files, concerns, events::log_for_organisation, people,
+    },
 };
 
 /// What is said of a case.
@@ -205,9 +208,49 @@ async fn place_in_reach(
     Ok(Ok((case, place)))
 }
 
-/// Every version for a place, the newest first.
-pub async fn versions(tx: &mut Tx, actor: &Actor, place: PlaceId) -> Outcome<Vec<Version>> {
-    allowed!(place_in_reach(tx, actor, place, Casework::See).await?);
+/// A concern about a case that nobody has closed: whoever assesses it next weighs it. What it says stands with the concern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenConcern {
+    /// Which.
+    pub id: ConcernId,
+    /// What about.
+    pub kind: ConcernKind,
+    /// When it was raised.
+    pub raised_at: Time,
+    /// Whether any assessment can have weighed it.
+    pub since: Since,
+}
+
+/// When a concern was raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// Before the newest version was made.
+    Before,
+    /// After it, or there is none.
+    After,
+}
+
+/// The concerns about a case that nobody has closed, the oldest first.
+async fn open_concerns(
+    tx: &mut Tx,
+    case: &CaseFile,
+    newest: Option<&Assessment>,
+) -> store::Result<Vec<OpenConcern>> {
+    let open = concerns::open_about_case(tx, case.organisation, case.reference.as_str()).await?;
+    let one = |(id, raised_at, kind)| {
+        let weighed = newest.is_some_and(|newest| raised_at < newest.made.1);
+        OpenConcern { id, kind, raised_at, since: if weighed { Since::Before } else { Since::After } }
+    };
+    Ok(open.into_iter().map(one).collect())
+}
+
+/// Every version for a place, the newest first; and what concerns about the case the next one has to weigh.
+pub async fn versions(
+    tx: &mut Tx,
+    actor: &Actor,
+    place: PlaceId,
+) -> Outcome<(Vec<Version>, Vec<OpenConcern>)> {
+    let (case, _) = allowed!(place_in_reach(tx, actor, place, Casework::See).await?);
     let all = assessments::of_place(tx, actor.organisation, place).await?;
     let mut versions = Vec::with_capacity(all.len());
     for (n, assessment) in all.iter().enumerate() {
@@ -215,7 +258,8 @@ pub async fn versions(tx: &mut Tx, actor: &Actor, place: PlaceId) -> Outcome<Vec
         let used = assessments::used_for(tx, actor.organisation, assessment.id).await?;
         versions.push(Version { assessment: assessment.clone(), differences, used });
     }
-    Ok(Ok(versions))
+    let concerns = open_concerns(tx, &case, all.first()).await?;
+    Ok(Ok((versions, concerns)))
 }
 
 /// Makes the next version for a place. A manager who makes it agrees with it by that.

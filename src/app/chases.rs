@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveTime;
+use chrono::{Days, NaiveTime};
 use chrono_tz::Tz;
 use serde_json::json;
 
-use super::{House, MOVED_ASIDE, concerns, equipment, policy_documents, telling::Telling};
+use super::{
+    House, MOVED_ASIDE, checklists, concerns, equipment, exceptions, policy_documents, telling::Telling,
+};
 use crate::{
     clock::Time,
     domain::{
@@ -16,6 +18,7 @@ use crate::{
         local_time,
         notice::{Asked, Notice},
         people::Directory,
+        policy::{ChecklistsAsked, Policy},
         visit::{Visit, VisitState},
     },
     store::{
@@ -34,18 +37,63 @@ pub(super) const ASKED_AT: NaiveTime = match NaiveTime::from_hms_opt(9, 0, 0) {
     None => NaiveTime::MIN,
 };
 
-/// After an act: whoever has to be asked for the record is asked from the next day on, and no longer once it is there.
+/// And from then on: what was due while the service was down waits for the next morning, rather than wake anybody.
+const ASKED_UNTIL: NaiveTime = match NaiveTime::from_hms_opt(20, 0, 0) {
+    Some(eight) => eight,
+    None => NaiveTime::MIN,
+};
+
+/// Who discussed a concern that is still open is asked every so many days.
+const OPEN_CONCERN_EVERY: Days = Days::new(7);
+
+/// After an act: whoever has to be asked for the record, and where the team wants that for the checklists, is asked from the next day
+/// on, and no longer once it is there.
 pub(super) async fn follow(
     tx: &mut Tx,
-    zone: Tz,
+    (zone, policy): (Tz, &Policy),
     (before, after): (&Visit, &Visit),
     now: Time,
 ) -> store::Result<()> {
     match (lacks_record(before), lacks_record(after)) {
-        (false, true) => ask_for_record(tx, zone, after, now).await,
-        (true, false) => chases::drop(tx, after.organisation, after.id.0).await,
-        _ => Ok(()),
+        (false, true) => ask_for_record(tx, zone, after, now).await?,
+        (true, false) => chases::drop(tx, after.organisation, after.id.0).await?,
+        _ => {}
     }
+    if !was_made(before) && was_made(after) {
+        ask_for_checklists(tx, (zone, policy), after, now).await?;
+    }
+    Ok(())
+}
+
+/// Worker and manager are asked for their checklists, from the next day on, where the team wants that (row A9).
+pub(super) async fn ask_for_checklists(
+    tx: &mut Tx,
+    (zone, policy): (Tz, &Policy),
+    visit: &Visit,
+    now: Time,
+) -> store::Result<()> {
+    if policy.checklists == ChecklistsAsked::NotAsked {
+        return Ok(());
+    }
+    let due_at = local_time::next_at(ASKED_AT, now, zone);
+    for kind in [Missing::WorkerChecklist, Missing::ManagerChecklist] {
+        chases::set(tx, &Chase::of_visit(visit, kind, due_at)).await?;
+    }
+    Ok(())
+}
+
+/// When somebody is asked for this again.
+fn again(kind: Missing, now: Time, zone: Tz) -> Time {
+    match kind {
+        Missing::ConcernOpen => in_a_week(now, zone),
+        _ => local_time::next_at(ASKED_AT, now, zone),
+    }
+}
+
+/// When a concern that is discussed now, and not closed, is asked for.
+pub(super) fn in_a_week(now: Time, zone: Tz) -> Time {
+    let day = now.with_timezone(&zone).date_naive().checked_add_days(OPEN_CONCERN_EVERY);
+    day.map_or_else(|| local_time::next_at(ASKED_AT, now, zone), |day| local_time::at(day, ASKED_AT, zone))
 }
 
 /// The worker is asked for the record, from the next day on.
@@ -58,15 +106,43 @@ pub(super) async fn ask_for_record(tx: &mut Tx, zone: Tz, visit: &Visit, now: Ti
         person_id: visit.worker,
         due_at,
         asked: 0,
+        visit_id: None,
     };
     chases::set(tx, &chase).await
 }
 
-/// Whether a visit is over and lacks its outcome or the work undertaken.
+/// Whether a visit was made and lacks its outcome or the work undertaken.
 pub(super) fn lacks_record(visit: &Visit) -> bool {
+    was_made(visit) && (visit.outcome.is_none() || visit.work_undertaken.is_none())
+}
+
+/// Whether a visit was made and is over. What nobody began leaves nothing to be said of it.
+pub(super) fn was_made(visit: &Visit) -> bool {
     let over = matches!(visit.state, VisitState::Ended { .. } | VisitState::Recorded { .. });
-    // What nobody began leaves nothing to be recorded.
-    over && visit.arrived_at.is_some() && (visit.outcome.is_none() || visit.work_undertaken.is_none())
+    over && visit.arrived_at.is_some()
+}
+
+/// Visits of which something is missing, asked for in one text.
+#[derive(Debug)]
+pub(super) struct SoMany {
+    /// How many.
+    pub(super) visits: usize,
+    /// The first of them ended then.
+    pub(super) first: Time,
+    /// They were asked so often that those above them are told.
+    pub(super) asked_often: bool,
+}
+
+/// Adds a visit to what somebody is asked for.
+pub(super) fn add(to: &mut BTreeMap<PersonId, SoMany>, whom: PersonId, visit: &Visit, chase: &Chase) {
+    let ended = match visit.state {
+        VisitState::Ended { at, .. } | VisitState::Recorded { left_at: at, .. } => at,
+        _ => visit.expected_departure,
+    };
+    let theirs = to.entry(whom).or_insert(SoMany { visits: 0, first: ended, asked_often: false });
+    theirs.visits += 1;
+    theirs.first = theirs.first.min(ended);
+    theirs.asked_often |= chase.asked >= ASKED_ALONE;
 }
 
 /// What is missing of one person's, asked for in one text.
@@ -135,10 +211,16 @@ async fn ask(
     let directory = &people::directory(tx, organisation).await?;
     let mut lacking: BTreeMap<PersonId, Lacking> = BTreeMap::new();
     let (mut of_people, mut of_equipment) = (Vec::new(), Vec::new());
+    let (mut of_checklists, mut of_exceptions) = (Vec::new(), Vec::new());
+    let clock = trace.now.with_timezone(&directory.zone).time();
     for due in due {
         let chase = due.chase.as_ref().map_err(Clone::clone)?;
-        let again = local_time::next_at(ASKED_AT, trace.now, directory.zone);
-        if !chases::asked_any_org(tx, chase, again).await? {
+        if !(ASKED_AT..ASKED_UNTIL).contains(&clock) {
+            let morning = local_time::next_at(ASKED_AT, trace.now, directory.zone);
+            chases::put_off_any_org(tx, chase, morning).await?;
+            continue;
+        }
+        if !chases::asked_any_org(tx, chase, again(chase.kind, trace.now, directory.zone)).await? {
             continue;
         }
         match chase.kind {
@@ -157,9 +239,12 @@ async fn ask(
             }
             Missing::FollowUp => follow_up(tx, house, directory, chase, trace).await?,
             Missing::Concern => concerns::ask_to_discuss(tx, house, directory, chase, trace).await?,
+            Missing::ConcernOpen => concerns::ask_to_close(tx, house, directory, chase, trace).await?,
             Missing::ConcernAction => concerns::ask_to_act(tx, house, directory, chase, trace).await?,
             Missing::PolicyDocument => of_people.push(chase),
             Missing::Equipment => of_equipment.push(chase),
+            Missing::WorkerChecklist | Missing::ManagerChecklist => of_checklists.push(chase),
+            Missing::ExceptionReview => of_exceptions.push(chase),
         }
     }
     for (person, Lacking { visits, asked_often }) in lacking {
@@ -173,6 +258,8 @@ async fn ask(
             telling.tell_managers(tx, notice(Asked::TheirManager(name)), None, &occasion).await?;
         }
     }
+    checklists::ask(tx, house, directory, &of_checklists, trace).await?;
+    exceptions::ask(tx, house, directory, &of_exceptions, trace).await?;
     // Last, since they are logged for the organisation, which is locked after all others.
     equipment::ask_back(tx, house, directory, &of_equipment, trace).await?;
     policy_documents::ask(tx, house, directory, &of_people, trace).await

@@ -1,19 +1,31 @@
 //! Checklists: which are in force, a new version of one, and the answers of a visit (row A9).
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
-use super::{Outcome, Rejected, access::Actor, allowed, ladders::may_arrange};
+use super::{
+    House, Outcome, Rejected, access::Actor, allowed, chases as asking, ladders::may_arrange,
+    telling::Telling,
+};
 use crate::{
     domain::{
         checklist::{self, Answer, Answered, Checklist, Item, LISTS, When, Whose},
         event::{EventKind, NewEvent},
         ids::{ChecklistId, TeamId, VisitId},
         measures::MeasuresSaid,
+        notice::{Asked, Notice},
         people::Directory,
         rights::{self, Arrange},
         visit::Visit,
     },
-    store::{self, Trace, Tx, checklists, events::log_for_organisation, people, visits},
+    store::{
+        self, Trace, Tx,
+        chases::{self, Chase, Missing},
+        checklists,
+        events::log_for_organisation,
+        people, visits,
+    },
 };
 
 /// Those in force for a team, by id or key; for one's own if none is named. Everybody may see their own team's.
@@ -144,7 +156,18 @@ pub async fn answer(
         event = event.with_private(json!({"answers": words}));
     }
     visits::log(tx, &mut visit, event, trace).await?;
+    if when == When::After && missing.is_empty() {
+        chases::drop(tx, actor.organisation, chases::about_visit(id, asked_for(whose))).await?;
+    }
     Ok(Ok(Kept { answered, missing }))
+}
+
+/// By what the answers to somebody's checklist for after a visit are asked for.
+fn asked_for(whose: Whose) -> Missing {
+    match whose {
+        Whose::Worker => Missing::WorkerChecklist,
+        Whose::Manager => Missing::ManagerChecklist,
+    }
 }
 
 /// The times that one list was answered.
@@ -191,4 +214,83 @@ pub async fn of_visit(tx: &mut Tx, actor: &Actor, id: VisitId) -> Outcome<OfVisi
     }
     let measures = checklists::measures(tx, actor.organisation, id).await?;
     Ok(Ok(OfVisit { visit, lists, measures }))
+}
+
+/// Asks workers, and whoever answers for them, for what is missing of their checklists for after visits; from the third day those
+/// above them too. One text for all of somebody's visits.
+pub(super) async fn ask(
+    tx: &mut Tx,
+    house: &House,
+    directory: &Directory,
+    due: &[&Chase],
+    trace: Trace,
+) -> store::Result<()> {
+    if due.is_empty() {
+        return Ok(());
+    }
+    let organisation = directory.organisation;
+    let current = checklists::current(tx, organisation).await?;
+    let (mut workers, mut managers) = (BTreeMap::new(), BTreeMap::new());
+    for chase in due {
+        let whose = if chase.kind == Missing::ManagerChecklist { Whose::Manager } else { Whose::Worker };
+        let found = match chase.visit_id {
+            Some(id) => visits::load(tx, organisation, id).await?,
+            None => None,
+        };
+        // One that was begun again is asked for anew once it is over.
+        let Some((mut visit, _)) = found.filter(|(visit, _)| asking::was_made(visit)) else {
+            chases::drop(tx, organisation, chase.about).await?;
+            continue;
+        };
+        let missing = missing_after(tx, (directory, &current), &visit, whose).await?;
+        if missing.is_empty() {
+            chases::drop(tx, organisation, chase.about).await?;
+            continue;
+        }
+        let body = json!({"for": whose, "times": chase.asked + 1, "missing": missing});
+        let event = NewEvent::new(EventKind::ChecklistAsked, trace.now, body);
+        visits::log(tx, &mut visit, event, trace).await?;
+        match whose {
+            Whose::Worker => asking::add(&mut workers, visit.worker, &visit, chase),
+            Whose::Manager => {
+                for manager in directory.who_has_to_know(visit.worker) {
+                    asking::add(&mut managers, manager, &visit, chase);
+                }
+            }
+        }
+    }
+    for (whose, asked) in [(Whose::Worker, workers), (Whose::Manager, managers)] {
+        for (person, asking::SoMany { visits, first, asked_often }) in asked {
+            let telling = Telling { house, directory, worker: person, now: trace.now };
+            let notice = |asked| Notice::ChecklistMissing { whose, visits, first, asked };
+            let occasion =
+                format!("checklist-missing/{}/{person}/{}", whose.as_str(), trace.now.date_naive());
+            telling.tell_person(tx, person, notice(Asked::Them), None, &occasion).await?;
+            if asked_often {
+                let name = directory.name_of(person).to_owned();
+                let occasion = format!("{occasion}/above");
+                for above in directory.who_has_to_know(person) {
+                    let asked = Asked::TheirManager(name.clone());
+                    telling.tell_person(tx, above, notice(asked), None, &occasion).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is missing of one list for after a visit: of the version that was answered last, or else of the one in force.
+async fn missing_after(
+    tx: &mut Tx,
+    (directory, current): (&Directory, &[Checklist]),
+    visit: &Visit,
+    whose: Whose,
+) -> store::Result<Vec<String>> {
+    let of = (whose, When::After);
+    let times = of_list(checklists::answers(tx, visit.organisation, visit.id).await?, of);
+    let items = match times.last() {
+        Some(last) => last.items.clone(),
+        None => checklists::in_force(current, directory, visit.team, of).items,
+    };
+    Ok(checklist::missing(&items, &times))
 }

@@ -11,7 +11,7 @@ use super::{
     House, Outcome, Rejected,
     access::Actor,
     allowed,
-    chases::{ASKED_ALONE, ASKED_AT},
+    chases::{ASKED_ALONE, ASKED_AT, in_a_week},
     due::{self, Cause},
     telling::Telling,
 };
@@ -32,14 +32,17 @@ use crate::{
     store::{
         self, Trace, Tx,
         chases::{self, Chase, Missing},
-        concerns::{self, Filter},
+        concerns::{self, After, Filter},
         events::log_for_organisation,
         people, visits,
     },
 };
 
-/// So many rows in one list.
-const PAGE: i64 = 500;
+/// So many are shown in one list.
+const PAGE: usize = 500;
+
+/// So many are looked at in one go.
+const AT_ONCE: i64 = 200;
 
 /// What somebody is concerned about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +107,7 @@ pub async fn raise(
         person_id: concern.told.first().copied().unwrap_or(actor.person),
         due_at: local_time::next_at(ASKED_AT, trace.now, directory.zone),
         asked: 0,
+        visit_id: None,
     };
     chases::set(tx, &chase).await?;
     let telling = Telling { house, directory: &directory, worker: actor.person, now: trace.now };
@@ -187,13 +191,38 @@ pub async fn show(tx: &mut Tx, actor: &Actor, id: ConcernId) -> Outcome<Whole> {
     Ok(Ok(found))
 }
 
-/// The concerns that somebody may see: the open ones first, then the newest; at most 500.
-pub async fn list(tx: &mut Tx, actor: &Actor, filter: Filter) -> store::Result<Vec<Whole>> {
+/// The concerns that somebody may see, the open ones first, then the newest, from one on: at most 500; and after which one it goes on.
+pub async fn list(
+    tx: &mut Tx,
+    actor: &Actor,
+    filter: Filter,
+    mut after: Option<After>,
+) -> store::Result<(Vec<Whole>, Option<After>)> {
     // Whoever sees no team is not led through everybody's to find their own.
     let sees_more = actor.role.manages() || actor.role == Role::Auditor;
     let filter = Filter { of: (!sees_more).then_some(actor.person), ..filter };
     let reach = people::reach(tx, actor.organisation, actor.team).await?;
-    let listed = concerns::list(tx, actor.organisation, filter, PAGE).await?;
+    // What somebody may not see leaves no gap: neither a short list nor one to go on from.
+    let mut shown: Vec<Whole> = Vec::new();
+    loop {
+        let page = concerns::list(tx, actor.organisation, &filter, (after, AT_ONCE)).await?;
+        let Some(last) = page.last() else { return Ok((shown, None)) };
+        after = Some(After::of(last));
+        for found in wholes(tx, actor, page).await? {
+            if rights::may_on_concern(actor.role, OnConcern::See, relation(actor, &reach, &found)).is_err() {
+                continue;
+            }
+            if shown.len() == PAGE {
+                let next = shown.last().map(|last| After::of(&last.concern));
+                return Ok((shown, next));
+            }
+            shown.push(found);
+        }
+    }
+}
+
+/// What belongs to each of them, read at once.
+async fn wholes(tx: &mut Tx, actor: &Actor, listed: Vec<Concern>) -> store::Result<Vec<Whole>> {
     let ids: Vec<_> = listed.iter().map(|concern| concern.id).collect();
     let mut discussions: BTreeMap<ConcernId, Vec<Discussion>> = BTreeMap::new();
     for (concern, discussion) in concerns::discussions(tx, actor.organisation, &ids).await? {
@@ -203,15 +232,12 @@ pub async fn list(tx: &mut Tx, actor: &Actor, filter: Filter) -> store::Result<V
     for action in concerns::actions(tx, actor.organisation, &ids).await? {
         actions.entry(action.concern).or_default().push(action);
     }
-    let wholes = listed.into_iter().map(|concern| Whole {
+    let whole = |concern: Concern| Whole {
         discussions: discussions.remove(&concern.id).unwrap_or_default(),
         actions: actions.remove(&concern.id).unwrap_or_default(),
         concern,
-    });
-    let sees = |found: &Whole| {
-        rights::may_on_concern(actor.role, OnConcern::See, relation(actor, &reach, found)).is_ok()
     };
-    Ok(wholes.filter(sees).collect())
+    Ok(listed.into_iter().map(whole).collect())
 }
 
 /// The concern, held till the end of the use case, if they may do this.
@@ -229,7 +255,7 @@ fn not_now(why: NotNow, concern: &Concern) -> Rejected {
     Rejected::Concern { why, state: concern.state.as_str() }
 }
 
-/// A manager discussed it with somebody: nobody is asked to any more. As often as it takes.
+/// A manager discussed it with somebody: nobody is asked to any more, but each week what came of it. As often as it takes.
 pub async fn discussed(
     tx: &mut Tx,
     actor: &Actor,
@@ -249,7 +275,16 @@ pub async fn discussed(
     let discussion =
         Discussion { at: at.unwrap_or(trace.now), by: actor.person, with: with.id, words: words.to_owned() };
     concerns::add_discussion(tx, (actor.organisation, id), &discussion, trace.now).await?;
-    chases::drop(tx, actor.organisation, id.0).await?;
+    let chase = Chase {
+        about: id.0,
+        kind: Missing::ConcernOpen,
+        organisation_id: actor.organisation,
+        person_id: actor.person,
+        due_at: in_a_week(trace.now, directory.zone),
+        asked: 0,
+        visit_id: None,
+    };
+    chases::set_instead(tx, &chase).await?;
     let body = json!({"concern": id, "with": discussion.with});
     let event =
         NewEvent::new(EventKind::ConcernDiscussed, discussion.at, body).with_private(json!({"words": words}));
@@ -293,6 +328,7 @@ pub async fn set_action(
         person_id: owner.id,
         due_at: local_time::at(due_on, ASKED_AT, directory.zone),
         asked: 0,
+        visit_id: None,
     };
     chases::set(tx, &chase).await?;
     let body = json!({"concern": id, "action": action.id, "owner": action.owner, "due_on": due_on});
@@ -344,6 +380,7 @@ pub async fn close(tx: &mut Tx, actor: &Actor, id: ConcernId, outcome: &str, tra
     }
     let about = found.concern.case_reference.as_deref();
     due::follow_reference(tx, actor.organisation, about, Cause::ConcernClosed, trace).await?;
+    chases::drop(tx, actor.organisation, id.0).await?;
     let event = NewEvent::new(EventKind::ConcernClosed, trace.now, json!({"concern": id}))
         .with_private(json!({"outcome": outcome}));
     log(tx, &found.concern, event, trace).await?;
@@ -388,6 +425,46 @@ pub(super) async fn ask_to_discuss(
             let name = Asked::TheirManager(directory.name_of(*person).to_owned());
             for above in directory.managers_for(*person) {
                 if told.insert(above) {
+                    telling.tell_person(tx, above, notice(name.clone()), None, &occasion).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Asks whoever discussed it last what came of it, or who answers for it where they have left; from the third time on those above them
+/// too.
+pub(super) async fn ask_to_close(
+    tx: &mut Tx,
+    house: &House,
+    directory: &Directory,
+    chase: &Chase,
+    trace: Trace,
+) -> store::Result<()> {
+    let found = concerns::find(tx, chase.organisation_id, ConcernId(chase.about)).await?;
+    let Some(concern) = found.filter(|found| found.state == ConcernState::Discussed) else {
+        return chases::drop(tx, chase.organisation_id, chase.about).await;
+    };
+    let (raised_by, at) = concern.raised;
+    let by = directory.name_of(raised_by).to_owned();
+    let on = at.with_timezone(&directory.zone).date_naive();
+    let notice = |asked| Notice::ConcernOpen { by: by.clone(), on, asked };
+    let telling = Telling { house, directory, worker: raised_by, now: trace.now };
+    let occasion = format!("concern/{}/open/{}", concern.id, trace.now.date_naive());
+    let here = directory
+        .person(chase.person_id)
+        .is_some_and(|person| !person.left && person.role.is_some_and(Role::manages));
+    let asked = if here { vec![chase.person_id] } else { to_be_told(directory, raised_by, concern.worker) };
+    if asked.is_empty() {
+        return telling.tell_managers(tx, notice(Asked::Them), None, &occasion).await;
+    }
+    for person in &asked {
+        telling.tell_person(tx, *person, notice(Asked::Them), None, &occasion).await?;
+        if chase.asked >= ASKED_ALONE {
+            let name = Asked::TheirManager(directory.name_of(*person).to_owned());
+            for above in directory.managers_for(*person) {
+                if above != raised_by && !asked.contains(&above) {
                     telling.tell_person(tx, above, notice(name.clone()), None, &occasion).await?;
                 }
             }

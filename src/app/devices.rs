@@ -49,7 +49,8 @@ fn zone(device: &Device) -> Tz {
     Tz::from_str(&device.zone).unwrap_or(Tz::UTC)
 }
 
-/// A device calls for help: about whoever has it, also where its address was revoked; where nobody has it, whoever is on duty is
+/// A device calls for help: about whoever has it, also where its address was revoked or it was taken out of use while it was out with
+/// them, which the event says; where nobody has it, whoever is on duty is
 /// told. `None`: the address was never issued. Otherwise the zone that times are written in.
 pub async fn call_for_help(
     tx: &mut Tx,
@@ -70,7 +71,8 @@ pub async fn call_for_help(
                 None => DeviceUrl::InForce,
                 Some(_) => DeviceUrl::Revoked,
             };
-            let cry = Cry { proof: Proof::Device { equipment: device.equipment_id, url }, ..cry };
+            let retired = device.retired_because.clone();
+            let cry = Cry { proof: Proof::Device { equipment: device.equipment_id, url, retired }, ..cry };
             sos::call_for_help(tx, house, &Actor::found(holder)?, cry, trace).await?;
         }
         None => tell_duty(tx, house, &device, &cry, trace).await?,
@@ -93,6 +95,7 @@ async fn tell_duty(
         what: device.label.clone(),
         last: device.last_holder.clone(),
         number: number.as_ref().map(Phone::dialled),
+        retired: device.retired_because.clone(),
     };
     // Told again when it is pressed again, but not each second.
     let occasion = format!("device/{}/help/{}", device.equipment_id, trace.now.timestamp() / 120);
@@ -103,7 +106,11 @@ async fn tell_duty(
         Some(duty) => telling.call_person(tx, *duty, notice, &occasion).await?,
         None => telling.tell_managers(tx, notice, None, &occasion).await?,
     }
-    let body = json!({"equipment": device.equipment_id, "url_revoked": device.revoked_at.is_some()});
+    let body = json!({
+        "equipment": device.equipment_id,
+        "url_revoked": device.revoked_at.is_some(),
+        "retired": device.retired_because,
+    });
     let event = NewEvent::new(EventKind::DeviceCalledForHelp, trace.now, body);
     let private = json!({"words": cry.words, "position": cry.position});
     log_for_organisation(tx, organisation, (None, None), trace, event.with_private(private)).await

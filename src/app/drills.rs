@@ -35,7 +35,10 @@ use crate::{
 /// So many open alarms are looked at before a drill is started by hand.
 const LOOKED_AT: i64 = 1000;
 /// So many drills are listed.
-const LISTED: i64 = 50;
+const LISTED: usize = 50;
+
+/// So many are looked at in one go.
+const AT_ONCE: i64 = 50;
 /// No drill begins by itself so long after an alarm went up in its team.
 const CALM: TimeDelta = TimeDelta::hours(4);
 
@@ -174,11 +177,19 @@ pub async fn show(tx: &mut Tx, actor: &Actor, id: DrillId) -> Outcome<Report> {
 pub async fn list(tx: &mut Tx, actor: &Actor) -> Outcome<Vec<Report>> {
     allowed!(rights::may_arrange(actor.role, Arrange::See, true));
     let directory = people::directory(tx, actor.organisation).await?;
-    let mut reports = Vec::new();
-    for drill in drills::list(tx, actor.organisation, LISTED).await? {
-        reports.extend(report(tx, actor, drill, &directory).await?);
+    let (mut reports, mut before) = (Vec::new(), None);
+    // What somebody may not see takes no room in the list.
+    loop {
+        let page = drills::list(tx, actor.organisation, (before, AT_ONCE)).await?;
+        let Some(last) = page.last() else { return Ok(Ok(reports)) };
+        before = Some(last.id);
+        for drill in page {
+            reports.extend(report(tx, actor, drill, &directory).await?);
+            if reports.len() == LISTED {
+                return Ok(Ok(reports));
+            }
+        }
     }
-    Ok(Ok(reports))
 }
 
 async fn report(

@@ -16,7 +16,7 @@ use crate::{
     clock::Time,
     domain::{
         contact::Phone,
-        equipment::{Equipment, EquipmentKind, Loan, Registration, TestResult},
+        equipment::{Equipment, EquipmentKind, Loan, Registration, Retired, RetiredBecause, TestResult},
         event::{EventKind, NewEvent, stamp},
         ids::{EquipmentId, PersonId, TeamId},
         local_time,
@@ -118,6 +118,7 @@ pub async fn add(tx: &mut Tx, actor: &Actor, new: NewEquipment, trace: Trace) ->
         loan: None,
         last_holder: None,
         tested: tested_on.map(|on| (on, TestResult::Works)),
+        retired: None,
     };
     if !equipment::add(tx, actor.organisation, &item).await? {
         let has_key = equipment::id_of_key(tx, actor.organisation, &item.key).await?.is_some();
@@ -147,6 +148,15 @@ async fn hold(tx: &mut Tx, actor: &Actor, named: &str, what: Keep) -> Outcome<Eq
     Ok(Ok(item))
 }
 
+/// The same, of one that is in use.
+async fn hold_in_use(tx: &mut Tx, actor: &Actor, named: &str, what: Keep) -> Outcome<Equipment> {
+    let item = allowed!(hold(tx, actor, named, what).await?);
+    match &item.retired {
+        Some(retired) => Ok(Err(Rejected::Retired(retired.because.as_str()))),
+        None => Ok(Ok(item)),
+    }
+}
+
 /// Lends it to somebody, or lets whoever has it keep it till another time.
 pub async fn lend(
     tx: &mut Tx,
@@ -155,7 +165,7 @@ pub async fn lend(
     (to, due_back): (&str, Option<Time>),
     trace: Trace,
 ) -> Outcome<Equipment> {
-    let mut item = allowed!(hold(tx, actor, named, Keep::LendItem).await?);
+    let mut item = allowed!(hold_in_use(tx, actor, named, Keep::LendItem).await?);
     let directory = people::directory(tx, actor.organisation).await?;
     let Some(holder) = directory.named(to).filter(|person| !person.is_outside()) else {
         return Ok(Err(wrong("to", format!("“{to}” is nobody with an account in this organisation"))));
@@ -207,6 +217,7 @@ async fn ask_from(
         person_id: loan.holder,
         due_at: local_time::next_at(ASKED_AT, due, directory.zone),
         asked: 0,
+        visit_id: None,
     };
     chases::set(tx, &chase).await
 }
@@ -223,6 +234,32 @@ pub async fn give_back(tx: &mut Tx, actor: &Actor, named: &str, trace: Trace) ->
     Ok(Ok(item))
 }
 
+/// It is in use no more: nobody gets it, it is asked for, flagged and shown to responders no more, and its number is free for another.
+/// Its address is revoked, which refuses no call for help. Said again it changes nothing.
+pub async fn retire(
+    tx: &mut Tx,
+    actor: &Actor,
+    named: &str,
+    (because, words): (RetiredBecause, Option<String>),
+    trace: Trace,
+) -> Outcome<Equipment> {
+    let mut item = allowed!(hold(tx, actor, named, Keep::SetItemUp).await?);
+    if item.retired.is_some() {
+        return Ok(Ok(item));
+    }
+    let retired = Retired { at: trace.now, by: actor.person, because, words };
+    equipment::retire(tx, actor.organisation, item.id, &retired).await?;
+    chases::drop(tx, actor.organisation, item.id.0).await?;
+    let had_url = equipment::revoke_url(tx, actor.organisation, item.id, trace.now).await?;
+    let holder = item.loan.map(|loan| loan.holder);
+    let body = json!({"equipment": item.id, "because": because, "out_with": holder, "url_revoked": had_url});
+    let event =
+        NewEvent::new(EventKind::EquipmentRetired, trace.now, body).with_words(retired.words.as_deref());
+    log_for_organisation(tx, item.organisation, (Some(item.team), holder), trace, event).await?;
+    item.retired = Some(retired);
+    Ok(Ok(item))
+}
+
 /// What came of a test, and in which words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Test {
@@ -236,7 +273,7 @@ pub struct Test {
 
 /// It was tested. A test from before the last one is kept in the log alone.
 pub async fn test(tx: &mut Tx, actor: &Actor, named: &str, test: Test, trace: Trace) -> Outcome<Equipment> {
-    let mut item = allowed!(hold(tx, actor, named, Keep::TestItem).await?);
+    let mut item = allowed!(hold_in_use(tx, actor, named, Keep::TestItem).await?);
     if test.on > trace.now.with_timezone(&actor.zone).date_naive() {
         return Ok(Err(wrong("on", NOT_YET)));
     }
@@ -253,7 +290,7 @@ pub async fn test(tx: &mut Tx, actor: &Actor, named: &str, test: Test, trace: Tr
 
 /// Gives a device an address of its own; its text is shown once and not kept. The one before is revoked.
 pub async fn issue_url(tx: &mut Tx, actor: &Actor, named: &str, trace: Trace) -> Outcome<Token> {
-    let item = allowed!(hold(tx, actor, named, Keep::SetItemUp).await?);
+    let item = allowed!(hold_in_use(tx, actor, named, Keep::SetItemUp).await?);
     if !item.kind.is_device() && item.kind != EquipmentKind::Phone {
         return Ok(Err(wrong("kind", "only a device or a phone has an address of its own")));
     }
@@ -296,8 +333,17 @@ pub struct Seen {
     pub directory: Arc<Directory>,
 }
 
+/// What a list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// What is in use.
+    InUse,
+    /// What is not any more.
+    Retired,
+}
+
 /// What there is, of the teams in the reader's reach, and what they hold themselves; of one team and those below it, if it is said.
-pub async fn list(tx: &mut Tx, actor: &Actor, team: Option<&str>) -> Outcome<Seen> {
+pub async fn list(tx: &mut Tx, actor: &Actor, team: Option<&str>, which: Which) -> Outcome<Seen> {
     let directory = people::directory(tx, actor.organisation).await?;
     let of: Option<Vec<TeamId>> = match team {
         None => None,
@@ -308,6 +354,9 @@ pub async fn list(tx: &mut Tx, actor: &Actor, team: Option<&str>) -> Outcome<See
     };
     let mut items = Vec::new();
     for item in equipment::list(tx, actor.organisation).await? {
+        if item.retired.is_some() != (which == Which::Retired) {
+            continue;
+        }
         let is_asked_for = of.as_ref().is_none_or(|teams| teams.contains(&item.team));
         if is_asked_for
             && rights::may_keep(actor.role, Keep::SeeItem, relation(tx, actor, &item).await?).is_ok()
@@ -331,7 +380,7 @@ pub(super) async fn ask_back(
     let mut asked = Vec::new();
     for chase in due {
         let item = equipment::load(tx, organisation, EquipmentId(chase.about)).await?;
-        let late = item.and_then(|item| {
+        let late = item.filter(|item| item.retired.is_none()).and_then(|item| {
             let loan = item.loan.filter(|loan| loan.is_overdue(trace.now))?;
             Some((loan, loan.due_back?, item))
         });

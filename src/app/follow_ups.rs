@@ -91,6 +91,7 @@ pub async fn set(
         person_id: owner.id,
         due_at,
         asked: 0,
+        visit_id: None,
     };
     chases::set(tx, &chase).await?;
     Ok(Ok(follow_up))

@@ -242,7 +242,7 @@ pub async fn close(
             _ => visit.clone().end_with_incident(closed, trace.now),
         };
         if !followed.events.is_empty() {
-            chases::follow(tx, actor.zone, (visit, &followed.visit), trace.now).await?;
+            chases::follow(tx, (actor.zone, &policy), (visit, &followed.visit), trace.now).await?;
             *visit = followed.visit;
             visits::update(tx, visit, followed.events, trace).await?;
             // The worker may believe something else about the watching by now.

@@ -19,6 +19,7 @@ pub mod drills;
 pub mod due;
 pub mod end_of_day;
 pub mod equipment;
+pub mod exceptions;
 pub mod follow_ups;
 pub mod inbound;
 pub mod incidents;
@@ -234,6 +235,9 @@ pub enum Rejected {
     /// Something that is out with somebody.
     #[error("it is out with {0}: first it has to come back")]
     OutWith(String),
+    /// It is in use no more.
+    #[error("it was taken out of use ({0}): add what is there instead under a key of its own")]
+    Retired(&'static str),
     /// A key was used with another body.
     #[error(
         "this Idempotency-Key was used with another body: a corrected request, a corrected PIN too, needs a new key"

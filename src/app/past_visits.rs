@@ -31,6 +31,7 @@ pub async fn put_on_record(
     if chases::lacks_record(&visit) {
         chases::ask_for_record(tx, actor.zone, &visit, trace.now).await?;
     }
+    chases::ask_for_checklists(tx, (actor.zone, &directory.policy(team)), &visit, trace.now).await?;
     let telling = Telling { house, directory: &directory, worker, now: trace.now };
     let notice = Notice::PutOnRecord { by: actor.name.clone(), arrived_at };
     let occasion = format!("visit/{}/put-on-record", visit.id);

@@ -43,7 +43,7 @@ pub struct Cry {
 }
 
 /// How it is known who calls.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Proof {
     /// A token that lets in, or the number of the phone.
     #[default]
@@ -56,6 +56,8 @@ pub enum Proof {
         equipment: EquipmentId,
         /// How its address stands.
         url: DeviceUrl,
+        /// Why it is in use no more, if it is not.
+        retired: Option<String>,
     },
 }
 
@@ -101,8 +103,9 @@ pub async fn call_for_help(
         Proof::OldToken => {
             NewEvent::new(EventKind::IncidentSosByOldToken, now, json!({"person": actor.person}))
         }
-        Proof::Device { equipment, url } => {
-            let body = json!({"equipment": equipment, "url_revoked": url == DeviceUrl::Revoked});
+        Proof::Device { equipment, url, retired } => {
+            let url_revoked = url == DeviceUrl::Revoked;
+            let body = json!({"equipment": equipment, "url_revoked": url_revoked, "retired": retired});
             NewEvent::new(EventKind::IncidentSosByDevice, now, body)
         }
     };

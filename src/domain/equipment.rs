@@ -65,6 +65,33 @@ word_enum! {
     }
 }
 
+word_enum! {
+    /// Why something is in use no more.
+    RetiredBecause {
+        /// Nobody knows where it is.
+        Lost = "lost",
+        /// It does not work and is not mended.
+        Broken = "broken",
+        /// It is somebody else's now.
+        Sold = "sold",
+        /// Something else.
+        Other = "other",
+    }
+}
+
+/// That something is in use no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retired {
+    /// Since when.
+    pub at: Time,
+    /// Who said so.
+    pub by: PersonId,
+    /// Why.
+    pub because: RetiredBecause,
+    /// In words.
+    pub words: Option<String>,
+}
+
 /// A car's registration, as it is read on its plate: GSM-7, so that it fits a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::Type)]
 #[serde(transparent)]
@@ -136,12 +163,19 @@ pub struct Equipment {
     pub last_holder: Option<PersonId>,
     /// The last test.
     pub tested: Option<(NaiveDate, TestResult)>,
+    /// Once it is in use no more. Whoever had it then and did not bring it back is still its holder: they may press it.
+    pub retired: Option<Retired>,
 }
 
 impl Equipment {
-    /// How it stands with its tests; nothing: it is not tested.
+    /// How it stands with its tests; nothing: it is not tested, or not any more.
     pub fn test_flag(&self, today: NaiveDate) -> Option<TestFlag> {
-        self.kind.is_device().then(|| test_flag(self.tested, today))
+        (self.kind.is_device() && self.retired.is_none()).then(|| test_flag(self.tested, today))
+    }
+
+    /// Whether somebody has it who has to bring it back by now.
+    pub fn is_late(&self, now: Time) -> bool {
+        self.retired.is_none() && self.loan.is_some_and(|loan| loan.is_overdue(now))
     }
 
     /// Its label, with the registration where it has one.

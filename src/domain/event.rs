@@ -153,6 +153,12 @@ kinds! {
     MeasuresConfirmed = "visit.measures_confirmed"
     /// Afterwards: whether they were followed.
     MeasuresFollowed = "visit.measures_followed"
+    /// Somebody was asked for what is missing of one.
+    ChecklistAsked = "checklist.asked"
+    /// A senior manager said afterwards what they found about a visit that was out of the ordinary.
+    VisitExceptionReviewed = "visit.exception_reviewed"
+    /// They were asked to.
+    VisitExceptionReviewAsked = "visit.exception_review_asked"
     /// A person wrote something down.
     IncidentNoted = "incident.noted"
     /// A person said how it ended.
@@ -278,6 +284,8 @@ kinds! {
     EquipmentTested = "equipment.tested"
     /// Somebody was asked to bring it back.
     EquipmentAsked = "equipment.asked"
+    /// It is in use no more.
+    EquipmentRetired = "equipment.retired"
     /// A device got an address of its own, in the place of the one before.
     DeviceUrlIssued = "device.url_issued"
     /// That address was revoked.

@@ -18,6 +18,7 @@ pub mod case_file;
 pub mod due;
 pub mod assessment;
 pub mod agreement;
+pub mod exception;
 pub mod incident;
 pub mod follow_up;
 pub mod concern;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
+    checklist::Whose,
     contact::Channel,
     follow_up::FollowUpKind,
     incident::{Opened, Outcome},
@@ -271,6 +272,24 @@ pub enum Notice {
         /// Who reads it.
         asked: Asked,
     },
+    /// To whoever has to answer it, and later to those above them: answers to the checklist for after visits are missing.
+    ChecklistMissing {
+        /// Whose list.
+        whose: Whose,
+        /// Of so many visits.
+        visits: usize,
+        /// The first of them ended then.
+        first: Time,
+        /// Who reads it.
+        asked: Asked,
+    },
+    /// To senior managers: visits that were out of the ordinary are to be looked at.
+    ExceptionsToReview {
+        /// So many.
+        visits: usize,
+        /// The first of them ended then.
+        first: Time,
+    },
     /// To its owner, and later to their manager: something is to be done after an alarm.
     FollowUpDue {
         /// What it is about.
@@ -315,6 +334,8 @@ pub enum Notice {
         last: Option<String>,
         /// Where it can be rung.
         number: Option<String>,
+        /// Why it is in use no more, if it is not: as it is kept.
+        retired: Option<String>,
     },
     /// To the manager: the worker is on a visit and sent a text that could not be read.
     UnreadableText,
@@ -331,6 +352,15 @@ pub enum Notice {
         by: String,
         /// When.
         at: Time,
+        /// Who reads it.
+        asked: Asked,
+    },
+    /// To whoever discussed a concern, and later to those above them: it is still open.
+    ConcernOpen {
+        /// Who raised it.
+        by: String,
+        /// On that day.
+        on: NaiveDate,
         /// Who reads it.
         asked: Asked,
     },

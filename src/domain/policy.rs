@@ -95,6 +95,8 @@ pub struct Policy {
     pub agreement: AgreementAsked,
     /// What visits are in the work of this team (row A6).
     pub visits_are: VisitsAre,
+    /// Whether what is missing of the checklists for after a visit is asked for (row A9).
+    pub checklists: ChecklistsAsked,
     /// How long "worker reports safe" holds the ladder until a person confirms it (row E7).
     #[serde(with = "written")]
     pub unconfirmed_report: Duration,
@@ -126,6 +128,18 @@ word_enum! {
         #[default]
         NotAsked = "not_asked",
         /// They do.
+        Asked = "asked",
+    }
+}
+
+word_enum! {
+    /// Whether answers to the checklists for after a visit are asked for each day. What is missing is listed in any case.
+    #[derive(Default)]
+    ChecklistsAsked {
+        /// They are not.
+        #[default]
+        NotAsked = "not_asked",
+        /// They are.
         Asked = "asked",
     }
 }
@@ -200,6 +214,7 @@ impl Default for Policy {
             pin_by_text: PinByText::Asked,
             agreement: AgreementAsked::NotAsked,
             visits_are: VisitsAre::Integral,
+            checklists: ChecklistsAsked::NotAsked,
             unconfirmed_report: minutes(30),
             outage: minutes(5),
             outage_outside_wait: minutes(5),
@@ -307,6 +322,7 @@ impl Policy {
             pin_by_text: self.pin_by_text,
             agreement: self.agreement,
             visits_are: self.visits_are,
+            checklists: self.checklists,
             ownership_warning: quick(self.ownership_warning),
             unconfirmed_report: quick(self.unconfirmed_report),
             outage: quick(self.outage),

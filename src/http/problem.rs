@@ -170,6 +170,7 @@ impl From<Rejected> for Problem {
             Rejected::PinNotNow(_) => Self::new(Kind::PinNotNow, detail),
             Rejected::Field { field, .. } => Self::field(field, detail),
             Rejected::OldPolicyVersion { .. } => Self::new(Kind::OldVersion, detail),
+            Rejected::Retired(_) => Self { state: Some("retired"), ..Self::new(Kind::State, detail) },
             Rejected::OutWith(_) => Self { state: Some("out"), ..Self::new(Kind::State, detail) },
             Rejected::KeyReused => Self::of(Kind::KeyReused),
         }

@@ -8,53 +8,64 @@ use super::{Error, Result, Sql, Tx, both, execute, later::later};
 use crate::{
     clock::Time,
     domain::{
-        ids::{OrganisationId, PersonId},
-        visit::word_enum,
+        ids::{OrganisationId, PersonId, VisitId},
+        visit::{Visit, word_enum},
     },
 };
 
 const SET: &str =
-    "INSERT INTO chase (about, kind, organisation_id, person_id, due_at, asked) VALUES ($1, $2, $3, $4, $5, 0)
+    "INSERT INTO chase (about, kind, organisation_id, person_id, due_at, visit_id, asked) VALUES ($1, $2, $3, $4, $5, $6, 0)
      ON CONFLICT (about) DO NOTHING";
+const SET_INSTEAD: &str =
+    "INSERT INTO chase (about, kind, organisation_id, person_id, due_at, visit_id, asked) VALUES ($1, $2, $3, $4, $5, $6, 0)
+     ON CONFLICT (about) DO UPDATE SET kind = excluded.kind, person_id = excluded.person_id, due_at = excluded.due_at, asked = 0";
 const DROP: &str = "DELETE FROM chase WHERE about = $1 AND organisation_id = $2";
 // What is chased is locked before its chase, as by whoever acts on it; what somebody acts on, or another replica asks for, is
 // left for later. A kind that only a newer version knows is left to that.
 const DUE_RECORDS_ANY_ORG: Sql = Sql::pair(
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN visit v ON v.id = c.about
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN visit v ON v.id = c.about
      WHERE c.due_at <= $1 AND c.kind = 'record' ORDER BY c.due_at, c.person_id LIMIT $2",
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN visit v ON v.id = c.about
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN visit v ON v.id = c.about
      WHERE c.due_at <= $1 AND c.kind = 'record' ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF v SKIP LOCKED",
 );
+const DUE_OF_VISITS_ANY_ORG: Sql = Sql::pair(
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN visit v ON v.id = c.visit_id
+     WHERE c.due_at <= $1 AND c.kind IN ('worker_checklist', 'manager_checklist', 'exception_review')
+     ORDER BY c.due_at, c.person_id LIMIT $2",
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN visit v ON v.id = c.visit_id
+     WHERE c.due_at <= $1 AND c.kind IN ('worker_checklist', 'manager_checklist', 'exception_review')
+     ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF v SKIP LOCKED",
+);
 const DUE_FOLLOW_UPS_ANY_ORG: Sql = Sql::pair(
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN follow_up f ON f.id = c.about
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN follow_up f ON f.id = c.about
      WHERE c.due_at <= $1 AND c.kind = 'follow_up' ORDER BY c.due_at, c.person_id LIMIT $2",
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN follow_up f ON f.id = c.about
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN follow_up f ON f.id = c.about
      WHERE c.due_at <= $1 AND c.kind = 'follow_up' ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF f SKIP LOCKED",
 );
 const DUE_CONCERNS_ANY_ORG: Sql = Sql::pair(
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN concern n ON n.id = c.about
-     WHERE c.due_at <= $1 AND c.kind = 'concern' ORDER BY c.due_at, c.person_id LIMIT $2",
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN concern n ON n.id = c.about
-     WHERE c.due_at <= $1 AND c.kind = 'concern' ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF n SKIP LOCKED",
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN concern n ON n.id = c.about
+     WHERE c.due_at <= $1 AND c.kind IN ('concern', 'concern_open') ORDER BY c.due_at, c.person_id LIMIT $2",
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN concern n ON n.id = c.about
+     WHERE c.due_at <= $1 AND c.kind IN ('concern', 'concern_open') ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF n SKIP LOCKED",
 );
 const DUE_CONCERN_ACTIONS_ANY_ORG: Sql = Sql::pair(
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN concern_action a ON a.id = c.about
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN concern_action a ON a.id = c.about
      WHERE c.due_at <= $1 AND c.kind = 'concern_action' ORDER BY c.due_at, c.person_id LIMIT $2",
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN concern_action a ON a.id = c.about
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN concern_action a ON a.id = c.about
      WHERE c.due_at <= $1 AND c.kind = 'concern_action' ORDER BY c.due_at, c.person_id LIMIT $2
      FOR NO KEY UPDATE OF a SKIP LOCKED",
 );
 const DUE_EQUIPMENT_ANY_ORG: Sql = Sql::pair(
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN equipment e ON e.id = c.about
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN equipment e ON e.id = c.about
      WHERE c.due_at <= $1 AND c.kind = 'equipment' ORDER BY c.due_at, c.person_id LIMIT $2",
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c JOIN equipment e ON e.id = c.about
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c JOIN equipment e ON e.id = c.about
      WHERE c.due_at <= $1 AND c.kind = 'equipment' ORDER BY c.due_at, c.person_id LIMIT $2 FOR NO KEY UPDATE OF e SKIP LOCKED",
 );
 // Whoever acknowledges something locks their own chase alone.
 const DUE_PEOPLE_ANY_ORG: Sql = Sql::pair(
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c
      WHERE c.due_at <= $1 AND c.kind = 'policy_document' ORDER BY c.due_at, c.person_id LIMIT $2",
-    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked FROM chase c
+    "SELECT c.about, c.kind, c.organisation_id, c.person_id, c.due_at, c.asked, c.visit_id FROM chase c
      WHERE c.due_at <= $1 AND c.kind = 'policy_document' ORDER BY c.due_at, c.person_id LIMIT $2
      FOR NO KEY UPDATE OF c SKIP LOCKED",
 );
@@ -87,6 +98,7 @@ const ASK_WHOEVER_HAS_NOT: Sql = Sql::pair(
 );
 const BEGIN_ANEW: &str =
     "UPDATE chase SET due_at = $3, asked = 0 WHERE about = $1 AND organisation_id = $2 AND asked > 0";
+const PUT_OFF_ANY_ORG: &str = "UPDATE chase SET due_at = $3 WHERE about = $1 AND due_at = $2";
 const PUT_ASIDE_ANY_ORG: &str = "UPDATE chase SET due_at = $2 WHERE about = $1";
 const ASKED_ANY_ORG: &str =
     "UPDATE chase SET asked = asked + 1, due_at = $3 WHERE about = $1 AND due_at = $2";
@@ -101,19 +113,27 @@ word_enum! {
         FollowUp = "follow_up",
         /// That a concern was discussed.
         Concern = "concern",
+        /// What came of a concern that was discussed.
+        ConcernOpen = "concern_open",
         /// That what is to be done about a concern is done.
         ConcernAction = "concern_action",
         /// That a person acknowledges policy documents: one for each person, for all of them.
         PolicyDocument = "policy_document",
         /// That something which was lent is back.
         Equipment = "equipment",
+        /// The worker's answers to the checklist for after a visit.
+        WorkerChecklist = "worker_checklist",
+        /// The manager's.
+        ManagerChecklist = "manager_checklist",
+        /// What a senior manager says afterwards of a visit that was out of the ordinary.
+        ExceptionReview = "exception_review",
     }
 }
 
 /// Something that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct Chase {
-    /// The visit, the follow-up, the concern or what is to be done about it, the person or the thing.
+    /// The visit, the follow-up, the concern or what is to be done about it, the person or the thing; else see [`about_visit`].
     pub about: Uuid,
     /// What of it.
     pub kind: Missing,
@@ -125,12 +145,52 @@ pub struct Chase {
     pub due_at: Time,
     /// How often they were asked.
     pub asked: i32,
+    /// Of which visit, where `about` is not the visit itself.
+    pub visit_id: Option<VisitId>,
+}
+
+impl Chase {
+    /// One thing of a visit that may be missing beside others.
+    pub fn of_visit(visit: &Visit, kind: Missing, due_at: Time) -> Self {
+        Self {
+            about: about_visit(visit.id, kind),
+            kind,
+            organisation_id: visit.organisation,
+            person_id: visit.worker,
+            due_at,
+            asked: 0,
+            visit_id: Some(visit.id),
+        }
+    }
+}
+
+/// What one thing of a visit is chased by: always the same, so that it is found again without being looked for.
+pub fn about_visit(visit: VisitId, kind: Missing) -> Uuid {
+    Uuid::new_v5(&visit.0, kind.as_str().as_bytes())
 }
 
 /// Somebody is to be asked; where that is known already it stays.
 pub async fn set(tx: &mut Tx, chase: &Chase) -> Result<()> {
-    later!(tx, Any, SET, chase.about, chase.kind, chase.organisation_id, chase.person_id, chase.due_at);
+    later!(
+        tx,
+        Any,
+        SET,
+        chase.about,
+        chase.kind,
+        chase.organisation_id,
+        chase.person_id,
+        chase.due_at,
+        chase.visit_id
+    );
     tx.ring_timer(chase.due_at);
+    Ok(())
+}
+
+/// Somebody is to be asked for this now, in the place of whatever was missing of it before.
+pub async fn set_instead(tx: &mut Tx, chase: &Chase) -> Result<()> {
+    let Chase { about, kind, organisation_id, person_id, due_at, visit_id, .. } = *chase;
+    later!(tx, Any, SET_INSTEAD, about, kind, organisation_id, person_id, due_at, visit_id);
+    tx.ring_timer(due_at);
     Ok(())
 }
 
@@ -184,6 +244,7 @@ pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Due>>
     let mut all = Vec::new();
     for text in [
         DUE_RECORDS_ANY_ORG,
+        DUE_OF_VISITS_ANY_ORG,
         DUE_FOLLOW_UPS_ANY_ORG,
         DUE_CONCERNS_ANY_ORG,
         DUE_CONCERN_ACTIONS_ANY_ORG,
@@ -200,6 +261,13 @@ pub async fn due_any_org(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Due>>
         });
     }
     Ok(all)
+}
+
+/// Nobody is asked now, and that does not count as asking.
+pub async fn put_off_any_org(tx: &mut Tx, chase: &Chase, until: Time) -> Result<()> {
+    execute!(tx, PUT_OFF_ANY_ORG, chase.about, chase.due_at, until);
+    tx.ring_timer(until);
+    Ok(())
 }
 
 /// It cannot be worked on now, and was not asked for.

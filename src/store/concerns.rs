@@ -1,5 +1,7 @@
 //! Concerns, what was said of them and what is to be done about them.
 
+use std::{fmt, str::FromStr};
+
 use chrono::NaiveDate;
 use sqlx::{FromRow, types::Json};
 
@@ -25,12 +27,14 @@ const LIST: Sql = Sql::pair(
        AND ($3 IS NULL OR visit_id = $3) AND ($4 IS NULL OR case_reference = $4) AND ($5 IS NULL OR worker_id = $5)
        AND ($6 IS NULL OR raised_by = $6
             OR EXISTS (SELECT 1 FROM concern_action a WHERE a.concern_id = concern.id AND a.owner_id = $6))
-     ORDER BY CASE WHEN state = 'closed' THEN 1 ELSE 0 END, id DESC LIMIT $7",
+       AND (CASE WHEN state = 'closed' THEN 1 ELSE 0 END > $7 OR CASE WHEN state = 'closed' THEN 1 ELSE 0 END = $7 AND id < $8)
+     ORDER BY CASE WHEN state = 'closed' THEN 1 ELSE 0 END, id DESC LIMIT $9",
     "SELECT * FROM concern WHERE organisation_id = $1 AND ($2::text IS NULL OR state = $2 OR ($2 = 'open' AND state <> 'closed'))
        AND ($3::uuid IS NULL OR visit_id = $3) AND ($4::text IS NULL OR case_reference = $4) AND ($5::uuid IS NULL OR worker_id = $5)
        AND ($6::uuid IS NULL OR raised_by = $6
             OR EXISTS (SELECT 1 FROM concern_action a WHERE a.concern_id = concern.id AND a.owner_id = $6))
-     ORDER BY CASE WHEN state = 'closed' THEN 1 ELSE 0 END, id DESC LIMIT $7",
+       AND (CASE WHEN state = 'closed' THEN 1 ELSE 0 END > $7 OR CASE WHEN state = 'closed' THEN 1 ELSE 0 END = $7 AND id < $8)
+     ORDER BY CASE WHEN state = 'closed' THEN 1 ELSE 0 END, id DESC LIMIT $9",
 );
 const OPEN_ABOUT_CASE: &str = "SELECT id, raised_at, kind FROM concern
      WHERE organisation_id = $1 AND case_reference = $2 AND state <> 'closed' ORDER BY id";
@@ -152,14 +156,51 @@ pub struct Filter {
     pub of: Option<PersonId>,
 }
 
+/// After which concern a list goes on: the open ones stand before the closed, each the newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After {
+    /// 0: it was open then; 1: it was closed.
+    rank: i32,
+    id: ConcernId,
+}
+
+impl After {
+    /// After this one, as it stands now.
+    pub fn of(concern: &Concern) -> Self {
+        Self { rank: i32::from(!concern.is_open()), id: concern.id }
+    }
+}
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.rank, self.id)
+    }
+}
+
+/// What is no place in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("hand back `next` of the page before as it was")]
+pub struct NoPlace;
+
+impl FromStr for After {
+    type Err = NoPlace;
+    fn from_str(text: &str) -> std::result::Result<Self, NoPlace> {
+        let (rank, id) = text.split_once('-').ok_or(NoPlace)?;
+        let rank = rank.parse().map_err(|_| NoPlace)?;
+        Ok(Self { rank, id: id.parse().map(ConcernId).map_err(|_| NoPlace)? })
+    }
+}
+
 /// Concerns, the open ones first, then the newest.
 pub async fn list(
     tx: &mut Tx,
     organisation: OrganisationId,
-    filter: Filter,
-    limit: i64,
+    filter: &Filter,
+    (after, limit): (Option<After>, i64),
 ) -> Result<Vec<Concern>> {
     let text = tx.text(LIST);
+    // Before all of them.
+    let After { rank, id } = after.unwrap_or(After { rank: -1, id: ConcernId(uuid::Uuid::nil()) });
     let case = filter.case_reference.as_deref().and_then(case_reference);
     Ok(both!(tx, |c| {
         let rows = sqlx::query(text)
@@ -169,6 +210,8 @@ pub async fn list(
             .bind(&case)
             .bind(filter.worker)
             .bind(filter.of)
+            .bind(rank)
+            .bind(id)
             .bind(limit)
             .fetch_all(c)
             .await?;

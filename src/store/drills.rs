@@ -23,7 +23,7 @@ const LOAD: Sql = Sql::pair(
     "SELECT * FROM drill WHERE id = $1 AND organisation_id = $2 FOR NO KEY UPDATE",
 );
 const FIND: &str = "SELECT * FROM drill WHERE id = $1 AND organisation_id = $2";
-const LIST: &str = "SELECT * FROM drill WHERE organisation_id = $1 ORDER BY id DESC LIMIT $2";
+const LIST: &str = "SELECT * FROM drill WHERE organisation_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 // What somebody acts on, or another replica works on, is left for the next round.
 const DUE_ANY_ORG: Sql = Sql::pair(
     "SELECT id, organisation_id FROM drill WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
@@ -218,10 +218,17 @@ pub async fn find(tx: &mut Tx, organisation: OrganisationId, id: DrillId) -> Res
     row.map(Drill::try_from).transpose()
 }
 
-/// The newest of an organisation.
-pub async fn list(tx: &mut Tx, organisation: OrganisationId, limit: i64) -> Result<Vec<Drill>> {
-    let rows =
-        both!(tx, |c| readable!(sqlx::query(LIST).bind(organisation).bind(limit).fetch_all(c).await?, Row));
+/// Those of an organisation that are older than one of them, the newest first.
+pub async fn list(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    (before, limit): (Option<DrillId>, i64),
+) -> Result<Vec<Drill>> {
+    let before = before.unwrap_or(DrillId(uuid::Uuid::max()));
+    let rows = both!(tx, |c| {
+        let rows = sqlx::query(LIST).bind(organisation).bind(before).bind(limit).fetch_all(c).await?;
+        readable!(rows, Row)
+    });
     rows.into_iter().map(Drill::try_from).collect()
 }
 

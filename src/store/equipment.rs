@@ -10,7 +10,7 @@ use crate::{
     clock::Time,
     domain::{
         contact::Phone,
-        equipment::{Equipment, EquipmentKind, Loan, Registration, TestResult},
+        equipment::{Equipment, EquipmentKind, Loan, Registration, Retired, RetiredBecause, TestResult},
         ids::{EquipmentId, OrganisationId, PersonId, TeamId},
     },
 };
@@ -24,13 +24,16 @@ const LOAD: Sql = Sql::pair(
     "SELECT * FROM equipment WHERE id = $1 AND organisation_id = $2 FOR NO KEY UPDATE",
 );
 const ID_OF_KEY: &str = "SELECT id FROM equipment WHERE organisation_id = $1 AND key = $2";
-const HELD_BY: &str = "SELECT * FROM equipment WHERE holder_id = $1 AND organisation_id = $2 ORDER BY key";
+const HELD_BY: &str = "SELECT * FROM equipment WHERE holder_id = $1 AND organisation_id = $2 AND retired_at IS NULL ORDER BY key";
 const SET_LOAN: &str =
     "UPDATE equipment SET holder_id = $3, lent_at = $4, due_back_at = $5, last_holder_id = $6
      WHERE id = $1 AND organisation_id = $2";
 const SET_TESTED: &str =
     "UPDATE equipment SET tested_on = $3, test_result = $4 WHERE id = $1 AND organisation_id = $2";
-const DEVICE_ANY_ORG: &str = "SELECT d.organisation_id, d.equipment_id, d.revoked_at, e.label, e.phone, e.holder_id,
+const RETIRE: &str =
+    "UPDATE equipment SET retired_at = $3, retired_by = $4, retired_because = $5, retired_words = $6
+     WHERE id = $1 AND organisation_id = $2 AND retired_at IS NULL";
+const DEVICE_ANY_ORG: &str = "SELECT d.organisation_id, d.equipment_id, d.revoked_at, e.label, e.phone, e.holder_id, e.retired_because,
        last.name AS last_holder, o.zone
      FROM device_url d JOIN equipment e ON e.id = d.equipment_id JOIN organisation o ON o.id = d.organisation_id
      LEFT JOIN person last ON last.id = e.last_holder_id WHERE d.hash = $1";
@@ -57,6 +60,10 @@ struct Row {
     last_holder_id: Option<PersonId>,
     tested_on: Option<String>,
     test_result: Option<TestResult>,
+    retired_at: Option<Time>,
+    retired_by: Option<PersonId>,
+    retired_because: Option<RetiredBecause>,
+    retired_words: Option<String>,
 }
 
 impl TryFrom<Row> for Equipment {
@@ -69,10 +76,16 @@ impl TryFrom<Row> for Equipment {
             let since = row.lent_at.ok_or_else(|| bad("lent_at"))?;
             Ok::<_, Error>(Loan { holder, since, due_back: row.due_back_at })
         });
+        let retired = row.retired_at.map(|at| {
+            let by = row.retired_by.ok_or_else(|| bad("retired_by"))?;
+            let because = row.retired_because.ok_or_else(|| bad("retired_because"))?;
+            Ok::<_, Error>(Retired { at, by, because, words: row.retired_words.clone() })
+        });
         Ok(Self {
             id: row.id,
             organisation: row.organisation_id,
             team: row.team_id,
+            retired: retired.transpose()?,
             loan: loan.transpose()?,
             tested: tested_on.zip(row.test_result),
             key: row.key,
@@ -147,6 +160,17 @@ pub async fn set_loan(
     super::one_row(execute!(tx, SET_LOAN, id, organisation, holder, since, due_back, last_holder))
 }
 
+/// One that is locked is in use no more.
+pub async fn retire(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    id: EquipmentId,
+    retired: &Retired,
+) -> Result<()> {
+    let Retired { at, by, because, words } = retired;
+    super::one_row(execute!(tx, RETIRE, id, organisation, at, by, because, words))
+}
+
 /// One that is locked was tested.
 pub async fn set_tested(
     tx: &mut Tx,
@@ -172,6 +196,8 @@ pub struct Device {
     pub phone: Option<String>,
     /// Who has it.
     pub holder_id: Option<PersonId>,
+    /// Why it is in use no more, if it is not; as it is kept, so that a word that nobody knows keeps back no call.
+    pub retired_because: Option<String>,
     /// The name of whoever had it before it came in.
     pub last_holder: Option<String>,
     /// The zone that times are written in.

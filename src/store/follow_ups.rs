@@ -18,7 +18,8 @@ const FIND: &str = "SELECT * FROM follow_up WHERE id = $1 AND organisation_id = 
 const OF_INCIDENT: &str =
     "SELECT * FROM follow_up WHERE incident_id = $1 AND organisation_id = $2 ORDER BY id";
 const OPEN: &str =
-    "SELECT * FROM follow_up WHERE organisation_id = $1 AND done_at IS NULL ORDER BY due_on, id LIMIT $2";
+    "SELECT * FROM follow_up WHERE organisation_id = $1 AND done_at IS NULL AND (due_on > $2 OR due_on = $2 AND id > $3)
+     ORDER BY due_on, id LIMIT $4";
 const DONE: &str = "UPDATE follow_up SET done_at = $3, done_by = $4, done_note = $5
      WHERE id = $1 AND organisation_id = $2 AND done_at IS NULL";
 
@@ -99,10 +100,23 @@ pub async fn of_incident(
     rows.into_iter().map(FollowUp::try_from).collect()
 }
 
-/// Those that are not done, the most urgent first.
-pub async fn open(tx: &mut Tx, organisation: OrganisationId, limit: i64) -> Result<Vec<FollowUp>> {
-    let rows: Vec<Row> =
-        both!(tx, |c| sqlx::query_as(OPEN).bind(organisation).bind(limit).fetch_all(c).await?);
+/// Those that are not done, the most urgent first, after one of them.
+pub async fn open(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    (after, limit): (Option<&FollowUp>, i64),
+) -> Result<Vec<FollowUp>> {
+    let (due_on, id) = match after {
+        Some(after) => (after.due_on.to_string(), after.id),
+        None => (String::new(), FollowUpId(uuid::Uuid::nil())),
+    };
+    let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(OPEN)
+        .bind(organisation)
+        .bind(&due_on)
+        .bind(id)
+        .bind(limit)
+        .fetch_all(c)
+        .await?);
     rows.into_iter().map(FollowUp::try_from).collect()
 }
 

@@ -23,6 +23,7 @@ pub mod due;
 pub mod end_of_day;
 pub mod equipment;
 pub mod events;
+pub mod exceptions;
 pub mod follow_ups;
 mod id_list;
 pub mod idempotency;

@@ -40,7 +40,8 @@ const CALLERS_ANY_ORG: &str =
     "SELECT p.id AS person_id, p.organisation_id, p.team_id, p.role, p.name, p.has_left, o.zone
      FROM person p JOIN organisation o ON o.id = p.organisation_id WHERE p.id IN (
        SELECT id FROM person WHERE phone = $1
-       UNION SELECT holder_id FROM equipment WHERE phone = $1 AND holder_id IS NOT NULL) ORDER BY p.id";
+       UNION SELECT holder_id FROM equipment WHERE phone = $1 AND holder_id IS NOT NULL
+         AND retired_at IS NULL) ORDER BY p.id";
 const CALLER_ANY_ORG: &str =
     "SELECT p.id AS person_id, p.organisation_id, p.team_id, p.role, p.name, p.has_left, o.zone
      FROM person p JOIN organisation o ON o.id = p.organisation_id WHERE p.id = $1";

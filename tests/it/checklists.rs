@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::{
-    app::{Reply, TestApp},
+    app::{Reply, TestApp, WESTSHIRE},
     on_both,
 };
 
@@ -227,6 +227,77 @@ on_both! {
         let shown = app.person("sam").get(&format!("/visits/{soon}/checklists")).await;
         assert_eq!(shown.body["measures"].as_array().unwrap().len(), 2);
         assert_eq!(app.person("ann").get(&format!("/visits/{soon}")).await.body["state"], "planned");
+        app.finish().await;
+    }
+
+    async fn what_is_missing_after_a_visit_is_asked_for_each_morning(db: TestDb) {
+        let asked_for = WESTSHIRE.replace(r#"policy = { extension_cap = "2h" }"#, r#"policy = { checklists = "asked" }"#);
+        let app = TestApp::with(&db, &asked_for, |_| {}).await;
+        let visit = app.ann_goes_in(10).await;
+        app.person("ann").post(&format!("/visits/{visit}/check-out"), json!({"pin": "4821"})).await.is_ok();
+        app.person("ann").post(&format!("/visits/{visit}/record"), json!({"outcome": "not_in", "work_undertaken": "Left a card."})).await.is_ok();
+        let set = async |at: &str| {
+            app.clock.set(format!("2026-01-{at}:00Z").parse().unwrap());
+            app.work().await;
+        };
+        let asked = async || [app.texts("ann").await.len(), app.texts("sam").await.len(), app.texts("dee").await.len()];
+        set("15T08:59").await;
+        assert_eq!(asked().await, [0, 0, 0], "not at night");
+        set("15T09:00").await;
+        assert_eq!(app.texts("ann").await, ["The visit that ended 12:00 Wed: the checklist for afterwards lacks answers. Please complete it in Homeward."]);
+        assert_eq!(app.texts("sam").await, ["The visit that ended 12:00 Wed: the manager's checklist for afterwards lacks answers. Please complete it in Homeward."]);
+        app.pass(5).await;
+        set("15T18:00").await;
+        assert_eq!(asked().await, [1, 1, 0], "once a day");
+        // Some of it is not all of it.
+        let some = app.answer("ann", &visit, "after", json!([{"item": "out", "done": "yes"}])).await;
+        assert_eq!(missing(&some.body), ["record", "followed", "concern"]);
+        set("16T09:00").await;
+        assert_eq!(asked().await, [2, 2, 0]);
+        // The third day: those above them too.
+        set("17T09:00").await;
+        assert_eq!(asked().await, [3, 4, 1]);
+        assert!(app.texts("sam").await.contains(&"Ann Lee: The visit that ended 12:00 Wed: the checklist for afterwards lacks answers, though asked.".to_owned()), "{:?}", app.texts("sam").await);
+        assert_eq!(app.texts("dee").await, ["Sam Cole: The visit that ended 12:00 Wed: the manager's checklist for afterwards lacks answers, though asked."]);
+        // The service was down in the morning: nobody is woken.
+        let rest = |items: &[&str]| Value::Array(items.iter().map(|item| json!({"item": item, "done": "yes"})).collect());
+        let kept = app.answer("ann", &visit, "after", rest(&["record", "followed", "concern"])).await;
+        assert_eq!(missing(&kept.body), [""; 0]);
+        set("18T23:30").await;
+        set("19T03:00").await;
+        assert_eq!(asked().await, [3, 4, 1]);
+        set("19T09:00").await;
+        assert_eq!(asked().await, [3, 5, 2], "Ann has answered, Sam has not");
+        app.answer("sam", &visit, "after", rest(&["out", "record", "measures", "concerns"])).await.is_ok();
+        set("20T09:00").await;
+        assert_eq!(asked().await, [3, 5, 2], "nothing is missing any more");
+        let log = app.log("visit", &visit).await;
+        assert_eq!(log.iter().filter(|kind| *kind == "checklist.asked").count(), 7);
+
+        // Several visits are one text; one that the worker says still runs is not asked for.
+        let mut visits = Vec::new();
+        for minutes in [10, 20] {
+            let visit = app.person("ann").post("/visits", json!({"minutes": minutes, "place": format!("{minutes} High St"), "outcome": "not_in"})).await.id();
+            app.person("sam").post(&format!("/visits/{visit}/check-out"), json!({"known_by": "seen"})).await.is_ok();
+            app.person("ann").post(&format!("/visits/{visit}/record"), json!({"outcome": "not_in", "work_undertaken": "Left a card."})).await.is_ok();
+            visits.push(visit);
+        }
+        set("21T09:00").await;
+        let texts = app.texts("sam").await;
+        assert!(texts.last().unwrap().starts_with("2 visits, the first ended 09:00 Tue: the manager's checklist"), "{texts:?}");
+        app.finish().await;
+    }
+
+    async fn where_a_team_does_not_ask_for_it_what_is_missing_is_listed_alone(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let visit = app.ann_goes_in(10).await;
+        app.person("ann").post(&format!("/visits/{visit}/check-out"), json!({"pin": "4821"})).await.is_ok();
+        for _ in 0..3 {
+            app.clock.advance(TimeDelta::days(1));
+            app.work().await;
+        }
+        assert!(app.said().await.iter().all(|said| !said.text.contains("checklist")));
+        assert!(!missing(&app.checklist_of("ann", &visit, "worker", "after").await).is_empty());
         app.finish().await;
     }
 

@@ -292,6 +292,68 @@ on_both! {
         app.finish().await;
     }
 
+    async fn what_was_discussed_is_asked_for_each_week_until_it_is_closed(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let id = app.concern("ann", json!({"words": WORDS})).await;
+        app.discuss("sam", &id, "ann").await.is_ok();
+        let asked = async |who: &str| app.texts(who).await.into_iter().filter(|text| text.contains("still open")).collect::<Vec<_>>();
+        for day in 1..7 {
+            app.nine_after(day).await;
+        }
+        assert_eq!(asked("sam").await, [""; 0]);
+        for day in 7..14 {
+            app.nine_after(day).await;
+        }
+        assert_eq!(asked("sam").await, ["The concern that Ann Lee raised on 14 Jan was discussed and is still open. Say in Homeward what is to be done, or what came of it."]);
+        app.nine_after(14).await;
+        assert_eq!((asked("sam").await.len(), asked("una").await.len()), (2, 0));
+        app.nine_after(21).await;
+        assert_eq!(asked("sam").await.len(), 3);
+        for above in ["dee", "una"] {
+            assert_eq!(asked(above).await, ["The concern that Ann Lee raised on 14 Jan was discussed and is still open, though Sam Cole was asked."]);
+        }
+        // Discussed again by somebody else: they are asked, a week later.
+        app.discuss("una", &id, "sam").await.is_ok();
+        app.nine_after(27).await;
+        assert_eq!((asked("sam").await.len(), asked("una").await.len()), (3, 1));
+        app.nine_after(28).await;
+        assert_eq!((asked("sam").await.len(), asked("una").await.len()), (3, 2));
+        app.close_concern("una", &id).await.is_ok();
+        app.nine_after(35).await;
+        assert_eq!((asked("sam").await.len(), asked("una").await.len()), (3, 2), "closed");
+        app.finish().await;
+    }
+
+    async fn the_next_assessment_weighs_what_is_open(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.person("ann").post("/cases", json!({"reference": "A123456", "visiting": "supervised"})).await.is_ok();
+        let place = app.person("ann").post("/cases/A123456/places", json!({"address": "12 High St"})).await.is_ok().id();
+        let path = format!("/places/{place}/assessments");
+        let open = async || {
+            let shown = app.person("ann").get(&path).await;
+            let concerns = shown.is_ok().body["open_concerns"].as_array().unwrap().clone();
+            concerns.iter().map(|open| (open["id"].as_str().unwrap().to_owned(), open["kind"].as_str().unwrap().to_owned(), open["since_last_version"].as_bool().unwrap())).collect::<Vec<_>>()
+        };
+        assert_eq!(open().await, []);
+        let first = app.concern("ann", json!({"words": WORDS, "kind": "safeguarding", "case_reference": "a123456"})).await;
+        assert_eq!(open().await, [(first.clone(), "safeguarding".to_owned(), true)], "nobody has assessed it yet");
+        app.clock.advance(TimeDelta::hours(1));
+        let dog = json!({"about": "animals", "words": "a large dog", "measures": ["ring first"], "likelihood": 2, "severity": 2});
+        app.person("sam").post(&path, json!({"factors": [dog], "review_on": "2026-07-01"})).await.is_ok();
+        app.clock.advance(TimeDelta::hours(1));
+        let second = app.concern("cas", json!({"words": "he shouts", "kind": "behaviour", "case_reference": "A123456"})).await;
+        app.concern("cas", json!({"words": "elsewhere", "case_reference": "B123456"})).await;
+        assert_eq!(open().await, [(first.clone(), "safeguarding".to_owned(), false), (second.clone(), "behaviour".to_owned(), true)]);
+        // Which, not what: that stands where not everybody reads it.
+        let shown = app.person("ann").get(&path).await.body.to_string();
+        assert!(!shown.contains("shouts") && !shown.contains("bruises"), "{shown}");
+        app.person("ann").get(&format!("/concerns/{second}")).await.is_problem(404, "not-found");
+        app.discuss("sam", &first, "ann").await.is_ok();
+        app.close_concern("sam", &first).await.is_ok();
+        assert_eq!(open().await, [(second, "behaviour".to_owned(), true)]);
+        app.finish().await;
+    }
+
     async fn whoever_has_something_to_do_sees_it_and_no_more(db: TestDb) {
         let app = TestApp::with(&db, &more_people(), |_| {}).await;
         let id = app.concern("ann", json!({"words": WORDS})).await;

@@ -498,6 +498,96 @@ on_both! {
         app.finish().await;
     }
 
+    async fn what_is_retired_is_lent_flagged_and_counted_no_more(db: TestDb) {
+        let app = TestApp::with(&db, &organisation(), |_| {}).await;
+        app.adds("sam", device()).await;
+        app.adds("sam", car()).await;
+        app.adds("sam", json!({"key": "phone-1", "label": "Pool phone", "kind": "phone", "number": "07700 900140"})).await;
+        app.lends("alarm-4", "ann", None).await;
+        app.lends("pool-2", "ann", Some("2026-01-14T17:00")).await;
+        app.device_url("alarm-4").await;
+        let retire = async |who: &str, what: &str, body: Value| app.person(who).post(&format!("/equipment/{what}/retire"), body).await;
+        for who in ["ann", "cas"] {
+            retire(who, "alarm-4", json!({"because": "lost"})).await.is_problem(403, "role-too-small");
+        }
+        retire("sol", "alarm-4", json!({"because": "lost"})).await.is_problem(404, "not-found");
+        for (field, body) in [("because", json!({})), ("because", json!({"because": "eaten"})), ("words", json!({"because": "lost", "words": " "}))] {
+            let refused = retire("sam", "alarm-4", body.clone()).await;
+            assert_eq!(refused.is_problem(422, "invalid-field").body["field"], field, "{body}");
+        }
+        let gone = retire("sam", "alarm-4", json!({"because": "lost", "words": "left on the 42 bus"})).await;
+        let is = |key: &str| gone.is_ok().body[key].clone();
+        assert_eq!((is("retired")["because"].clone(), is("retired")["by"]["name"].clone(), is("retired")["words"].clone()), (json!("lost"), json!("Sam Cole"), json!("left on the 42 bus")));
+        assert_eq!((is("holder")["name"].clone(), is("test"), is("has_url")), (json!("Ann Lee"), Value::Null, json!(false)), "who had it stays on record");
+        let again = retire("sam", "alarm-4", json!({"because": "sold"})).await;
+        assert_eq!(again.is_ok().body["retired"]["because"], "lost", "said again it changes nothing");
+        retire("sam", "pool-2", json!({"because": "broken"})).await.is_ok();
+        retire("sam", "phone-1", json!({"because": "lost"})).await.is_ok();
+
+        assert_eq!((app.keys("sam", "").await, app.keys("sam", "?retired=true").await), (vec![], vec!["alarm-4".to_owned(), "phone-1".into(), "pool-2".into()]));
+        assert_eq!(app.keys("ann", "").await, [""; 0]);
+        for (act, body) in [("lend", json!({"to": "ben"})), ("tested", json!({"on": "2026-01-14", "result": "works"})), ("url", json!({}))] {
+            let refused = app.person("una").post(&format!("/equipment/alarm-4/{act}"), body).await;
+            assert_eq!(refused.is_problem(409, "wrong-state").body["state"], "retired", "{act}");
+        }
+        // Nobody is asked to bring it back, and responders are not sent after it.
+        app.pass(5).await;
+        app.next_nine().await;
+        assert!(app.texts("ann").await.iter().all(|text| !text.contains("Pool car")), "{:?}", app.texts("ann").await);
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        let incident = app.the_incident_as("sam").await["id"].as_str().unwrap().to_owned();
+        assert_eq!(app.person("sam").get(&format!("/incidents/{incident}")).await.is_ok().body["equipment"], json!([]));
+        // Its number goes into the next phone, its key does not.
+        app.adds("sam", json!({"key": "phone-2", "label": "Pool phone", "kind": "phone", "number": "07700 900140"})).await;
+        assert_eq!(app.person("sam").post("/equipment", car()).await.is_problem(422, "invalid-field").body["field"], "key");
+        let events = app.events_of("equipment.retired").await;
+        assert_eq!((events.len(), events[0]["words"]["words"].as_str(), events[0]["body"]["because"].as_str()), (3, Some("left on the 42 bus"), Some("lost")));
+        assert!(!events[0]["body"].to_string().contains("bus"));
+        app.work().await;
+        app.finish().await;
+    }
+
+    /// ADR 0021: a false alarm costs a call, a refused one may cost more.
+    async fn a_retired_device_still_calls_for_help_and_says_so(db: TestDb) {
+        let app = TestApp::with(&db, &organisation(), |_| {}).await;
+        app.adds("sam", device()).await;
+        app.adds("sam", json!({"key": "alarm-5", "label": "Alarm 5", "kind": "lone_worker_device"})).await;
+        app.lends("alarm-4", "ann", None).await;
+        let (lost, broken) = (app.device_url("alarm-4").await, app.device_url("alarm-5").await);
+        app.person("sam").post("/equipment/alarm-4/retire", json!({"because": "lost"})).await.is_ok();
+        app.person("sam").post("/equipment/alarm-5/retire", json!({"because": "broken"})).await.is_ok();
+        let visit = app.ann_goes_in(60).await;
+        app.clock.advance(TimeDelta::minutes(5));
+        assert_eq!(app.device("POST", &format!("{lost}/check-in"), "").await.0, 404, "a sign of it is worth nothing");
+        assert_eq!(app.person("ann").get(&format!("/visits/{visit}")).await.body["last_contact_at"], "2026-01-14T12:00:00Z");
+        // Out with Ann when it was lost: she may have found it.
+        assert_eq!(app.device("POST", &format!("{lost}/sos"), "").await.0, 200);
+        assert_eq!(app.the_incident().await["subject"]["name"], "Ann Lee");
+        let marked = app.events_of("incident.sos_by_device").await;
+        assert_eq!((marked[0]["body"]["retired"].as_str(), marked[0]["body"]["url_revoked"].as_bool()), (Some("lost"), Some(true)));
+        // In the cupboard when it broke: whoever is on duty.
+        assert_eq!(app.device("POST", &format!("{broken}/sos"), "").await.0, 200);
+        app.work().await;
+        assert!(app.texts("dee").await.contains(&"SOS from Alarm 5, a device out of use (broken). Find out now who has it; in danger 999.".to_owned()), "{:?}", app.texts("dee").await);
+        assert_eq!(app.events_of("device.called_for_help").await[0]["body"]["retired"], "broken");
+        app.finish().await;
+    }
+
+    async fn a_phone_that_was_lost_speaks_for_nobody(db: TestDb) {
+        let phones = Phones::start(&db).await;
+        let (app, number) = (&phones.app, "+447700900140");
+        app.adds("sam", json!({"key": "phone-1", "label": "Pool phone", "kind": "phone", "number": "07700 900140"})).await;
+        app.lends("phone-1", "ann", None).await;
+        assert!(phones.text(number, "IN 60").await.starts_with("Watching you till"));
+        app.person("sam").post("/equipment/phone-1/retire", json!({"because": "lost"})).await.is_ok();
+        // Whoever found it learns nothing of Ann; a call for help goes to whoever is on duty.
+        phones.text(number, "STATUS").await;
+        assert!(phones.shows(number).iter().any(|text| text.contains("YOU ARE NOT BEING WATCHED")), "{:?}", phones.shows(number));
+        phones.text(number, "SOS").await;
+        app.work().await;
+        assert!(phones.shows(crate::support::phones::DEE).iter().any(|text| text.starts_with("SOS from 07700900140")), "{:?}", phones.shows(crate::support::phones::DEE));
+    }
+
     async fn a_phone_that_was_lent_speaks_for_whoever_has_it(db: TestDb) {
         let phones = Phones::start(&db).await;
         let (app, number) = (&phones.app, "+447700900140");

@@ -11,6 +11,7 @@
 )]
 
 mod act_table;
+mod agreement_bad_input;
 mod agreements;
 mod alarm;
 mod alarm_page;
@@ -24,9 +25,11 @@ mod due;
 mod equipment;
 mod deadlines;
 mod duress;
+mod exceptions;
 mod faults;
 mod grammar;
 mod late;
+mod lists;
 mod messages_doc;
 mod ownership;
 mod policies;

@@ -8,6 +8,7 @@ use std::{collections::HashSet, fmt::Write as _};
 use chrono::{DateTime, Utc};
 use homeward::domain::{
     agreement::{Answer, Changed},
+    checklist::Whose,
     command::words::{CARRIER_WORDS, LISTED, Needs},
     contact::{Channel, Phone},
     drill::DrillAnswer,
@@ -140,6 +141,10 @@ fn decided(decided: Decided, inside: AtTheDoor) -> Notice {
 
 fn missing(visits: usize, asked: Asked) -> Notice {
     Notice::RecordMissing { visits, first: at("10:30"), asked }
+}
+
+fn checklist(whose: Whose, visits: usize, asked: Asked) -> Notice {
+    Notice::ChecklistMissing { whose, visits, first: at("10:30"), asked }
 }
 
 fn by_manager() -> Asked {
@@ -308,6 +313,15 @@ catalogue! { notices of Notice {
         decided(Decided::TakenBack, planned()), decided(Decided::NotYet, AtTheDoor::Yes), Notice::Agreement(AboutAgreement::Warned { inside: AtTheDoor::Yes }), Notice::Agreement(AboutAgreement::Warned { inside: planned() })];
     RecordMissing, "outcome or work undertaken is missing", "the worker, then their manager",
         [missing(1, Asked::Them), missing(3, Asked::Them), missing(1, by_manager()), missing(3, by_manager())];
+    ChecklistMissing, "each day at nine until the checklist for after a visit is answered, where a team asks for that",
+        "the worker, and whoever answers for them; from the third day those above them too", [
+        checklist(Whose::Worker, 1, Asked::Them), checklist(Whose::Manager, 3, Asked::Them),
+        checklist(Whose::Worker, 3, by_manager()), checklist(Whose::Manager, 1, Asked::TheirManager(s("Sam Cole"))),
+    ];
+    ExceptionsToReview, "each day at nine after a visit that was out of the ordinary, until it is reviewed",
+        "senior managers; each day those above them too", [
+        Notice::ExceptionsToReview { visits: 1, first: at("10:30") }, Notice::ExceptionsToReview { visits: 3, first: at("10:30") },
+    ];
     FollowUpDue, "something is to be done after an alarm", "its owner, then their manager", [
         due(FollowUpKind::PoliceLog, Asked::Them), due(FollowUpKind::ReportableInjury, Asked::Them),
         due(FollowUpKind::Welfare, Asked::Them), due(FollowUpKind::Other, Asked::Them),
@@ -321,8 +335,9 @@ catalogue! { notices of Notice {
     EquipmentLate, "something is not back in time", "whoever has it, then their manager",
         [not_back(Asked::Them), not_back(by_manager())];
     DeviceCallsForHelp, "a device that is out with nobody calls for help", "whoever is on duty", [
-        Notice::DeviceCallsForHelp { what: s("Alarm 4"), last: None, number: None },
-        Notice::DeviceCallsForHelp { what: s("Alarm 4"), last: Some(s("Ann Lee")), number: Some(s("07700900140")) },
+        Notice::DeviceCallsForHelp { what: s("Alarm 4"), last: None, number: None, retired: None },
+        Notice::DeviceCallsForHelp { what: s("Alarm 4"), last: Some(s("Ann Lee")), number: Some(s("07700900140")), retired: None },
+        Notice::DeviceCallsForHelp { what: s("Alarm 4"), last: Some(s("Ann Lee")), number: None, retired: Some(s("broken")) },
     ];
     UnreadableText, "a text of a worker on a visit could not be read", "the manager", [Notice::UnreadableText];
     ConcernRaised, "somebody raised a concern", "whoever answers for them, and for the worker of the visit",
@@ -330,6 +345,11 @@ catalogue! { notices of Notice {
     ConcernDue, "each day at nine until it is discussed", "whoever was told; from the third day those above them too", [
         Notice::ConcernDue { by: s("Ann Lee"), at: at("14:32"), asked: Asked::Them },
         Notice::ConcernDue { by: s("Ann Lee"), at: at("14:32"), asked: Asked::TheirManager(s("Sam Cole")) },
+    ];
+    ConcernOpen, "each week after it was discussed, until it is closed",
+        "whoever discussed it last; from the third time those above them too", [
+        Notice::ConcernOpen { by: s("Ann Lee"), on: by_march(), asked: Asked::Them },
+        Notice::ConcernOpen { by: s("Ann Lee"), on: by_march(), asked: Asked::TheirManager(s("Sam Cole")) },
     ];
     ConcernActionDue, "each day at nine from its day on until it is done",
         "whoever has to do it; from the third day their manager too", [

@@ -591,6 +591,7 @@ async fn what_is_asked_often_goes_by_its_own_index() {
         ("visits::LAST_OF", "visit_ended"),
         ("chases::DUE_RECORDS_ANY_ORG", "chase_due"),
         ("chases::DUE_FOLLOW_UPS_ANY_ORG", "chase_due"),
+        ("chases::DUE_OF_VISITS_ANY_ORG", "chase_due"),
         ("chases::DUE_CONCERNS_ANY_ORG", "chase_due"),
         ("chases::DUE_CONCERN_ACTIONS_ANY_ORG", "chase_due"),
         ("chases::NEXT_DUE_ANY_ORG", "chase_due"),

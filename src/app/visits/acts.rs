@@ -173,7 +173,7 @@ async fn do_to(
             visits::set_due(tx, decided.id, decided.next_due(policy)).await?;
         }
     }
-    chases::follow(tx, actor.zone, (&visit, &decided), trace.now).await?;
+    chases::follow(tx, (actor.zone, policy), (&visit, &decided), trace.now).await?;
     if let Some((_, _, Kind::Duress)) = found {
         // Of a silent alarm the timer keeps it, from the PIN's row: done here it could be measured at the door.
         effects.retain(|effect| !matches!(effect, Effect::PinUsed | Effect::WorkerReports(_)));

@@ -336,6 +336,10 @@ impl Wording for English {
                     ),
                 }
             }
+            Notice::ChecklistMissing { whose, visits, first, asked } => {
+                upkeep::checklist_missing(*whose, *visits, &time(*first), asked)
+            }
+            Notice::ExceptionsToReview { visits, first } => upkeep::to_review(*visits, &time(*first)),
             Notice::FollowUpDue { kind, due_on, asked } => {
                 let (what, day) = (follow_up(*kind), due_on.format("%-d %b"));
                 match asked {
@@ -358,8 +362,8 @@ impl Wording for English {
             Notice::EquipmentLate { what, due_back, asked } => {
                 upkeep::not_back(what, &time(*due_back), asked)
             }
-            Notice::DeviceCallsForHelp { what, last, number } => {
-                upkeep::device_calls_for_help(what, last.as_deref(), number.as_deref())
+            Notice::DeviceCallsForHelp { what, last, number, retired } => {
+                upkeep::device_calls_for_help(what, last.as_deref(), number.as_deref(), retired.as_deref())
             }
             Notice::UnreadableText => both(
                 &format!("{worker} sent a text that could not be read"),
@@ -369,6 +373,7 @@ impl Wording for English {
             ),
             Notice::ConcernRaised { by, at } => concerns::raised(by, &time(*at)),
             Notice::ConcernDue { by, at, asked } => concerns::due(by, &time(*at), asked),
+            Notice::ConcernOpen { by, on, asked } => concerns::still_open(by, *on, asked),
             Notice::ConcernActionDue { due_on, asked } => concerns::action_due(*due_on, asked),
             Notice::DueDigest { team, today, items } => due::digest(team.as_deref(), *today, items),
             Notice::MeasuresMissing { at } => concerns::measures_missing(worker, &time(*at)),

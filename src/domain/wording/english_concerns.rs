@@ -37,6 +37,28 @@ pub(super) fn due(by: &str, at: &str, asked: &Asked) -> Text {
     }
 }
 
+pub(super) fn still_open(by: &str, on: NaiveDate, asked: &Asked) -> Text {
+    let day = on.format("%-d %b");
+    match asked {
+        Asked::Them => both(
+            &format!("Still open: the concern of {by}"),
+            sms::with_names([by], |[by]| {
+                format!(
+                    "The concern that {by} raised on {day} was discussed and is still open. Say in Homeward what is to be done, or what came of it."
+                )
+            }),
+        ),
+        Asked::TheirManager(name) => both(
+            &format!("{name}: a concern is still open"),
+            sms::with_names([by, name], |[by, name]| {
+                format!(
+                    "The concern that {by} raised on {day} was discussed and is still open, though {name} was asked."
+                )
+            }),
+        ),
+    }
+}
+
 pub(super) fn action_due(due_on: NaiveDate, asked: &Asked) -> Text {
     let day = due_on.format("%-d %b");
     match asked {

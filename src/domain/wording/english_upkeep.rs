@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::{Text, english::both, sms};
-use crate::domain::notice::Asked;
+use crate::domain::{checklist::Whose, notice::Asked};
 
 fn day(day: NaiveDate) -> String {
     day.format("%-d %b").to_string()
@@ -64,16 +64,60 @@ pub(super) fn not_back(what: &str, due_back: &str, asked: &Asked) -> Text {
     }
 }
 
+/// Of one visit, or of several.
+fn of_visits(visits: usize, first: &str) -> String {
+    match visits {
+        0 | 1 => format!("The visit that ended {first}"),
+        more => format!("{more} visits, the first ended {first}"),
+    }
+}
+
+pub(super) fn checklist_missing(whose: Whose, visits: usize, first: &str, asked: &Asked) -> Text {
+    let of = of_visits(visits, first);
+    let list = match whose {
+        Whose::Worker => "the checklist for afterwards",
+        Whose::Manager => "the manager's checklist for afterwards",
+    };
+    match asked {
+        Asked::Them => both(
+            "A checklist lacks answers",
+            format!("{of}: {list} lacks answers. Please complete it in Homeward."),
+        ),
+        Asked::TheirManager(name) => both(
+            &sms::plain(&format!("{name}: a checklist lacks answers")),
+            sms::with_names([name], |[name]| format!("{name}: {of}: {list} lacks answers, though asked.")),
+        ),
+    }
+}
+
+pub(super) fn to_review(visits: usize, first: &str) -> Text {
+    let of = of_visits(visits, first);
+    let (was, it) = if visits > 1 { (", were", "each") } else { (" was", "it") };
+    both(
+        "Out of the ordinary: please review",
+        format!(
+            "{of}{was} out of the ordinary: a senior manager has to look at {it}. Please write in Homeward what you found."
+        ),
+    )
+}
+
 /// A call to act: nobody knows who pressed it.
-pub(super) fn device_calls_for_help(what: &str, last: Option<&str>, number: Option<&str>) -> Text {
+pub(super) fn device_calls_for_help(
+    what: &str,
+    last: Option<&str>,
+    number: Option<&str>,
+    retired: Option<&str>,
+) -> Text {
+    let out_with_nobody = match retired {
+        None => "a device that is out with nobody".to_owned(),
+        Some(because) => format!("a device out of use ({because})"),
+    };
     let ring = number.map_or_else(String::new, |number| format!(" Ring it on {number}."));
     both(
         &sms::plain(&format!("SOS from {what}, a device that nobody is signed out with")),
         sms::with_names([what, last.unwrap_or_default()], |[what, last]| {
             let last = if last.is_empty() { String::new() } else { format!(" Last out with {last}.") };
-            format!(
-                "SOS from {what}, a device that is out with nobody.{last}{ring} Find out now who has it; in danger 999."
-            )
+            format!("SOS from {what}, {out_with_nobody}.{last}{ring} Find out now who has it; in danger 999.")
         }),
     )
 }

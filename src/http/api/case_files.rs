@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Act, Reply, ladders::TeamView, views::PersonView};
+use super::{Act, Reply, concerns::OpenConcernView, ladders::TeamView, views::PersonView};
 use crate::{
     app::{
         access::Actor,
@@ -389,6 +389,8 @@ pub(super) async fn assess(
 pub(super) struct AssessmentList {
     /// The newest first.
     assessments: Vec<AssessmentView>,
+    /// The concerns about the case that nobody has closed, the oldest first: the next version weighs them.
+    open_concerns: Vec<OpenConcernView>,
 }
 
 /// Shows every version of the assessment for a place, each with what it says otherwise than the one before.
@@ -401,10 +403,11 @@ pub(super) async fn versions(
 ) -> Result<Response, Problem> {
     let Ok(place) = id.parse().map(PlaceId) else { return Err(Problem::of(Kind::NotFound)) };
     let mut tx = site.db.read().await?;
-    let versions = cases::versions(&mut tx, &actor, place).await?.map_err(Problem::from)?;
+    let (versions, concerns) = cases::versions(&mut tx, &actor, place).await?.map_err(Problem::from)?;
     let directory = people::directory(&mut tx, actor.organisation).await?;
     let assessments = versions.iter().map(|version| AssessmentView::new(&directory, version)).collect();
-    Ok(axum::Json(AssessmentList { assessments }).into_response())
+    let open_concerns = concerns.iter().map(OpenConcernView::from).collect();
+    Ok(axum::Json(AssessmentList { assessments, open_concerns }).into_response())
 }
 
 /// A manager agrees with an assessment and its measures. Said again it changes nothing.

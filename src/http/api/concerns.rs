@@ -16,6 +16,7 @@ use crate::{
     app::{
         Outcome,
         access::Actor,
+        case_files::{OpenConcern, Since},
         concerns::{self as cases, Whole},
     },
     domain::{
@@ -28,7 +29,11 @@ use crate::{
         body::{Body, clean, parse},
         problem::{Kind, Problem},
     },
-    store::{self, Tx, concerns::Filter, people},
+    store::{
+        self, Tx,
+        concerns::{After, Filter},
+        people,
+    },
 };
 
 /// What somebody is concerned about.
@@ -238,6 +243,26 @@ pub(super) async fn raise_without_visit(
     raise(site, actor, (None, "POST /concerns".into()), headers, body).await
 }
 
+/// A concern that the next version weighs.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct OpenConcernView {
+    /// Its id. Who may read what it says reads it there.
+    id: Uuid,
+    /// What about.
+    kind: ConcernKind,
+    /// When it was raised.
+    raised_at: DateTime<Utc>,
+    /// Whether that was after the newest version was made.
+    since_last_version: bool,
+}
+
+impl From<&OpenConcern> for OpenConcernView {
+    fn from(open: &OpenConcern) -> Self {
+        let OpenConcern { id, kind, raised_at, since } = *open;
+        Self { id: id.0, kind, raised_at, since_last_version: since == Since::After }
+    }
+}
+
 /// What a list can be narrowed by.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -250,6 +275,8 @@ pub(super) struct ListQuery {
     case_reference: Option<String>,
     /// Those on one worker's visits, by id.
     worker: Option<Uuid>,
+    /// Those after this place: `next` of the page before.
+    after: Option<String>,
 }
 
 /// Concerns.
@@ -257,6 +284,8 @@ pub(super) struct ListQuery {
 pub(super) struct ConcernList {
     /// The open ones first, then the newest; at most 500.
     concerns: Vec<ConcernView>,
+    /// Hand this back as `after`; `null`: there are no more.
+    next: Option<String>,
 }
 
 /// Lists the concerns that you may see: what you raised or have to do, and as a manager those of your team and the teams below.
@@ -285,11 +314,13 @@ pub(super) async fn list(
         worker: query.worker.map(PersonId),
         of: None,
     };
+    let after = query.after.map(|place| place.parse::<After>()).transpose();
+    let after = after.map_err(|bad| Problem::field("after", bad.to_string()))?;
     let mut tx = site.db.read().await?;
-    let found = cases::list(&mut tx, &actor, filter).await?;
+    let (found, next) = cases::list(&mut tx, &actor, filter, after).await?;
     let directory = people::directory(&mut tx, actor.organisation).await?;
     let concerns = found.iter().map(|whole| ConcernView::new(&directory, whole)).collect();
-    Ok(Reply::ok(&ConcernList { concerns }).into_response())
+    Ok(Reply::ok(&ConcernList { concerns, next: next.map(|after| after.to_string()) }).into_response())
 }
 
 /// Shows a concern, how it was discussed, what is to be done and what came of it.

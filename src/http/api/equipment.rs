@@ -23,11 +23,11 @@ use crate::{
     app::{
         Outcome,
         access::Actor,
-        equipment::{self as cases, NewEquipment, Test},
+        equipment::{self as cases, NewEquipment, Test, Which},
     },
     domain::{
         contact::Phone,
-        equipment::{Equipment, EquipmentKind, Registration, TestFlag, TestResult},
+        equipment::{Equipment, EquipmentKind, Registration, RetiredBecause, TestFlag, TestResult},
         local_time,
         people::Directory,
     },
@@ -73,6 +73,21 @@ pub(super) struct EquipmentView {
     test: Option<TestFlag>,
     /// Whether it has an address of its own.
     has_url: bool,
+    /// Once it is in use no more.
+    retired: Option<RetiredView>,
+}
+
+/// That something is in use no more.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct RetiredView {
+    /// Since when.
+    at: DateTime<Utc>,
+    /// Who said so.
+    by: PersonView,
+    /// Why.
+    because: RetiredBecause,
+    /// In words.
+    words: Option<String>,
 }
 
 impl EquipmentView {
@@ -89,10 +104,16 @@ impl EquipmentView {
             holder: item.loan.map(|loan| PersonView::of(directory, loan.holder)),
             lent_at: item.loan.map(|loan| loan.since),
             due_back: item.loan.and_then(|loan| loan.due_back),
-            late: item.loan.is_some_and(|loan| loan.is_overdue(now)),
+            late: item.is_late(now),
             tested_on: item.tested.map(|(on, _)| on),
             test: item.test_flag(today),
             has_url,
+            retired: item.retired.as_ref().map(|retired| RetiredView {
+                at: retired.at,
+                by: PersonView::of(directory, retired.by),
+                because: retired.because,
+                words: retired.words.clone(),
+            }),
         }
     }
 }
@@ -189,6 +210,9 @@ pub(super) async fn add(
 pub(super) struct EquipmentQuery {
     /// Of that team and those below it, by id or key; of all that you may see if it is not said.
     team: Option<String>,
+    /// true: what is in use no more; else what is.
+    #[serde(default)]
+    retired: bool,
 }
 
 /// What there is.
@@ -206,8 +230,10 @@ pub(super) async fn list(
     actor: Actor,
     query: Result<Query<EquipmentQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(EquipmentQuery { team }) = query.map_err(|error| Problem::field("query", error.body_text()))?;
-    let seen = cases::list(&mut site.db.read().await?, &actor, team.as_deref()).await??;
+    let Query(EquipmentQuery { team, retired }) =
+        query.map_err(|error| Problem::field("query", error.body_text()))?;
+    let which = if retired { Which::Retired } else { Which::InUse };
+    let seen = cases::list(&mut site.db.read().await?, &actor, team.as_deref(), which).await??;
     let now = site.clock.now();
     let one = |item| EquipmentView::new(&seen.directory, item, seen.with_url.contains(&item.id), now);
     Ok(Reply::ok(&EquipmentList { equipment: seen.items.iter().map(one).collect() }).into_response())
@@ -279,6 +305,37 @@ pub(super) async fn give_back(
     let route = format!("POST /equipment/{id}/return");
     Ok(act((site, actor, headers, body), route, async move |tx, actor, trace| {
         cases::give_back(tx, actor, &id, trace).await
+    })
+    .await)
+}
+
+/// Why it is in use no more.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetireBody {
+    /// lost, broken, sold or other.
+    because: RetiredBecause,
+    /// In words.
+    words: Option<String>,
+}
+
+/// Takes it out of use: nobody gets it any more, it is asked for and flagged no more, and its number is free. Whoever had it then still
+/// calls for help by it. Said again it changes nothing.
+#[utoipa::path(post, path = "/equipment/{id}/retire", params(("id" = String, Path)), request_body = RetireBody,
+    responses((status = 200, body = EquipmentView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn retire(
+    State(site): State<Site>,
+    actor: Actor,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let body = body?;
+    let RetireBody { because, words } = parse(&body)?;
+    let words = words.map(|words| said("words", &words)).transpose()?;
+    let route = format!("POST /equipment/{id}/retire");
+    Ok(act((site, actor, headers, body), route, async move |tx, actor, trace| {
+        cases::retire(tx, actor, &id, (because, words.clone()), trace).await
     })
     .await)
 }

@@ -26,8 +26,11 @@ use crate::{
     store::{follow_ups, incidents, people},
 };
 
-/// So many rows in one list.
-const PAGE: i64 = 500;
+/// So many are shown in one list.
+const PAGE: usize = 500;
+
+/// So many are looked at in one go.
+const AT_ONCE: i64 = 200;
 
 /// Something that has to be done after an incident.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -170,16 +173,25 @@ pub(super) async fn list(State(site): State<Site>, actor: Actor) -> Result<Respo
     let mut tx = site.db.read().await?;
     let directory = people::directory(&mut tx, actor.organisation).await?;
     let mut views = Vec::new();
-    for follow_up in follow_ups::open(&mut tx, actor.organisation, PAGE).await? {
-        let found = incidents::find(&mut tx, actor.organisation, follow_up.incident).await?;
-        let Some(incident) = found else { continue };
-        let relation = actor.relation_to_incident(&mut tx, &incident).await?;
-        let sees = rights::may(actor.role, rights::Act::SeeIncident, relation).is_ok();
-        // What is theirs to do they see, except where they may not know why.
-        if !sees && (follow_up.owner != actor.person || relation.withheld) {
-            continue;
+    let mut last = None;
+    // What somebody may not see takes no room in the list.
+    while views.len() < PAGE {
+        let page = follow_ups::open(&mut tx, actor.organisation, (last.as_ref(), AT_ONCE)).await?;
+        if page.is_empty() {
+            break;
         }
-        views.push(FollowUpView::new(&directory, &follow_up));
+        for follow_up in &page {
+            let found = incidents::find(&mut tx, actor.organisation, follow_up.incident).await?;
+            let Some(incident) = found else { continue };
+            let relation = actor.relation_to_incident(&mut tx, &incident).await?;
+            let sees = rights::may(actor.role, rights::Act::SeeIncident, relation).is_ok();
+            // What is theirs to do they see, except where they may not know why.
+            if sees || (follow_up.owner == actor.person && !relation.withheld) {
+                views.push(FollowUpView::new(&directory, follow_up));
+            }
+        }
+        last = page.into_iter().last();
     }
+    views.truncate(PAGE);
     Ok(Reply::ok(&FollowUpList { follow_ups: views }).into_response())
 }

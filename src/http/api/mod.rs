@@ -12,6 +12,7 @@ mod due_rules;
 mod end_of_day;
 mod equipment;
 mod events;
+mod exceptions;
 mod follow_ups;
 mod incident_acts;
 mod incidents;
@@ -127,6 +128,8 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(agreements::show, agreements::describe))
         .routes(routes!(agreements::decide))
         .routes(routes!(agreements::set_away))
+        .routes(routes!(exceptions::list))
+        .routes(routes!(exceptions::review))
         .routes(routes!(concerns::raise_on_visit))
         .routes(routes!(concerns::raise_without_visit, concerns::list))
         .routes(routes!(concerns::show))
@@ -156,6 +159,7 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(equipment::add, equipment::list))
         .routes(routes!(equipment::lend))
         .routes(routes!(equipment::give_back))
+        .routes(routes!(equipment::retire))
         .routes(routes!(equipment::tested))
         .routes(routes!(equipment::issue_url))
         .routes(routes!(equipment::revoke_url))
