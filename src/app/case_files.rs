@@ -15,7 +15,7 @@ use crate::{
         case_file::{
             CaseFile, CasePrivate, CaseReference, Destination, Place, PlacePrivate, WhoseHome, same_address,
         },
-    concern::ConcernKind,
+        concern::ConcernKind,
         event::{EventKind, NewEvent},
         ids::{AssessmentId, CaseId, ConcernId, PersonId, PlaceId, TeamId, VisitId},
         rights::{Casework, may_do_casework},
