@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Cause, Item, Now, compute, list, log, now_in_force};
 use crate::{
-    app::{Outcome, Rejected, access::Actor, allowed},
+    app::{Outcome, Rejected, access::Actor, allowed, oversight},
     domain::{
         calendar::day_of,
         case_file::{CaseFile, CaseReference},
@@ -212,6 +212,7 @@ pub async fn assign(
         let body = json!({"case": case.id, "before": kept.worker, "after": worker});
         kept.worker = worker;
         due::save(tx, actor.organisation, &kept).await?;
+        oversight::follow_case(tx, &case, worker, trace).await?;
         let event = NewEvent::new(EventKind::CaseAssigned, trace.now, body);
         log(tx, &case, (&kept, event), trace).await?;
     }
