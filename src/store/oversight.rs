@@ -30,6 +30,9 @@ const WITHDRAW: &str = "UPDATE oversight_asked SET withdrawn_on = $4
      WHERE about_id = $1 AND rule = $2 AND organisation_id = $3 AND done_on IS NULL AND withdrawn_on IS NULL";
 const FOLLOW_CASE: &str = "UPDATE oversight_asked SET team_id = $3, worker_id = $4
      WHERE about_id = $1 AND organisation_id = $2 AND done_on IS NULL AND withdrawn_on IS NULL";
+const ASKED_FOR: &str =
+    "SELECT * FROM oversight_asked WHERE organisation_id = $1 AND due_on >= $2 AND due_on <= $3
+     AND withdrawn_on IS NULL ORDER BY due_on, id";
 const MISSING: &str =
     "SELECT * FROM oversight_asked WHERE organisation_id = $1 AND done_on IS NULL AND withdrawn_on IS NULL
        AND (due_on > $2 OR due_on = $2 AND id > $3) ORDER BY due_on, id LIMIT $4";
@@ -183,6 +186,21 @@ pub async fn follow_case(
 ) -> Result<()> {
     execute!(tx, FOLLOW_CASE, subject.id(), organisation, team, worker);
     Ok(())
+}
+
+/// What was asked for by a day from one to another, and not withdrawn.
+pub async fn asked_for(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    (from, to): (NaiveDate, NaiveDate),
+) -> Result<Vec<Asked>> {
+    let rows: Vec<AskedRow> = both!(tx, |c| sqlx::query_as(ASKED_FOR)
+        .bind(organisation)
+        .bind(from.to_string())
+        .bind(to.to_string())
+        .fetch_all(c)
+        .await?);
+    rows.into_iter().map(Asked::try_from).collect()
 }
 
 /// What is missing, the first day first, after one of them.
