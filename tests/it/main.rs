@@ -35,6 +35,7 @@ mod ownership;
 mod policies;
 mod operating;
 mod oversight;
+mod region;
 mod properties;
 mod provider_test;
 mod providers;

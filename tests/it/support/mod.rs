@@ -9,6 +9,7 @@ pub mod outside;
 pub mod phones;
 pub mod postgres;
 pub mod process;
+pub mod region;
 pub mod script;
 pub mod tcp_proxy;
 pub mod watched;
