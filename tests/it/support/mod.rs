@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod fake_notify;
+pub mod fake_receiver;
 pub mod fake_sms;
 pub mod fake_smtp;
 pub mod fake_twilio;
