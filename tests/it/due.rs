@@ -134,10 +134,17 @@ on_both! {
         let item = app.person("ann").get("/cases/A123456/due").await;
         assert_eq!((item.body["state"].as_str(), item.body["tried_since"][0]["outcome"].as_str()), (Some("overdue"), Some("not_in")));
         assert_eq!(item.body["planned"], json!([]));
+        let first = async || app.person("sam").get("/reports/first_visits?by=rule").await.body["lines"][0].clone();
+        let line = first().await;
+        assert_eq!((&line["name"], &line["figures"]["overdue"], &line["figures"]["late"]), (&json!("first_high"), &json!(1), &json!(0)));
 
         app.clock.advance(TimeDelta::days(1));
         let seen = app.ann_visits("A123456", "seen").await;
         assert_eq!(app.due("ann", "").await, Vec::<String>::new(), "the list moves on");
+        let line = first().await;
+        assert_eq!((&line["figures"]["overdue"], &line["figures"]["late"], &line["figures"]["in_time_share"]), (&json!(0), &json!(1), &json!(0.0)));
+        let behind = app.person("sam").get(line["behind"]["late"].as_str().unwrap().strip_prefix("/api/v1").unwrap()).await;
+        assert_eq!((&behind.is_ok().body["behind"][0]["what"], &behind.body["behind"][0]["at"]), (&json!("case"), &json!("2026-01-17T00:00:00Z")));
         let item = app.person("ann").get("/cases/A123456/due").await;
         assert_eq!((item.body["state"].as_str(), item.body["last_seen"]["visit"].as_str()), (Some("not_due"), Some(seen.as_str())));
         assert_eq!(item.body["tried_since"], json!([]));

@@ -363,6 +363,82 @@ prop_compose! {
     }
 }
 
+/// `rule date risk class`, of each visit that was due.
+fn figures(facts: &Facts, due: Due, today: &str) -> String {
+    let since = noon_of(day("2025-01-01"));
+    let all = were_due(facts, &vec![(since, probation())], due, day(today));
+    let line = |was: &WasDue| {
+        let risk = was.risk.as_deref().unwrap_or("-");
+        format!("{} {} {risk} {}", was.rule, was.due_on, was.became.as_str())
+    };
+    all.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn what_became_of_first_visits() {
+    let mut facts = supervised("2026-01-14", "high");
+    let first = |facts: &Facts, today| figures(facts, Due::FirstVisit, today);
+    assert_eq!(first(&facts, "2026-01-29"), "first_high 2026-01-29 high not_yet");
+    assert_eq!(first(&facts, "2026-01-30"), "first_high 2026-01-29 high overdue");
+    facts.history.visits = vec![made("2026-01-20", VisitOutcome::NotIn)];
+    assert_eq!(first(&facts, "2026-01-30"), "first_high 2026-01-29 high overdue", "a closed door");
+    facts.history.visits.push(seen("2026-01-29"));
+    facts.history.visits.push(seen("2026-02-20"));
+    assert_eq!(first(&facts, "2026-06-30"), "first_high 2026-01-29 high in_time", "once");
+    facts.history.visits[1] = seen("2026-01-30");
+    assert_eq!(first(&facts, "2026-06-30"), "first_high 2026-01-29 high late");
+    facts.supervision.start = None;
+    assert_eq!(first(&facts, "2026-06-30"), "", "what cannot be computed is in time for nobody");
+}
+
+#[test]
+fn a_risk_that_rises_later_makes_no_earlier_visit_late() {
+    let mut facts = supervised("2026-01-14", "low");
+    facts.history.visits = vec![seen("2026-03-02")];
+    let known = "first_low 2026-04-08 low in_time";
+    assert_eq!(figures(&facts, Due::FirstVisit, "2026-06-30"), known);
+    facts.supervision.risk = Some("high".into());
+    facts.supervision.earlier = vec![Earlier {
+        until: noon_of(day("2026-03-10")),
+        start: facts.supervision.start,
+        first_start: None,
+        risk: Some("low".into()),
+        flags: Vec::new(),
+        plan: None,
+    }];
+    assert_eq!(figures(&facts, Due::FirstVisit, "2026-06-30"), known);
+    facts.history.visits = vec![seen("2026-03-11")];
+    assert_eq!(
+        figures(&facts, Due::FirstVisit, "2026-06-30"),
+        "first_high 2026-01-29 high late",
+        "known by then"
+    );
+}
+
+#[test]
+fn what_became_of_further_visits() {
+    let mut facts = supervised("2026-01-14", "high");
+    facts.supervision.plan = Some(plan("4 weeks", "2026-01-20"));
+    facts.history.visits = vec![seen("2026-01-20"), seen("2026-02-17"), seen("2026-03-18")];
+    let further = |facts: &Facts| figures(facts, Due::Frequency, "2026-04-01");
+    let all = "plan 2026-02-17 high in_time; plan 2026-03-17 high late; plan 2026-04-15 high not_yet";
+    assert!(further(&facts).ends_with(all), "{}", further(&facts));
+    let excuse = |counted| Excuse {
+        rule: "plan".into(),
+        from: day("2026-02-17"),
+        due_on: Some(day("2026-03-17")),
+        instead: None,
+        counted,
+        reason: "away".into(),
+        by: (PersonId(Uuid::nil()), noon_of(day("2026-03-10"))),
+    };
+    facts.supervision.excuses = vec![excuse(Counted::LeftOut)];
+    assert!(further(&facts).ends_with("; plan 2026-03-17 high left_out"), "{}", further(&facts));
+    assert!(!further(&facts).contains("late"), "{}", further(&facts));
+    facts.supervision.excuses.push(excuse(Counted::Late));
+    assert!(further(&facts).ends_with("; plan 2026-03-17 high late"), "the last word: {}", further(&facts));
+}
+
 /// Each rule by itself, in force alone.
 fn alone(in_force: &InForce) -> impl Iterator<Item = InForce> {
     in_force.rules.rules.iter().map(|rule| InForce {
