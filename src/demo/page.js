@@ -84,7 +84,7 @@ function showNow() {
     });
     for (const visit of state.visits.filter((one) => !one.alarm)) {
       const late = seconds(visit.due) <= 0;
-      cards.push(make("div", { className: late ? "card late" : "card" },
+      cards.push(make("div", { className: `card${late ? " late" : ""}${visit.not_agreed ? " unagreed" : ""}` },
         make("h3", {}, `${visit.worker} is on a visit`),
         make("p", {}, visit.place),
         ...(visit.not_agreed ? [make("p", { className: "flag" }, "Nobody has agreed to it: watched as high risk.")] : []),
