@@ -12,7 +12,7 @@ use self::asking::{ask, tell_worker};
 use super::{
     House, Outcome, Rejected,
     access::Actor,
-    allowed,
+    allowed, oversight,
     visits::{Came, Done},
 };
 use crate::{
@@ -266,6 +266,7 @@ impl Around<'_> {
                 visit.runs_as_high_risk(now, &self.directory.policy(visit.team));
                 let body = json!({"risk": {"before": before, "after": Risk::High}});
                 events.push(NewEvent::new(EventKind::VisitBegunNotAgreed, now, body));
+                events.extend(oversight::visit_begun_not_agreed(tx, visit, self.trace).await?);
             }
         }
         visits::update(tx, visit, events, self.trace).await?;

@@ -7,6 +7,7 @@ use super::{
     access::Actor,
     allowed,
     due::{self, Cause},
+    oversight,
 };
 use crate::{
     clock::Time,
@@ -300,6 +301,7 @@ pub async fn assess(
     let private = json!({"factors": assessment.draft.factors});
     let event = NewEvent::new(EventKind::AssessmentMade, trace.now, body).with_private(private);
     log(tx, actor, case.team, event, trace).await?;
+    oversight::assessment_made(tx, case.team, &assessment, trace).await?;
     let assessment = if agrees {
         agreed(tx, actor, case.team, assessment, (actor.person, trace.now), trace).await?
     } else {

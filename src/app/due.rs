@@ -14,6 +14,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::oversight;
 use crate::{
     clock::Time,
     domain::{
@@ -129,6 +130,7 @@ async fn compute(
     let before = std::mem::replace(&mut kept.standing, after.clone());
     kept.rules_version = now.version;
     due::save(tx, case.organisation, kept).await?;
+    oversight::follow_case(tx, case, kept.worker, trace).await?;
     // Other rules that change nothing for a case are not worth an entry for each.
     if why != Cause::Rules || before != after {
         let body = json!({

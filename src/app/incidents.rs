@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::{House, Outcome, Rejected, access::Actor, allowed, chases, telling::Telling};
+use super::{House, Outcome, Rejected, access::Actor, allowed, chases, oversight, telling::Telling};
 use crate::{
     domain::{
         ids::{IncidentId, OrganisationId, PersonId},
@@ -255,7 +255,8 @@ pub async fn close(
             telling.tell_worker(tx, notice, visit.id, occasion).await?;
         }
     }
-    let incident = carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?;
+    let mut incident = carry_out(tx, house, &directory, visit.as_ref(), decision, trace).await?;
+    oversight::incident_closed(tx, &mut incident, trace).await?;
     if let Some(visit) = &visit {
         visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
     }

@@ -26,6 +26,7 @@ pub mod incidents;
 pub mod ladders;
 pub mod measures;
 pub mod organisation;
+pub mod oversight;
 pub mod past_visits;
 pub mod pins;
 pub mod policy_documents;

@@ -18,10 +18,11 @@ use crate::{
         agreement::Rules,
         calendar::Nation,
         contact::{Email, Phone},
-        due::{DIGEST_AT, Settings},
+        due::{self, DIGEST_AT, Settings},
         event::{EventKind, NewEvent},
         ids::{OrganisationId, PersonId, TeamId},
         ladder::Ladder,
+        oversight,
         people::{Directory, Person, Role, Team},
         policy::Policy,
         visit::Risk,
@@ -53,6 +54,8 @@ struct File {
     agreement: Option<Spanned<Rules>>,
     /// By what visits are due.
     due: Option<DueEntry>,
+    /// Where management oversight is asked for.
+    oversight: Option<Spanned<oversight::Rules>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -232,6 +235,17 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
         }
     }
     let due = wanted.file.due.as_ref().and_then(|entry| read_due(&mut reading, entry));
+    // What stands in the file, or else what is in force.
+    let due = match due {
+        None if known.is_some() => due_rows::rules(tx, organisation).await?.map(|version| version.settings),
+        due => due,
+    };
+    if let Some(rules) = &wanted.file.oversight {
+        let levels = due.as_ref().and_then(|due| due::Rules::read(&due.rules).ok());
+        for message in rules.get_ref().complaints(levels.as_ref()) {
+            reading.complain(Some(rules.span()), format!("oversight: {message}"));
+        }
+    }
     let new_ladders = read_ladders(&mut reading, wanted, &directory, &current, now);
     if reading.complaints.is_empty() {
         for message in directory.complaints() {
@@ -250,16 +264,15 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
         agreements::save_rules(tx, organisation, &rules.into_inner()).await?;
     }
     super::policy_documents::follow_people(tx, &directory, now).await?;
-    // What stands in the file, or else what is in force: a new team has digests too.
-    let due = match due {
-        None => due_rows::rules(tx, organisation).await?.map(|version| version.settings),
-        due => due,
-    };
     if let Some(due) = due {
-        // What was read before can be read.
+        // What was read before can be read. A new team has digests too.
         let put = put_in_force(tx, &directory, due, None, trace).await?;
         put.map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
     }
+    if let Some(rules) = &wanted.file.oversight {
+        super::oversight::set_rules(tx, organisation, rules.get_ref(), trace).await?;
+    }
+    super::due::digest::follow_oversight(tx, &directory, now).await?;
     let mut applied = Applied { organisation, tokens: Vec::new(), ladders: Vec::new() };
     for version in &new_ladders {
         ladders::add(tx, organisation, version).await?;

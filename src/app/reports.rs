@@ -1,8 +1,11 @@
 //! Reports (row T5): figures over a period for whoever looks after teams, and the list behind each. Nothing is changed.
 
+mod dated;
+
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, NaiveDate, NaiveTime};
+use serde_json::json;
 
 use super::{Outcome, Rejected, access::Actor, allowed};
 use crate::{
@@ -10,11 +13,12 @@ use crate::{
     domain::{
         contact::Channel,
         ids::{PersonId, TeamId},
+        local_time,
         people::{Directory, Person, Role},
         proof::Standing,
         report::{
-            AlarmFact, Behind, By, Figure, Key, Line, Period, ReportKind, alarms_line, lines_of,
-            response_times_line, share,
+            AlarmFact, Behind, By, Figure, Key, Line, Period, ReportKind, WasDue, Whose, alarms_line,
+            lines_of, response_times_line, share, were_due_lines,
         },
         rights::{self, Arrange},
         visit::Risk,
@@ -41,10 +45,12 @@ pub struct Wanted {
     pub to: Option<NaiveDate>,
     /// Of that team alone, and the teams below it; by id or key.
     pub team: Option<String>,
-    /// Of that worker alone; by id or key.
+    /// Of that worker alone, by id or key; `nobody`: of what is nobody's.
     pub worker: Option<String>,
-    /// Of visits of that risk alone.
-    pub risk: Option<Risk>,
+    /// Of that risk alone.
+    pub risk: Option<String>,
+    /// By that rule alone.
+    pub rule: Option<String>,
 }
 
 /// A report.
@@ -60,6 +66,7 @@ pub struct Table {
 
 struct Asked {
     scope: Scope,
+    whose: Whose,
     period: Period,
     from: NaiveDate,
     to: NaiveDate,
@@ -79,10 +86,19 @@ pub async fn table(tx: &mut Tx, actor: &Actor, wanted: &Wanted, now: Time) -> Ou
         ReportKind::Alarms => alarms(tx, &directory, &asked, wanted.by, alarms_line).await?,
         ReportKind::ResponseTimes => alarms(tx, &directory, &asked, wanted.by, response_times_line).await?,
         ReportKind::Assessments => {
-            let counted =
-                reports::assessments(tx, directory.organisation, &asked.scope, asked.today, group(wanted.by))
-                    .await?;
+            let counted = reports::assessments(
+                tx,
+                directory.organisation,
+                &asked.scope,
+                (asked.today, wanted.risk.as_deref()),
+                group(wanted.by),
+            )
+            .await?;
             lines_counted(counted, wanted.by, ReportKind::Assessments, "in_date")
+        }
+        report @ (ReportKind::FirstVisits | ReportKind::Frequency | ReportKind::Oversight) => {
+            let all = dated::were_due_in(tx, directory.organisation, (&asked, wanted)).await?;
+            were_due_lines(report, &all, wanted.by).into_iter().collect()
         }
         ReportKind::Drills => {
             let drills = reports::drills(tx, directory.organisation, &asked.scope, actor.person).await?;
@@ -124,7 +140,20 @@ pub async fn behind(
             all.iter().filter(shown).map(incident).collect()
         }
         ReportKind::Assessments => {
-            reports::assessments_behind(tx, directory.organisation, scope, asked.today, figure, most).await?
+            reports::assessments_behind(
+                tx,
+                directory.organisation,
+                scope,
+                (asked.today, wanted.risk.as_deref()),
+                figure,
+                most,
+            )
+            .await?
+        }
+        ReportKind::FirstVisits | ReportKind::Frequency | ReportKind::Oversight => {
+            let all = dated::were_due_in(tx, directory.organisation, (&asked, wanted)).await?;
+            let of = all.iter().filter(|one| one.class == figure).take(MOST_BEHIND);
+            of.map(|one| dated_thing(one, &directory)).collect()
         }
         ReportKind::Drills => reports::drills(tx, directory.organisation, scope, actor.person)
             .await?
@@ -168,13 +197,30 @@ async fn scope(
             reach.into_iter().filter(|below| directory.line_of(*below).contains(&team)).collect()
         }
     };
-    let worker = match wanted.worker.as_deref() {
-        None => None,
+    let was_due =
+        matches!(wanted.report, ReportKind::FirstVisits | ReportKind::Frequency | ReportKind::Oversight);
+    let whose = match wanted.worker.as_deref() {
+        None => Whose::Anybodys,
+        Some("nobody") if was_due => Whose::Nobodys,
         Some(named) => match directory.named(named) {
-            Some(person) => Some(person.id),
+            Some(person) => Whose::Of(person.id),
             None => return Ok(Err(wrong("worker", format!("“{named}” is nobody here")))),
         },
     };
+    let risk = match (wanted.report, wanted.risk.as_deref()) {
+        (ReportKind::CheckOuts | ReportKind::Alarms | ReportKind::ResponseTimes, Some(word)) => {
+            match serde_json::from_value::<Risk>(json!(word)) {
+                Ok(risk) => Some(risk),
+                Err(_) => {
+                    return Ok(Err(wrong("risk", "say normal or high: the risk of a visit".to_owned())));
+                }
+            }
+        }
+        _ => None,
+    };
+    if wanted.rule.is_some() && !was_due {
+        return Ok(Err(wrong("rule", "this report knows no rules".to_owned())));
+    }
     let today = now.with_timezone(&directory.zone).date_naive();
     let from = wanted.from.unwrap_or(today.with_day(1).unwrap_or(today));
     let to = wanted.to.unwrap_or(today);
@@ -186,8 +232,12 @@ async fn scope(
     }
     let period = Period::of_days(from, to, directory.zone);
     let hidden = actor.hidden_incidents(tx).await?.into_keys().collect();
-    let scope = Scope { teams, worker, risk: wanted.risk, from: period.from, to: period.to, hidden };
-    Ok(Ok(Asked { scope, period, from, to, today }))
+    let worker = match whose {
+        Whose::Of(worker) => Some(worker),
+        Whose::Anybodys | Whose::Nobodys => None,
+    };
+    let scope = Scope { teams, worker, risk, from: period.from, to: period.to, hidden };
+    Ok(Ok(Asked { scope, whose, period, from, to, today }))
 }
 
 fn wrong(field: &'static str, why: String) -> Rejected {
@@ -196,7 +246,7 @@ fn wrong(field: &'static str, why: String) -> Rejected {
 
 fn group(by: By) -> Group {
     match by {
-        By::Total | By::Month => Group::All,
+        By::Total | By::Month | By::Rule => Group::All,
         By::Team => Group::Team,
         By::Worker => Group::Worker,
         By::Risk => Group::Risk,
@@ -208,7 +258,8 @@ fn name_of(directory: &Directory, key: &Key) -> String {
         Key::Total => "total".into(),
         Key::Team(team) => directory.teams.get(team).map(|team| team.name.clone()).unwrap_or_default(),
         Key::Worker(person) => directory.name_of(*person).to_owned(),
-        Key::Risk(risk) => risk.clone(),
+        Key::Nobody => "nobody".into(),
+        Key::Risk(word) | Key::Rule(word) => word.clone(),
         Key::Month(first) => first.format("%Y-%m").to_string(),
     }
 }
@@ -295,6 +346,16 @@ fn incident(alarm: &AlarmFact) -> Behind {
     }
 }
 
+fn dated_thing(one: &WasDue, directory: &Directory) -> Behind {
+    Behind {
+        what: one.what.into(),
+        id: one.id,
+        worker: one.worker.map(|worker| worker.0),
+        team: one.team.0,
+        at: Some(local_time::at(one.due_on, NaiveTime::MIN, directory.zone)),
+    }
+}
+
 fn drill(drill: &DrillFact) -> Behind {
     Behind {
         what: "drill".into(),
@@ -319,7 +380,7 @@ fn drills_by(drills: &[DrillFact], directory: &Directory, asked: &Asked, by: By)
                 lines.insert(Key::Month(first), of);
             }
         }
-        By::Total | By::Worker | By::Risk => {
+        By::Total | By::Worker | By::Risk | By::Rule => {
             lines.insert(Key::Total, drills.iter().collect());
         }
     }

@@ -1,6 +1,7 @@
 //! Who is due a visit, by when, and why (rows T1 to T3): a pure function of what is known of a case, the rules of the organisation, its
 //! calendar and the day. Only visits on which the person was seen count. What cannot be computed is said, and never counts as in time.
 
+mod figures;
 mod rules;
 mod standing;
 
@@ -9,6 +10,7 @@ use std::collections::BTreeSet;
 use chrono::{NaiveDate, NaiveTime, Weekday};
 use serde::{Deserialize, Serialize};
 
+pub use figures::{Became, Due, RulesSince, WasDue, were_due};
 pub use rules::{After, Length, PROVIDED, Rule, Rules, Unit, When, provided};
 pub use standing::{Bucket, By, Cannot, Line, Standing, standing};
 
@@ -39,6 +41,25 @@ pub struct Supervision {
     pub pauses: Vec<Pause>,
     /// What a manager has excused.
     pub excuses: Vec<Excuse>,
+    /// What was known before, the first first: figures hold a visit to what was known when it was made.
+    pub earlier: Vec<Earlier>,
+}
+
+/// What was known of a supervision before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Till then.
+    pub until: Time,
+    /// Since when it was.
+    pub start: Option<NaiveDate>,
+    /// Since when it was first.
+    pub first_start: Option<NaiveDate>,
+    /// How high the risk was.
+    pub risk: Option<String>,
+    /// Which flags applied.
+    pub flags: Vec<String>,
+    /// What the plan said.
+    pub plan: Option<Plan>,
 }
 
 /// When something was identified: what it counts from, whenever it was written down.

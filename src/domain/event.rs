@@ -264,6 +264,14 @@ kinds! {
     AssessmentMade = "assessment.made"
     /// A manager agreed with it.
     AssessmentAgreed = "assessment.agreed"
+    /// A manager said something of a case, a visit, an incident or an assessment.
+    OversightRecorded = "oversight.recorded"
+    /// A rule asks managers for it.
+    OversightAsked = "oversight.asked"
+    /// It is asked for no more.
+    OversightWithdrawn = "oversight.withdrawn"
+    /// Where it is asked for was set.
+    OversightRulesSet = "oversight.rules_set"
     /// Somebody is away, or back: who stands in for them is asked.
     PersonAway = "person.away"
     /// A policy document was added, with its first version.

@@ -75,6 +75,10 @@ ids! {
     PolicyDocumentId
     /// A device, a phone, a car.
     EquipmentId
+    /// An entry of management oversight.
+    OversightId
+    /// That oversight is asked for.
+    OversightAskId
     /// An API token (not the token itself).
     TokenId
 }

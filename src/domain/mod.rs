@@ -19,6 +19,7 @@ pub mod due;
 pub mod assessment;
 pub mod agreement;
 pub mod exception;
+pub mod oversight;
 pub mod incident;
 pub mod follow_up;
 pub mod concern;

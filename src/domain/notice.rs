@@ -379,6 +379,8 @@ pub enum Notice {
         today: NaiveDate,
         /// What presses, most first.
         items: Vec<DueItem>,
+        /// What oversight is asked of the reader.
+        oversight: OversightMissing,
     },
     /// To the manager: at the door the agreed measures are not in place.
     MeasuresMissing {
@@ -413,6 +415,15 @@ pub enum Notice {
         /// Its id.
         message: Uuid,
     },
+}
+
+/// Oversight that is asked of somebody and missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OversightMissing {
+    /// On so many cases, visits, incidents and assessments.
+    pub asked: usize,
+    /// Of them, those whose day is over.
+    pub overdue: usize,
 }
 
 /// A case of which a visit is due.

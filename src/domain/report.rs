@@ -26,6 +26,12 @@ word_enum! {
         ResponseTimes = "response_times",
         /// Places whose assessment is in date, due for review, not agreed or missing; as of now.
         Assessments = "assessments",
+        /// First visits that were due in the period: in time, late, not made.
+        FirstVisits = "first_visits",
+        /// Further visits that were due in the period, as often as plan or rules say.
+        Frequency = "frequency",
+        /// Management oversight that was asked for by a day of the period: done in time, late, not done.
+        Oversight = "oversight",
         /// Drills: who was called and who answered.
         Drills = "drills",
         /// Addresses of people that are proved, or not; as of now.
@@ -44,8 +50,10 @@ word_enum! {
         Team = "team",
         /// A line for each worker.
         Worker = "worker",
-        /// A line for each risk of a visit.
+        /// A line for each risk: of a visit, of a case, or how an assessment is rated.
         Risk = "risk",
+        /// A line for each rule.
+        Rule = "rule",
         /// A line for each month, on the clock of the organisation.
         Month = "month",
     }
@@ -59,7 +67,11 @@ impl ReportKind {
                 &[By::Total, By::Team, By::Worker, By::Risk, By::Month]
             }
             Self::Drills => &[By::Total, By::Team, By::Month],
-            Self::Assessments => &[By::Total, By::Team],
+            Self::FirstVisits | Self::Frequency => {
+                &[By::Total, By::Team, By::Worker, By::Rule, By::Risk, By::Month]
+            }
+            Self::Oversight => &[By::Total, By::Team, By::Worker, By::Rule, By::Month],
+            Self::Assessments => &[By::Total, By::Team, By::Risk],
             Self::Contacts => &[By::Total, By::Team, By::Worker],
         }
     }
@@ -86,10 +98,25 @@ impl ReportKind {
             ],
             Self::ResponseTimes => &["alarms", "never_taken"],
             Self::Assessments => &["in_date", "review_due", "not_agreed", "not_assessed"],
+            Self::FirstVisits | Self::Frequency => {
+                &["in_time", "late", "overdue", "not_yet", "left_out", "cannot_be_computed"]
+            }
+            Self::Oversight => &["in_time", "late", "overdue", "not_yet"],
             Self::Drills => &["drills", "called", "answered"],
             Self::Contacts => &["proved", "unproved"],
         }
     }
+}
+
+/// Whose rows a report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Everybody's.
+    Anybodys,
+    /// One worker's.
+    Of(PersonId),
+    /// Those that are nobody's.
+    Nobodys,
 }
 
 /// What a line is about.
@@ -101,8 +128,12 @@ pub enum Key {
     Team(TeamId),
     /// A worker.
     Worker(PersonId),
-    /// Visits of that risk.
+    /// What is nobody's.
+    Nobody,
+    /// That risk.
     Risk(String),
+    /// That rule.
+    Rule(String),
     /// The month that begins then.
     Month(NaiveDate),
 }
@@ -213,7 +244,7 @@ impl AlarmFact {
             By::Team => Key::Team(self.team),
             By::Worker => Key::Worker(self.subject),
             By::Risk => Key::Risk(self.risk.as_str().to_owned()),
-            By::Total | By::Month => Key::Total,
+            By::Total | By::Month | By::Rule => Key::Total,
         }
     }
 }
@@ -265,6 +296,65 @@ pub fn response_times_line(alarms: &[&AlarmFact]) -> Line {
 fn quantile(sorted: &[TimeDelta], of_100: usize) -> Option<TimeDelta> {
     let rank = (sorted.len() * of_100).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied()
+}
+
+/// Something that was due on a day: a visit, or oversight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WasDue {
+    /// What it is about: case, visit, incident, assessment.
+    pub what: &'static str,
+    /// The id of that.
+    pub id: Uuid,
+    /// Of which team.
+    pub team: TeamId,
+    /// Whose it is.
+    pub worker: Option<PersonId>,
+    /// By which rule; none: what cannot be computed has none.
+    pub rule: Option<String>,
+    /// How high the risk was.
+    pub risk: Option<String>,
+    /// The last day for it; of what cannot be computed the last day of the report.
+    pub due_on: NaiveDate,
+    /// As what it counts.
+    pub class: &'static str,
+}
+
+impl WasDue {
+    fn key(&self, by: By) -> Key {
+        let word = |word: &Option<String>| word.clone().unwrap_or_else(|| NOT_KNOWN.to_owned());
+        match by {
+            By::Total => Key::Total,
+            By::Team => Key::Team(self.team),
+            By::Worker => self.worker.map_or(Key::Nobody, Key::Worker),
+            By::Risk => Key::Risk(word(&self.risk)),
+            By::Rule => Key::Rule(word(&self.rule)),
+            By::Month => Key::Month(self.due_on.with_day(1).unwrap_or(self.due_on)),
+        }
+    }
+}
+
+/// The word for a rule or a risk that is not known.
+pub const NOT_KNOWN: &str = "not_known";
+
+/// What was due, as lines: so many of each class, and the share that was done in time of what was done or should have been.
+pub fn were_due_lines(report: ReportKind, all: &[WasDue], by: By) -> BTreeMap<Key, Line> {
+    let mut lines: BTreeMap<Key, Vec<&WasDue>> = BTreeMap::new();
+    if by == By::Total {
+        lines.insert(Key::Total, Vec::new());
+    }
+    for one in all {
+        lines.entry(one.key(by)).or_default().push(one);
+    }
+    let line = |all: Vec<&WasDue>| {
+        let of = |class: &str| all.iter().filter(|one| one.class == class).count();
+        let count = |class: &str| Figure::Count(i64::try_from(of(class)).unwrap_or(i64::MAX));
+        let mut line: Line =
+            report.counts().iter().map(|class| ((*class).to_owned(), count(class))).collect();
+        let due = of("in_time") + of("late") + of("overdue");
+        line.push(("in_time_share".into(), Figure::Share(share(of("in_time"), due))));
+        line
+    };
+    lines.into_iter().map(|(key, all)| (key, line(all))).collect()
 }
 
 /// What stands behind a figure.

@@ -61,7 +61,7 @@ problem_kinds! {
     /// A PIN did not do it.
     PinRefused = "pin-refused", FORBIDDEN, "The PIN did not do it", "Nothing was changed; the visit is still watched. A corrected PIN needs a new Idempotency-Key.";
     /// About oneself.
-    Subject = "about-yourself", FORBIDDEN, "This is about yourself", "The subject of an incident never takes or closes it: somebody else has to act.";
+    Subject = "about-yourself", FORBIDDEN, "This is about yourself", "It is your own visit, case or alarm: somebody else has to act.";
     /// It does not come from whom it says.
     Forged = "forged", FORBIDDEN, "This is not from the provider", "Its signature or its token is not the provider's. Check the secret in the provider's settings and here; docs/providers.md says how.";
     /// Too small a role.

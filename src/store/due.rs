@@ -14,6 +14,8 @@ use crate::{
 
 const RULES: &str = "SELECT version, body, set_by, set_at FROM due_rules WHERE organisation_id = $1
      ORDER BY version DESC LIMIT 1";
+const ALL_RULES: &str =
+    "SELECT version, body, set_by, set_at FROM due_rules WHERE organisation_id = $1 ORDER BY version";
 const ADD_RULES: &str = "INSERT INTO due_rules (organisation_id, version, body, set_by, set_at)
      VALUES ($1, $2, $3, $4, $5)";
 const BEGIN: &str =
@@ -65,17 +67,32 @@ pub struct RulesVersion {
     pub set_at: Time,
 }
 
+#[derive(FromRow)]
+struct RulesRow {
+    version: i32,
+    body: Json<Settings>,
+    set_by: Option<PersonId>,
+    set_at: Time,
+}
+
+impl From<RulesRow> for RulesVersion {
+    fn from(row: RulesRow) -> Self {
+        Self { version: row.version, settings: row.body.0, set_by: row.set_by, set_at: row.set_at }
+    }
+}
+
 /// The version that is in force.
 pub async fn rules(tx: &mut Tx, organisation: OrganisationId) -> Result<Option<RulesVersion>> {
-    let row: Option<(i32, Json<Settings>, Option<PersonId>, Time)> =
+    let row: Option<RulesRow> =
         both!(tx, |c| sqlx::query_as(RULES).bind(organisation).fetch_optional(c).await?);
-    let version = |(version, body, set_by, set_at): (_, Json<Settings>, _, _)| RulesVersion {
-        version,
-        settings: body.0,
-        set_by,
-        set_at,
-    };
-    Ok(row.map(version))
+    Ok(row.map(RulesVersion::from))
+}
+
+/// Every version, the first one first.
+pub async fn all_rules(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<RulesVersion>> {
+    let rows: Vec<RulesRow> =
+        both!(tx, |c| sqlx::query_as(ALL_RULES).bind(organisation).fetch_all(c).await?);
+    Ok(rows.into_iter().map(RulesVersion::from).collect())
 }
 
 /// Puts another in force.

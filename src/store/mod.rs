@@ -4,11 +4,11 @@
 //! begins or commits. What a person is refused comes back as a value and **commits** (a wrong PIN counts); only an
 //! [`Error`] rolls back.
 //!
-//! Lock order, so that replicas never wait for each other in a circle: the worker's PIN row, then the visit, then the
-//! incident, then a follow-up or a concern, then what is to be done about that concern, then what workers take along, then whoever is
-//! chased for any of these, then a team's end of the day, then messages, and the
-//! organisation last. Not every use
-//! case needs all of them; none takes them in another order.
+//! Lock order, so that replicas never wait for each other in a circle: the worker's PIN row, then the visit, then its
+//! agreement, then the incident, then a follow-up or a concern, then what is to be done about that concern, then what workers take along,
+//! then whoever is chased for any of these, then a team's end of the day, then what is known of a case's supervision, then what
+//! oversight is asked for, then whom others have to be warned of, then messages, and the organisation last. Not every use case needs all
+//! of them; none takes them in another order.
 //! Locks are `FOR NO KEY UPDATE`: a foreign key that points at a locked row must not wait for it.
 
 mod error;
@@ -35,6 +35,7 @@ mod later;
 pub mod messages;
 mod migrate;
 pub mod outbox;
+pub mod oversight;
 pub mod people;
 pub mod pins;
 pub mod policy_documents;

@@ -170,7 +170,7 @@ const STAGES: &str = "SELECT i.id, e.kind, min(e.happened_at) AS at FROM inciden
 macro_rules! assessments {
     ($teams:literal) => {
         concat!(
-            "(SELECT p.id, c.team_id, CASE WHEN a.id IS NULL THEN 'not_assessed' WHEN a.agreed_at IS NULL THEN 'not_agreed'
+            "(SELECT p.id, c.team_id, coalesce(a.rating, 'not_assessed') AS rating, CASE WHEN a.id IS NULL THEN 'not_assessed' WHEN a.agreed_at IS NULL THEN 'not_agreed'
                 WHEN a.review_on < $2 THEN 'review_due' ELSE 'in_date' END AS class
               FROM case_file c JOIN place p ON p.case_id = c.id
                 LEFT JOIN assessment a ON a.place_id = p.id
@@ -187,8 +187,8 @@ macro_rules! assessments_counted {
             concat!(
                 "SELECT ",
                 $sqlite,
-                ", NULL AS word, class, count(*) AS number FROM ",
-                assessments!("c.team_id IN (SELECT unhex(value) FROM json_each($3))"),
+                ", class, count(*) AS number FROM ",
+                assessments!("c.team_id IN (SELECT unhex(value) FROM json_each($3)) AND ($4 IS NULL OR coalesce(a.rating, 'not_assessed') = $4)"),
                 " AS rows GROUP BY ",
                 $by,
                 "class"
@@ -196,8 +196,8 @@ macro_rules! assessments_counted {
             concat!(
                 "SELECT ",
                 $postgres,
-                ", NULL::text AS word, class, count(*) AS number FROM ",
-                assessments!("c.team_id = ANY($3)"),
+                ", class, count(*) AS number FROM ",
+                assessments!("c.team_id = ANY($3) AND ($4::text IS NULL OR coalesce(a.rating, 'not_assessed') = $4)"),
                 " AS rows GROUP BY ",
                 $by,
                 "class"
@@ -205,18 +205,24 @@ macro_rules! assessments_counted {
         )
     };
 }
-const ASSESSMENTS: Sql = assessments_counted!("NULL AS id", "NULL::uuid AS id", "");
-const ASSESSMENTS_BY_TEAM: Sql = assessments_counted!("team_id AS id", "team_id AS id", "team_id, ");
+const ASSESSMENTS: Sql =
+    assessments_counted!("NULL AS id, NULL AS word", "NULL::uuid AS id, NULL::text AS word", "");
+const ASSESSMENTS_BY_TEAM: Sql =
+    assessments_counted!("team_id AS id, NULL AS word", "team_id AS id, NULL::text AS word", "team_id, ");
+const ASSESSMENTS_BY_RISK: Sql =
+    assessments_counted!("NULL AS id, rating AS word", "NULL::uuid AS id, rating AS word", "rating, ");
 const ASSESSMENTS_BEHIND: Sql = Sql::pair(
     concat!(
         "SELECT 'place' AS what, id, NULL AS worker, team_id AS team, NULL AS at FROM ",
-        assessments!("c.team_id IN (SELECT unhex(value) FROM json_each($3))"),
-        " AS rows WHERE class = $4 ORDER BY id LIMIT $5"
+        assessments!(
+            "c.team_id IN (SELECT unhex(value) FROM json_each($3)) AND ($4 IS NULL OR coalesce(a.rating, 'not_assessed') = $4)"
+        ),
+        " AS rows WHERE class = $5 ORDER BY id LIMIT $6"
     ),
     concat!(
         "SELECT 'place' AS what, id, NULL::uuid AS worker, team_id AS team, NULL::timestamptz AS at FROM ",
-        assessments!("c.team_id = ANY($3)"),
-        " AS rows WHERE class = $4 ORDER BY id LIMIT $5"
+        assessments!("c.team_id = ANY($3) AND ($4::text IS NULL OR coalesce(a.rating, 'not_assessed') = $4)"),
+        " AS rows WHERE class = $5 ORDER BY id LIMIT $6"
     ),
 );
 
@@ -367,14 +373,19 @@ pub async fn assessments(
     tx: &mut Tx,
     organisation: OrganisationId,
     scope: &Scope,
-    on: NaiveDate,
+    (on, rating): (NaiveDate, Option<&str>),
     group: Group,
 ) -> Result<Vec<Counted>> {
-    let text = tx.text(if group == Group::Team { ASSESSMENTS_BY_TEAM } else { ASSESSMENTS });
+    let text = tx.text(match group {
+        Group::Team => ASSESSMENTS_BY_TEAM,
+        Group::Risk => ASSESSMENTS_BY_RISK,
+        Group::All | Group::Worker => ASSESSMENTS,
+    });
     Ok(both!(tx, |c| sqlx::query_as(text)
         .bind(organisation)
         .bind(on.to_string())
         .bind(scope.teams())
+        .bind(rating)
         .fetch_all(c)
         .await?))
 }
@@ -384,7 +395,7 @@ pub async fn assessments_behind(
     tx: &mut Tx,
     organisation: OrganisationId,
     scope: &Scope,
-    on: NaiveDate,
+    (on, rating): (NaiveDate, Option<&str>),
     class: &str,
     limit: i64,
 ) -> Result<Vec<Behind>> {
@@ -393,6 +404,7 @@ pub async fn assessments_behind(
         .bind(organisation)
         .bind(on.to_string())
         .bind(scope.teams())
+        .bind(rating)
         .bind(class)
         .bind(limit)
         .fetch_all(c)

@@ -36,7 +36,7 @@ impl TestApp {
         app
     }
 
-    async fn schedule(&self) {
+    pub(crate) async fn schedule(&self) {
         self.app.scheduler.tick(self.now()).await.unwrap();
         self.work().await;
     }

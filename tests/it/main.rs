@@ -34,6 +34,7 @@ mod messages_doc;
 mod ownership;
 mod policies;
 mod operating;
+mod oversight;
 mod properties;
 mod provider_test;
 mod providers;

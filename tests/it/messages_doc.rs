@@ -17,7 +17,7 @@ use homeward::domain::{
     measures::{Kept, Moment},
     notice::{
         AboutAgreement, Again, Answering, Asked, AskedBefore, AtTheDoor, Decided, DueItem, DueWhen, Facts,
-        Listed, NotCountedOn, Notice, Overdue, Page, ProofAsked, Reader, SosCall,
+        Listed, NotCountedOn, Notice, Overdue, OversightMissing, Page, ProofAsked, Reader, SosCall,
     },
     reply::{Besides, Next, Rehearsal, Reply, Tied},
     visit::{Alarm, Awaited, KnownBy, Missed, Reminder, Report, Risk},
@@ -162,7 +162,8 @@ fn due_digest(team: Option<&str>, when: &[DueWhen]) -> Notice {
         is_planned: at == 1,
     };
     let items = when.iter().enumerate().map(item).collect();
-    Notice::DueDigest { team: team.map(s), today: "2026-03-02".parse().unwrap(), items }
+    let oversight = OversightMissing { asked: if team.is_some() { 3 } else { 0 }, overdue: 1 };
+    Notice::DueDigest { team: team.map(s), today: "2026-03-02".parse().unwrap(), items, oversight }
 }
 
 fn policy_late(asked: Asked) -> Notice {
@@ -356,9 +357,9 @@ catalogue! { notices of Notice {
         Notice::ConcernActionDue { due_on: "2026-03-09".parse().unwrap(), asked: Asked::Them },
         Notice::ConcernActionDue { due_on: "2026-03-09".parse().unwrap(), asked: by_manager() },
     ];
-    DueDigest, "on working days at the organisation's hour, if a visit is due", "whose cases they are; the managers of the team: by mail, the text only to whoever has none", [
+    DueDigest, "on working days at the organisation's hour, if a visit is due or oversight is asked for", "whose cases they are; the managers of the team: by mail, the text only to whoever has none", [
         due_digest(None, &[DueWhen::Overdue("2026-02-27".parse().unwrap()), DueWhen::ThisWeek("2026-03-06".parse().unwrap())]),
-        due_digest(Some("North team"), &[DueWhen::Now, DueWhen::NotKnown]),
+        due_digest(Some("North team"), &[DueWhen::Now, DueWhen::NotKnown]), due_digest(Some("North team"), &[]),
     ];
     MeasuresMissing, "at the door the agreed measures are not in place", "the manager",
         [Notice::MeasuresMissing { at: at("14:38") }];

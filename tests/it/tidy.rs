@@ -197,6 +197,8 @@ fn every_function_of_the_store_knows_its_organisation_or_says_that_it_does_not()
                 "OrganisationId",
                 "&FollowUp",
                 "&Chase",
+                "&Entry",
+                "&Asked",
                 "&Drill",
                 "&Visit",
                 "&mut Visit",

@@ -1,23 +1,28 @@
 //! The digest: each working day at the organisation's hour one mail for whoever has something that is due, and for the managers of the
-//! team. When it goes stands in a row for each team; the scheduler only wakes. After an outage it goes once.
+//! team, who read there too what oversight is asked of them. When it goes stands in a row for each team; the scheduler only wakes. After an outage it goes once.
 
-use chrono::{Datelike, Weekday};
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Datelike, NaiveDate, NaiveTime, Weekday};
 use serde_json::json;
 
 use super::{Item, list};
 use crate::{
-    app::{House, MOVED_ASIDE, telling::Telling},
+    app::{House, MOVED_ASIDE, oversight, telling::Telling},
     clock::Time,
     domain::{
         calendar::{Calendar, day_of},
-        due::{Bucket, Settings},
+        due::{Bucket, DIGEST_AT, Settings},
         event::{Door, EventKind, NewEvent},
-        ids::{OrganisationId, TeamId},
+        ids::{OrganisationId, PersonId, TeamId},
         local_time,
-        notice::{DueItem, DueWhen, Notice},
+        notice::{DueItem, DueWhen, Notice, OversightMissing},
+        oversight::{Asked, Rules},
         people::Directory,
     },
-    store::{self, Trace, Tx, agreements, due, events::log_for_organisation, people},
+    store::{
+        self, Trace, Tx, agreements, due, events::log_for_organisation, oversight as oversight_rows, people,
+    },
 };
 
 /// So many days are looked at for the next on which somebody works.
@@ -30,7 +35,24 @@ pub(super) async fn follow_teams(
     (settings, calendar): (&Settings, &Calendar),
     now: Time,
 ) -> store::Result<()> {
-    let due_at = next(settings, calendar, directory, now);
+    begin(tx, directory, next(settings.digest_at, Some(calendar), directory, now)).await
+}
+
+/// The same where nobody is due a visit, and managers are asked for oversight.
+pub(in crate::app) async fn follow_oversight(
+    tx: &mut Tx,
+    directory: &Directory,
+    now: Time,
+) -> store::Result<()> {
+    let organisation = directory.organisation;
+    let asks = oversight_rows::rules(tx, organisation).await? != Rules::default();
+    if asks && due::rules(tx, organisation).await?.is_none() {
+        begin(tx, directory, next(DIGEST_AT, None, directory, now)).await?;
+    }
+    Ok(())
+}
+
+async fn begin(tx: &mut Tx, directory: &Directory, due_at: Time) -> store::Result<()> {
     for team in directory.teams.keys() {
         due::begin_digest(tx, directory.organisation, *team, due_at).await?;
     }
@@ -38,14 +60,14 @@ pub(super) async fn follow_teams(
 }
 
 /// The next time that digests go: on a working day; in a year whose bank holidays are not known, from Monday to Friday.
-fn next(settings: &Settings, calendar: &Calendar, directory: &Directory, after: Time) -> Time {
+fn next(digest_at: NaiveTime, calendar: Option<&Calendar>, directory: &Directory, after: Time) -> Time {
     let works = |at: &Time| {
         let day = day_of(*at, directory.zone);
         let weekend = matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
-        calendar.is_working_day(day).unwrap_or(!weekend)
+        calendar.and_then(|calendar| calendar.is_working_day(day).ok()).unwrap_or(!weekend)
     };
-    let first = local_time::next_at(settings.digest_at, after, directory.zone);
-    let days = |at: &Time| Some(local_time::next_at(settings.digest_at, *at, directory.zone));
+    let first = local_time::next_at(digest_at, after, directory.zone);
+    let days = |at: &Time| Some(local_time::next_at(digest_at, *at, directory.zone));
     std::iter::successors(Some(first), days).take(LOOKED_AT).find(works).unwrap_or(first)
 }
 
@@ -72,14 +94,17 @@ async fn send_one(
     now: Time,
 ) -> store::Result<()> {
     let directory = people::directory(tx, organisation).await?;
-    let Some(kept) = due::rules(tx, organisation).await? else {
-        return due::set_digest(tx, organisation, team, now + chrono::TimeDelta::days(1)).await;
+    let next = match due::rules(tx, organisation).await? {
+        None => next(DIGEST_AT, None, &directory, now),
+        Some(kept) => {
+            let office = agreements::rules(tx, organisation).await?.office_days;
+            let in_force = kept.settings.in_force(&office);
+            let in_force =
+                in_force.map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
+            next(kept.settings.digest_at, Some(&in_force.calendar), &directory, now)
+        }
     };
-    let office = agreements::rules(tx, organisation).await?.office_days;
-    let in_force = kept.settings.in_force(&office);
-    let in_force = in_force.map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
-    due::set_digest(tx, organisation, team, next(&kept.settings, &in_force.calendar, &directory, now))
-        .await?;
+    due::set_digest(tx, organisation, team, next).await?;
     let items = list::of_team(tx, organisation, team, now).await?;
     let day = day_of(now, directory.zone);
     let occasion = format!("due-digest/{team}/{day}");
@@ -90,17 +115,26 @@ async fn send_one(
         let telling = Telling { house, directory: &directory, worker, now };
         if !theirs.is_empty() {
             told += 1;
-            let notice = Notice::DueDigest { team: None, today: day, items: theirs };
+            let oversight = OversightMissing::default();
+            let notice = Notice::DueDigest { team: None, today: day, items: theirs, oversight };
             telling.mail_person(tx, worker, notice, &format!("{occasion}/worker")).await?;
         }
     }
     let all: Vec<DueItem> = items.iter().filter_map(said).collect();
     let name = directory.teams.get(&team).map(|team| team.name.clone()).unwrap_or_default();
-    for manager in directory.managers_of(team).filter(|manager| !manager.left && !all.is_empty()) {
+    let missing = oversight::missing_by_manager(tx, &directory, team).await?;
+    let managers = directory.managers_of(team).filter(|manager| !manager.left && !all.is_empty());
+    let managers: BTreeSet<PersonId> =
+        managers.map(|manager| manager.id).chain(missing.keys().copied()).collect();
+    for manager in managers {
         told += 1;
-        let telling = Telling { house, directory: &directory, worker: manager.id, now };
-        let notice = Notice::DueDigest { team: Some(name.clone()), today: day, items: all.clone() };
-        telling.mail_person(tx, manager.id, notice, &format!("{occasion}/manager")).await?;
+        let telling = Telling { house, directory: &directory, worker: manager, now };
+        let oversight = missing_of(&missing, manager, day);
+        // Whoever is asked because the team's own manager cannot be does not look after its cases.
+        let looks_after = directory.managers_of(team).any(|of_team| of_team.id == manager);
+        let items = if looks_after { all.clone() } else { Vec::new() };
+        let notice = Notice::DueDigest { team: Some(name.clone()), today: day, items, oversight };
+        telling.mail_person(tx, manager, notice, &format!("{occasion}/manager")).await?;
     }
     if told > 0 {
         let body = json!({"team": team, "day": day, "cases": all.len(), "told": told});
@@ -109,6 +143,16 @@ async fn send_one(
         log_for_organisation(tx, organisation, (Some(team), None), trace, event).await?;
     }
     Ok(())
+}
+
+fn missing_of(
+    missing: &BTreeMap<PersonId, Vec<Asked>>,
+    manager: PersonId,
+    today: NaiveDate,
+) -> OversightMissing {
+    let of_them = missing.get(&manager).map(Vec::as_slice).unwrap_or_default();
+    let overdue = of_them.iter().filter(|asked| asked.due_on < today).count();
+    OversightMissing { asked: of_them.len(), overdue }
 }
 
 /// What a digest says of a case; nothing, where nothing presses.

@@ -5,11 +5,11 @@ use serde_json::json;
 
 use super::{Cause, Item, Now, compute, list, log, now_in_force};
 use crate::{
-    app::{Outcome, Rejected, access::Actor, allowed},
+    app::{Outcome, Rejected, access::Actor, allowed, oversight},
     domain::{
         calendar::day_of,
         case_file::{CaseFile, CaseReference},
-        due::{Counted, Excuse, Identified, Length, Pause, Plan, Supervision},
+        due::{Counted, Earlier, Excuse, Identified, Length, Pause, Plan, Supervision},
         event::{EventKind, NewEvent},
         rights::{OnDue, Relation, may_on_due},
         visit::word_enum,
@@ -159,7 +159,10 @@ fn follows(before: &Supervision, said: Said, now: &Now, trace: Trace) -> (Superv
         plan: said.plan.map(|every| Plan { every, since }),
         pauses: said.pauses,
         excuses: before.excuses.clone(),
+        earlier: before.earlier.clone(),
     };
+    let start_is = if restarted { StartIs::Restarted } else { StartIs::Corrected };
+    let after = with_what_was(before, after, start_is, trace);
     let why = if restarted {
         Cause::Restarted
     } else if went_up {
@@ -172,6 +175,35 @@ fn follows(before: &Supervision, said: Said, now: &Now, trace: Trace) -> (Superv
         Cause::Supervision
     };
     (after, why)
+}
+
+/// What was known before is kept; a start that was wrong was never right.
+fn with_what_was(
+    before: &Supervision,
+    mut after: Supervision,
+    start_is: StartIs,
+    trace: Trace,
+) -> Supervision {
+    let restarted = start_is == StartIs::Restarted;
+    if !restarted && before.start != after.start {
+        for earlier in after.earlier.iter_mut().filter(|earlier| earlier.start == before.start) {
+            earlier.start = after.start;
+        }
+    }
+    let is_known = before.risk.is_some();
+    let is_other =
+        restarted || (&before.risk, &before.flags, &before.plan) != (&after.risk, &after.flags, &after.plan);
+    if is_known && is_other {
+        after.earlier.push(Earlier {
+            until: trace.now,
+            start: if restarted { before.start } else { after.start },
+            first_start: before.first_start,
+            risk: before.risk.clone(),
+            flags: before.flags.clone(),
+            plan: before.plan.clone(),
+        });
+    }
+    after
 }
 
 /// Which parts of it are otherwise.
@@ -212,6 +244,7 @@ pub async fn assign(
         let body = json!({"case": case.id, "before": kept.worker, "after": worker});
         kept.worker = worker;
         due::save(tx, actor.organisation, &kept).await?;
+        oversight::follow_case(tx, &case, worker, trace).await?;
         let event = NewEvent::new(EventKind::CaseAssigned, trace.now, body);
         log(tx, &case, (&kept, event), trace).await?;
     }

@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Length {
 
 impl Length {
     /// How many calendar days after a day it ends; none: it is counted in working days, or beyond every calendar.
-    pub(super) fn days_after(self, day: NaiveDate) -> Option<u64> {
+    pub(in crate::domain) fn days_after(self, day: NaiveDate) -> Option<u64> {
         let count = u64::from(self.count);
         let end = match self.unit {
             Unit::Days => day.checked_add_days(Days::new(count))?,

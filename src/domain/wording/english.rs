@@ -375,7 +375,9 @@ impl Wording for English {
             Notice::ConcernDue { by, at, asked } => concerns::due(by, &time(*at), asked),
             Notice::ConcernOpen { by, on, asked } => concerns::still_open(by, *on, asked),
             Notice::ConcernActionDue { due_on, asked } => concerns::action_due(*due_on, asked),
-            Notice::DueDigest { team, today, items } => due::digest(team.as_deref(), *today, items),
+            Notice::DueDigest { team, today, items, oversight } => {
+                due::digest(team.as_deref(), *today, items, *oversight)
+            }
             Notice::MeasuresMissing { at } => concerns::measures_missing(worker, &time(*at)),
             Notice::CarrierWord { word } => both(
                 &format!("{worker} sent {word}"),

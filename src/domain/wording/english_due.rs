@@ -6,9 +6,17 @@ use std::fmt::Write as _;
 use chrono::NaiveDate;
 
 use super::{Text, sms};
-use crate::domain::notice::{DueItem, DueWhen};
+use crate::domain::notice::{DueItem, DueWhen, OversightMissing};
 
-pub(super) fn digest(team: Option<&str>, today: NaiveDate, items: &[DueItem]) -> Text {
+pub(super) fn digest(
+    team: Option<&str>,
+    today: NaiveDate,
+    items: &[DueItem],
+    oversight: OversightMissing,
+) -> Text {
+    if items.is_empty() {
+        return oversight_alone(team, oversight);
+    }
     let count = |is: fn(DueWhen) -> bool| items.iter().filter(|item| is(item.when)).count();
     let (now, overdue, week, unknown) = (
         count(|when| matches!(when, DueWhen::Now)),
@@ -37,10 +45,27 @@ pub(super) fn digest(team: Option<&str>, today: NaiveDate, items: &[DueItem]) ->
         let planned = if item.is_planned { "; a visit is planned" } else { "" };
         let _ = write!(mail, "\n{}: {when}{planned}", item.reference);
     }
+    if oversight.asked > 0 {
+        let _ = write!(mail, "\n\n{}", missing(oversight));
+    }
     mail.push_str("\n\nWhy, and what is known, stands in Homeward. A visit counts once the person was seen and that is recorded.");
     let sms =
         sms::with_names([], |[]: [&str; 0]| format!("{whose}: {counts}. See the due list in Homeward."));
     Text { sms, subject: format!("{whose}: {counts}"), mail }
+}
+
+fn oversight_alone(team: Option<&str>, oversight: OversightMissing) -> Text {
+    let subject = missing(oversight);
+    let team = team.map(|team| format!(" ({team})")).unwrap_or_default();
+    let mail =
+        format!("{subject}{team}\n\nWhat it is about stands in Homeward, under oversight that is missing.");
+    let sms = sms::with_names([], |[]: [&str; 0]| format!("{subject} See Homeward."));
+    Text { sms, subject, mail }
+}
+
+fn missing(OversightMissing { asked, overdue }: OversightMissing) -> String {
+    let late = if overdue > 0 { format!(", {overdue} OVERDUE") } else { String::new() };
+    format!("Management oversight is asked of you: {asked}{late}.")
 }
 
 fn day(day: NaiveDate) -> String {

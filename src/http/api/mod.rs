@@ -18,6 +18,7 @@ mod incident_acts;
 mod incidents;
 mod ladders;
 mod me;
+mod oversight;
 mod past_visits;
 mod policies;
 mod rehearsals;
@@ -128,6 +129,8 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(agreements::show, agreements::describe))
         .routes(routes!(agreements::decide))
         .routes(routes!(agreements::set_away))
+        .routes(routes!(oversight::list, oversight::record))
+        .routes(routes!(oversight::missing))
         .routes(routes!(exceptions::list))
         .routes(routes!(exceptions::review))
         .routes(routes!(concerns::raise_on_visit))

@@ -19,7 +19,6 @@ use crate::{
     domain::{
         csv::push_line,
         report::{Behind, By, Figure, Key, ReportKind},
-        visit::Risk,
     },
     http::{
         Site,
@@ -31,7 +30,7 @@ use crate::{
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportQuery {
-    /// What its lines are: total, team, worker, risk, month; not every report can be by each.
+    /// What its lines are: total, team, worker, risk, rule, month; not every report can be by each.
     #[serde(default)]
     by: By,
     /// Its first day, in the organisation's zone; not said: the first of this month.
@@ -42,8 +41,10 @@ pub(super) struct ReportQuery {
     team: Option<String>,
     /// Of this worker alone, by id or key.
     worker: Option<String>,
-    /// Of visits of this risk alone.
-    risk: Option<Risk>,
+    /// Of this risk alone: of a visit (normal, high), of a case as the rules of what is due name it, or of an assessment.
+    risk: Option<String>,
+    /// By this rule alone: first visits, frequency and oversight.
+    rule: Option<String>,
     /// Of the list behind: which figure.
     figure: Option<String>,
 }
@@ -62,7 +63,8 @@ impl ReportQuery {
             to: self.to,
             team: self.team.clone(),
             worker: self.worker.clone(),
-            risk: self.risk,
+            risk: self.risk.clone(),
+            rule: self.rule.clone(),
         })
     }
 }
@@ -118,7 +120,7 @@ enum As {
     Csv,
 }
 
-/// Shows a report: `check_outs`, `alarms`, `response_times`, `assessments`, `drills`, `contacts`; with `.csv` as a table.
+/// Shows a report: `check_outs`, `alarms`, `response_times`, `first_visits`, `frequency`, `assessments`, `oversight`, `drills`, `contacts`; with `.csv` as a table.
 /// For managers of what they reach, auditors and administrators of everything. docs/reports.md says what each figure counts.
 #[utoipa::path(get, path = "/reports/{report}", params(("report" = String, Path), ReportQuery),
     responses((status = 200, body = ReportView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
@@ -173,7 +175,7 @@ fn id_of(key: &Key) -> Option<Uuid> {
     match key {
         Key::Team(team) => Some(team.0),
         Key::Worker(person) => Some(person.0),
-        Key::Total | Key::Risk(_) | Key::Month(_) => None,
+        Key::Total | Key::Nobody | Key::Risk(_) | Key::Rule(_) | Key::Month(_) => None,
     }
 }
 
@@ -203,12 +205,15 @@ fn address(
 ) -> String {
     let mut team = query.team.clone();
     let mut worker = query.worker.clone();
-    let mut risk = query.risk.map(|risk| risk.as_str().to_owned());
+    let mut risk = query.risk.clone();
+    let mut rule = query.rule.clone();
     match key {
         Key::Total => {}
         Key::Team(id) => team = Some(id.to_string()),
         Key::Worker(id) => worker = Some(id.to_string()),
+        Key::Nobody => worker = Some("nobody".to_owned()),
         Key::Risk(word) => risk = Some(word.clone()),
+        Key::Rule(word) => rule = Some(word.clone()),
         Key::Month(first) => {
             let next = first.checked_add_months(chrono::Months::new(1)).and_then(|day| day.pred_opt());
             (from, to) = (from.max(*first), next.map_or(to, |last| last.min(to)));
@@ -218,7 +223,7 @@ fn address(
     said.append_pair("figure", figure)
         .append_pair("from", &from.to_string())
         .append_pair("to", &to.to_string());
-    for (name, value) in [("team", team), ("worker", worker), ("risk", risk)] {
+    for (name, value) in [("team", team), ("worker", worker), ("risk", risk), ("rule", rule)] {
         if let Some(value) = value {
             said.append_pair(name, &value);
         }

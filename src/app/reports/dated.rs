@@ -1,0 +1,135 @@
+//! Reports of what was due by a day: visits, and oversight.
+
+use chrono::NaiveDate;
+
+use super::{Asked, Wanted};
+use crate::{
+    domain::{
+        due::{Cannot, Due, Facts, RulesSince, Standing, standing, were_due},
+        ids::OrganisationId,
+        oversight::{self, Subject},
+        report::{NOT_KNOWN, ReportKind, WasDue, Whose},
+    },
+    store::{self, Tx, agreements, due, oversight as oversight_rows},
+};
+
+/// All that a report of this kind counts.
+pub(super) async fn were_due_in(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    (asked, wanted): (&Asked, &Wanted),
+) -> store::Result<Vec<WasDue>> {
+    let mut all = match wanted.report {
+        ReportKind::FirstVisits => visits(tx, organisation, asked, Due::FirstVisit).await?,
+        ReportKind::Frequency => visits(tx, organisation, asked, Due::Frequency).await?,
+        _ => oversight(tx, organisation, asked).await?,
+    };
+    let is = |said: &Option<String>, is: &Option<String>| match said.as_deref() {
+        None => true,
+        Some(NOT_KNOWN) => is.is_none(),
+        said => said == is.as_deref(),
+    };
+    all.retain(|one| {
+        (asked.from..=asked.to).contains(&one.due_on)
+            && asked.scope.teams.contains(&one.team)
+            && match asked.whose {
+                Whose::Anybodys => true,
+                Whose::Nobodys => one.worker.is_none(),
+                Whose::Of(worker) => one.worker == Some(worker),
+            }
+            && is(&wanted.risk, &one.risk)
+            && is(&wanted.rule, &one.rule)
+    });
+    all.sort_by_key(|one| (one.due_on, one.id));
+    Ok(all)
+}
+
+/// The visits that rules asked for, of all cases.
+async fn visits(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    asked: &Asked,
+    kind: Due,
+) -> store::Result<Vec<WasDue>> {
+    let rules = rules_since(tx, organisation).await?;
+    let Some((_, now)) = rules.last() else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for case in due::cases(tx, organisation, None).await? {
+        if !asked.scope.teams.contains(&case.team) {
+            continue;
+        }
+        let what =
+            |rule: Option<String>, risk: Option<String>, due_on: NaiveDate, class: &'static str| WasDue {
+                what: "case",
+                id: case.id.0,
+                team: case.team,
+                worker: case.worker,
+                rule,
+                risk,
+                due_on,
+                class,
+            };
+        let facts = Facts {
+            visiting: case.visiting,
+            supervision: case.supervision.clone(),
+            history: case.history.clone(),
+        };
+        for was in were_due(&facts, &rules, kind, asked.today) {
+            all.push(what(Some(was.rule), was.risk, was.due_on, was.became.as_str()));
+        }
+        // As it stands now: so where the period reaches today.
+        if asked.to >= asked.today && cannot_be_computed(&standing(&facts, now, asked.today), kind) {
+            all.push(what(None, facts.supervision.risk.clone(), asked.to, "cannot_be_computed"));
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a visit of that kind may be due, and nobody can say when.
+fn cannot_be_computed(stands: &Standing, kind: Due) -> bool {
+    stands.cannot.iter().any(|why| match why {
+        Cannot::PlanWithoutFrequency => kind == Due::Frequency,
+        Cannot::UnknownYear(_) => true,
+        Cannot::NoStart
+        | Cannot::StartsLater(_)
+        | Cannot::SeenBeforeStart { .. }
+        | Cannot::NoRisk
+        | Cannot::UnknownRisk(_)
+        | Cannot::UnknownFlag(_)
+        | Cannot::NoRule => kind == Due::FirstVisit,
+    })
+}
+
+/// Every version of the rules, and since when.
+async fn rules_since(tx: &mut Tx, organisation: OrganisationId) -> store::Result<RulesSince> {
+    let office = agreements::rules(tx, organisation).await?.office_days;
+    let mut all = Vec::new();
+    for version in due::all_rules(tx, organisation).await? {
+        let in_force = version.settings.in_force(&office);
+        let in_force = in_force.map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
+        all.push((version.set_at, in_force));
+    }
+    Ok(all)
+}
+
+async fn oversight(tx: &mut Tx, organisation: OrganisationId, asked: &Asked) -> store::Result<Vec<WasDue>> {
+    let all = oversight_rows::asked_for(tx, organisation, (asked.from, asked.to)).await?;
+    let hidden = |one: &oversight::Asked| matches!(one.subject, Subject::Incident(id) if asked.scope.hidden.contains(&id));
+    let class = |one: &oversight::Asked| match one.done {
+        Some((done_on, _)) if done_on <= one.due_on => "in_time",
+        Some(_) => "late",
+        None if one.due_on < asked.today => "overdue",
+        None => "not_yet",
+    };
+    let was_due = |one: oversight::Asked| WasDue {
+        what: one.subject.about().as_str(),
+        id: one.subject.id(),
+        team: one.team,
+        worker: one.worker,
+        rule: Some(one.rule.as_str().to_owned()),
+        risk: None,
+        due_on: one.due_on,
+        class: class(&one),
+    };
+    Ok(all.into_iter().filter(|one| !hidden(one)).map(was_due).collect())
+}
