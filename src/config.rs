@@ -1,6 +1,7 @@
 //! The settings: `config/default.toml` (built in, and the documentation of every key), then the operator's file, then
 //! `HOMEWARD_SECTION__KEY` from the environment, which is passed in.
 
+mod networks;
 mod provider;
 mod twilio;
 mod govuk_notify;
@@ -17,6 +18,8 @@ use std::{
 };
 
 pub use govuk_notify::{GovukNotify, NotifyKey};
+pub(crate) use networks::literal;
+pub use networks::{EventWebhooks, Networks};
 pub use provider::{Kind, ProviderConfig, Smtp, Tls, Webhook};
 pub use secret::Secret;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -51,6 +54,7 @@ pub struct Config {
     pub database: Database,
     pub secrets: Secrets,
     pub outbox: Outbox,
+    pub webhooks: EventWebhooks,
     pub timer: Timer,
     pub operator: Operator,
     pub answering: Answering,
@@ -300,6 +304,11 @@ impl Config {
         let shortest = slowest + Duration::from_secs(5);
         let lease = format!("must be longer than {}: the longest time-out and 5s", written::format(shortest));
         check(self.outbox.lease > shortest, "outbox.lease", &lease);
+        check(
+            !self.webhooks.timeout.is_zero() && self.webhooks.timeout <= Duration::from_mins(1),
+            "webhooks.timeout",
+            "must be longer than 0, or nothing is ever taken, and 60s at most",
+        );
         check(
             !self.timer.longest_sleep.is_zero() && self.timer.longest_sleep <= Duration::from_secs(2),
             "timer.longest_sleep",

@@ -11,9 +11,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::domain::{
-    ids::{IncidentId, OrganisationId, PersonId},
-    pin::{DuressWord, Given, PinHash},
+use crate::{
+    config::Secret,
+    domain::{
+        ids::{IncidentId, OrganisationId, PersonId, WebhookId},
+        pin::{DuressWord, Given, PinHash},
+    },
 };
 
 /// 32 random bytes.
@@ -116,6 +119,29 @@ impl ServerKey {
         let open = xor(hidden, first_half(self.mac(b"seal-stream", &[tag])));
         let expected: [u8; 16] = first_half(self.mac(b"seal", &[&open]));
         bool::from(expected.ct_eq(tag)).then_some(open)
+    }
+
+    /// The secret of a webhook as it is kept: nothing in the database signs anything without this key. The same secret of the same
+    /// webhook is hidden as the same text.
+    pub fn hide_secret(&self, webhook: WebhookId, secret: &str) -> String {
+        let tag: [u8; 16] = first_half(self.mac(b"webhook", &[webhook.0.as_bytes(), secret.as_bytes()]));
+        let hidden = self.webhook_stream(tag, secret.as_bytes());
+        URL_SAFE_NO_PAD.encode([tag.as_slice(), &hidden].concat())
+    }
+
+    /// The secret itself; nothing, if it is not this webhook's or was hidden under another key.
+    pub fn show_secret(&self, webhook: WebhookId, hidden: &str) -> Option<Secret> {
+        let bytes = URL_SAFE_NO_PAD.decode(hidden).ok()?;
+        let (tag, hidden) = bytes.split_first_chunk::<16>()?;
+        let open = self.webhook_stream(*tag, hidden);
+        let expected: [u8; 16] = first_half(self.mac(b"webhook", &[webhook.0.as_bytes(), &open]));
+        let secret = String::from_utf8(open).ok()?;
+        bool::from(expected.ct_eq(tag)).then(|| Secret::new(secret))
+    }
+
+    fn webhook_stream(&self, tag: [u8; 16], bytes: &[u8]) -> Vec<u8> {
+        let masks = (0_u64..).flat_map(|at| self.mac(b"webhook-stream", &[&tag, &at.to_be_bytes()]));
+        bytes.iter().zip(masks).map(|(byte, mask)| byte ^ mask).collect()
     }
 
     fn mac(&self, purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {

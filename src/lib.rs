@@ -28,6 +28,8 @@
 //! And back: a text or a receipt comes to `http::inbound`, which the [`inbox`] checks; [`app::inbound`] keeps the text and does what it
 //! says by [`app::text`], whose grammar is [`domain::command`]; a mail's page ([`app::alarm_page`]) and the API end in the same
 //! [`app::incidents`]. A receipt goes to [`app::receipts`]: it may open the next channel, and counts for nobody.
+//!
+//! Other systems are told by [`event_webhooks`], which reads the log; what they have to file stands in [`app::filing`].
 
 pub mod domain;
 pub mod store;
@@ -44,6 +46,7 @@ pub mod outward;
 pub mod startup;
 pub mod shutdown;
 pub mod config;
+pub mod event_webhooks;
 pub mod inbox;
 pub mod keys;
 pub mod clock;

@@ -10,12 +10,13 @@ use crate::{
     clock::{Asked, Clock, DatabaseClock, Machine, WallClock},
     config::Config,
     domain::notice::Answering,
+    event_webhooks::EventWebhooks,
     http::{self, SeldomSaid, Site, WrongCodes},
     inbox::Inbox,
     keys::ServerKey,
     outbox::Outbox,
     outward::{NoTls, heartbeat::Heartbeat, reach::Seeker},
-    providers::Providers,
+    providers::{Providers, event_webhook::EventClient},
     scheduler::Scheduler,
     shutdown::{Ended, Shutdown},
     store::{self, Db, installation},
@@ -68,6 +69,8 @@ pub struct App {
     pub timer: Arc<Timer>,
     /// The outbox.
     pub outbox: Arc<Outbox>,
+    /// What tells other systems.
+    pub event_webhooks: Arc<EventWebhooks>,
     /// What begins at certain moments.
     pub scheduler: Arc<Scheduler>,
     heartbeat: Option<Heartbeat>,
@@ -98,6 +101,7 @@ impl App {
                 .as_ref()
                 .map(|url| Pages { base: url.trim_end_matches('/').to_owned(), key: key.clone() }),
             operator: config.operator.email.clone(),
+            networks: config.webhooks.networks(),
         });
         let seeker =
             config.listen.public_url.as_ref().map(|url| Seeker::new(url, key.clone())).transpose()?;
@@ -136,6 +140,15 @@ impl App {
             config.outbox.lease,
             config.outbox.at_once,
         ));
+        let client =
+            EventClient::new(config.webhooks.timeout, config.webhooks.networks()).map_err(|_| NoTls)?;
+        let event_webhooks = Arc::new(EventWebhooks::new(
+            db.clone(),
+            Arc::clone(&clock),
+            (Arc::clone(&house), key.clone()),
+            client,
+            config.webhooks.timeout,
+        ));
         let scheduler = Arc::new(Scheduler::new(db.clone(), Arc::clone(&clock), Arc::clone(&house)));
         let site = Site {
             db,
@@ -147,7 +160,7 @@ impl App {
             unknown_caller: SeldomSaid::default(),
             wrong_codes: WrongCodes::default(),
         };
-        Ok(Self { site, timer, outbox, scheduler, heartbeat, seeker })
+        Ok(Self { site, timer, outbox, event_webhooks, scheduler, heartbeat, seeker })
     }
 
     /// Everything that this service serves.
@@ -170,6 +183,8 @@ impl App {
         shutdown.role("timer", async move { timer.run(stop).await });
         let (outbox, stop) = (Arc::clone(&self.outbox), shutdown.token());
         shutdown.role("outbox", async move { outbox.run(stop).await });
+        let (event_webhooks, stop) = (Arc::clone(&self.event_webhooks), shutdown.token());
+        shutdown.role("event_webhooks", async move { event_webhooks.run(stop).await });
         let (inbox, stop) = (Arc::clone(&self.site.inbox), shutdown.token());
         shutdown.role("inbox", async move { inbox.run(stop).await });
         let (scheduler, stop) = (Arc::clone(&self.scheduler), shutdown.token());

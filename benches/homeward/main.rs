@@ -13,6 +13,7 @@ mod raw;
 mod report;
 mod rig;
 mod tick;
+mod year;
 
 use crate::{report::say, rig::Engine};
 
@@ -34,7 +35,7 @@ impl Size {
     }
 }
 
-const PARTS: [&str; 7] = ["http", "slow", "pin", "tick", "burst", "lone", "process"];
+const PARTS: [&str; 8] = ["http", "slow", "pin", "tick", "burst", "lone", "process", "year"];
 /// `--bench` is what cargo says.
 const OTHERS: [&str; 4] = ["sqlite", "postgres", "--quick", "--bench"];
 
@@ -67,6 +68,7 @@ async fn main() {
                 "pin" => pin::measure(engine, size).await,
                 "process" => process::measure(engine, size).await,
                 "tick" => tick::measure(engine, size).await,
+                "year" => year::measure(engine, size).await,
                 "burst" => alerts::burst(engine, size).await,
                 _ => alerts::lone(engine, size).await,
             }

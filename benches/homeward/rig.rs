@@ -220,7 +220,8 @@ async fn setting(conn: &mut PgConnection, text: &'static str) -> String {
     sqlx::query_scalar(text).fetch_one(conn).await.unwrap()
 }
 
-async fn open(url: &str) -> Db {
+/// As the service opens it.
+pub async fn open(url: &str) -> Db {
     open_slow(url, Duration::ZERO).await
 }
 

@@ -20,6 +20,7 @@ pub mod due;
 pub mod end_of_day;
 pub mod equipment;
 pub mod exceptions;
+pub mod filing;
 pub mod follow_ups;
 pub mod inbound;
 pub mod incidents;
@@ -42,8 +43,11 @@ mod telling;
 pub mod tick;
 pub mod tokens;
 pub mod visits;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 use crate::{
+    config::Networks,
     domain::{
         assessment::Wrong,
         case_file::BadReference,
@@ -78,6 +82,8 @@ pub struct House {
     pub pages: Option<Pages>,
     /// Who mends what only a person can mend.
     pub operator: Option<Email>,
+    /// Where other systems may be told what happened.
+    pub networks: Networks,
 }
 
 /// The addresses of the pages on which people answer what came by mail.

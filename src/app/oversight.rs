@@ -16,7 +16,7 @@ use crate::{
         event::{EventKind, NewEvent},
         ids::{AssessmentId, CaseId, OrganisationId, OversightAskId, OversightId, PersonId, TeamId, VisitId},
         incident::Incident,
-        oversight::{Asked, Entry, OversightAbout, Rule, Rules, Subject, last_day},
+        oversight::{Asked, Entry, OversightAbout, OversightRule, Rules, Subject, last_day},
         people::{Directory, Role},
         rights::{self, Act, Casework, Relation, may_agree, may_do_casework},
         visit::Visit,
@@ -158,7 +158,7 @@ pub async fn record(
     if let Found::Case(case, worker) = &found {
         follow_case(tx, case, *worker, trace).await?;
     }
-    let asked: Vec<Rule> = done.iter().map(|asked| asked.rule).collect();
+    let asked: Vec<OversightRule> = done.iter().map(|asked| asked.rule).collect();
     let body = json!({"oversight": id, "about": subject.about(), "id": subject.id(), "asked": asked});
     let event =
         NewEvent::new(EventKind::OversightRecorded, trace.now, body).with_private(json!({"words": words}));
@@ -193,7 +193,7 @@ fn may_read(actor: &Actor, relation: Relation) -> Result<(), Rejected> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Asked for by one rule alone.
-    pub rule: Option<Rule>,
+    pub rule: Option<OversightRule>,
     /// Of one team and those below it, by id or key.
     pub team: Option<String>,
     /// Of what is somebody's, by id or key.
@@ -215,13 +215,13 @@ pub async fn missing(tx: &mut Tx, actor: &Actor, filter: &Filter, limit: usize) 
     };
     let worker = match filter.worker.as_deref() {
         None => None,
-        Some(called) => match directory.named(called) {
-            Some(person) => Some(person.id),
-            None => {
+        Some(called) => {
+            let Some(person) = directory.named(called) else {
                 let why = format!("“{called}” is nobody here");
                 return Ok(Err(Rejected::Field { field: "worker", why }));
-            }
-        },
+            };
+            Some(person.id)
+        }
     };
     let hidden = actor.hidden_incidents(tx).await?;
     let reach = people::reach(tx, actor.organisation, actor.team).await?;
@@ -284,7 +284,7 @@ pub(super) async fn missing_by_manager(
 
 /// What a rule asks for.
 struct Wanted {
-    rule: Rule,
+    rule: OversightRule,
     subject: Subject,
     team: TeamId,
     worker: Option<PersonId>,
@@ -349,7 +349,7 @@ pub(super) async fn visit_begun_not_agreed(
 ) -> store::Result<Option<NewEvent>> {
     let wanted = |rules: &Rules| {
         rules.begun_not_agreed.map(|within| Wanted {
-            rule: Rule::VisitBegunNotAgreed,
+            rule: OversightRule::VisitBegunNotAgreed,
             subject: Subject::Visit(visit.id),
             team: visit.team,
             worker: Some(visit.worker),
@@ -363,7 +363,7 @@ pub(super) async fn visit_begun_not_agreed(
 pub(super) async fn incident_closed(tx: &mut Tx, incident: &mut Incident, trace: Trace) -> store::Result<()> {
     let wanted = |rules: &Rules| {
         rules.incidents.map(|within| Wanted {
-            rule: Rule::IncidentClosed,
+            rule: OversightRule::IncidentClosed,
             subject: Subject::Incident(incident.id),
             team: incident.team,
             worker: Some(incident.subject),
@@ -388,7 +388,7 @@ pub(super) async fn assessment_made(
     let Some(within) = rules.of_assessment(assessment.rating) else { return Ok(()) };
     let subject = Subject::Assessment(assessment.id);
     let worker = Some(assessment.made.0);
-    let wanted = Wanted { rule: Rule::AssessmentRated, subject, team, worker, within };
+    let wanted = Wanted { rule: OversightRule::AssessmentRated, subject, team, worker, within };
     match ask(tx, organisation, wanted, trace).await? {
         Some(event) => log_for_organisation(tx, organisation, (Some(team), None), trace, event).await,
         None => Ok(()),
@@ -416,22 +416,19 @@ async fn follow(
 ) -> store::Result<()> {
     let subject = Subject::Case(case);
     let rules = oversight::rules(tx, organisation).await?;
-    let event = match rules.of_case(risk) {
-        Some(within) => {
-            let wanted = Wanted { rule: Rule::CaseAtRisk, subject, team, worker, within };
-            let event = ask(tx, organisation, wanted, trace).await?;
-            if event.is_none() {
-                oversight::follow_case(tx, organisation, subject, (team, worker)).await?;
-            }
-            event
+    let event = if let Some(within) = rules.of_case(risk) {
+        let wanted = Wanted { rule: OversightRule::CaseAtRisk, subject, team, worker, within };
+        let event = ask(tx, organisation, wanted, trace).await?;
+        if event.is_none() {
+            oversight::follow_case(tx, organisation, subject, (team, worker)).await?;
         }
-        None => {
-            let today = day_of(trace.now, people::directory(tx, organisation).await?.zone);
-            let asked = (subject, Rule::CaseAtRisk);
-            let body = json!({"rule": Rule::CaseAtRisk, "about": subject.about(), "id": subject.id()});
-            let withdrawn = oversight::withdraw(tx, organisation, asked, today).await?;
-            withdrawn.then(|| NewEvent::new(EventKind::OversightWithdrawn, trace.now, body))
-        }
+        event
+    } else {
+        let today = day_of(trace.now, people::directory(tx, organisation).await?.zone);
+        let asked = (subject, OversightRule::CaseAtRisk);
+        let body = json!({"rule": OversightRule::CaseAtRisk, "about": subject.about(), "id": subject.id()});
+        let withdrawn = oversight::withdraw(tx, organisation, asked, today).await?;
+        withdrawn.then(|| NewEvent::new(EventKind::OversightWithdrawn, trace.now, body))
     };
     match event {
         Some(event) => log_for_organisation(tx, organisation, (Some(team), None), trace, event).await,

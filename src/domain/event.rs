@@ -302,6 +302,22 @@ kinds! {
     DeviceCalledForHelp = "device.called_for_help"
     /// Something other than a call for help came by an address that was revoked.
     DeviceRefused = "device.refused"
+    /// Where another system is told what happened was set.
+    WebhookSet = "webhook.set"
+    /// It is told no more.
+    WebhookRemoved = "webhook.removed"
+    /// What happened is told once more, from an event on.
+    WebhookReplayed = "webhook.replayed"
+    /// The other system wants to be told no more (410).
+    WebhookDisabled = "webhook.disabled"
+    /// It takes nothing: its administrators were told.
+    WebhookFailing = "webhook.failing"
+    /// It takes what it is told again, after they were told that it did not.
+    WebhookWorksAgain = "webhook.works_again"
+    /// It was not reached for days, and something that happened is given up.
+    WebhookGivenUp = "webhook.given_up"
+    /// A visit or an assessment was filed in another system.
+    FilingFiled = "filing.filed"
     /// A ladder was put in force.
     LadderSet = "ladder.set"
     /// A token was issued.

@@ -79,6 +79,8 @@ ids! {
     OversightId
     /// That oversight is asked for.
     OversightAskId
+    /// Where another system is told what happened.
+    WebhookId
     /// An API token (not the token itself).
     TokenId
 }

@@ -42,4 +42,6 @@ pub mod csv;
 pub mod report;
 pub mod rights;
 pub mod event;
+pub mod webhook;
+pub mod filing;
 pub mod retry;

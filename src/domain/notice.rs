@@ -403,6 +403,13 @@ pub enum Notice {
         /// Who was asked before and has not confirmed it.
         unconfirmed_by: Option<String>,
     },
+    /// To whoever sets things up: another system is not told what happened.
+    WebhookFails {
+        /// The short name of its webhook.
+        key: String,
+        /// What is the matter.
+        how: WebhookFails,
+    },
     /// To whoever runs the service and the last-resort numbers: a deadline cannot be worked on.
     StuckDeadline,
     /// To whoever runs the service, or somebody beside them: a provider is tried.
@@ -424,6 +431,17 @@ pub struct OversightMissing {
     pub asked: usize,
     /// Of them, those whose day is over.
     pub overdue: usize,
+}
+
+/// What is the matter with a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookFails {
+    /// It has taken nothing since then, and is tried again.
+    Since(Time),
+    /// Something was tried for days and is not any more.
+    GivenUp,
+    /// It wants to be told no more.
+    Disabled,
 }
 
 /// A case of which a visit is due.

@@ -95,7 +95,7 @@ pub struct Entry {
 
 word_enum! {
     /// Which rule asks for it.
-    Rule {
+    OversightRule {
         /// A risk assessment is rated high.
         AssessmentRated = "assessment_rated",
         /// An incident was closed.
@@ -117,8 +117,8 @@ pub struct Asked {
     /// Whose managers are asked.
     pub team: TeamId,
     /// By which rule.
-    pub rule: Rule,
-    /// OversightAbout what.
+    pub rule: OversightRule,
+    /// About what.
     pub subject: Subject,
     /// Whose visit, alarm, assessment or case it is.
     pub worker: Option<PersonId>,

@@ -181,6 +181,21 @@ impl Directory {
             .unwrap_or_default()
     }
 
+    /// Who sets things up here, and has to know when something that was set up does not work: administrators; without one the
+    /// managers of the teams at the top.
+    pub fn who_arranges(&self) -> Vec<PersonId> {
+        let is_top = |team: TeamId| self.teams.get(&team).is_some_and(|team| team.parent.is_none());
+        let of = |is_one: &dyn Fn(&Person) -> bool| -> Vec<PersonId> {
+            let here = self.people.values().filter(|person| !person.left && is_one(person));
+            here.map(|person| person.id).collect()
+        };
+        let administrators = of(&|person| person.role == Some(Role::Administrator));
+        if administrators.is_empty() {
+            return of(&|person| person.role.is_some_and(Role::manages) && is_top(person.team));
+        }
+        administrators
+    }
+
     /// Whom somebody means who is here: by id, or by the key of the organisation's file.
     pub fn named(&self, name: &str) -> Option<&Person> {
         self.people

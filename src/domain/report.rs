@@ -313,7 +313,7 @@ pub struct WasDue {
     pub rule: Option<String>,
     /// How high the risk was.
     pub risk: Option<String>,
-    /// The last day for it; of what cannot be computed the last day of the report.
+    /// The last day for it; of what cannot be computed today.
     pub due_on: NaiveDate,
     /// As what it counts.
     pub class: &'static str,

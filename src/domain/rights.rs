@@ -310,6 +310,26 @@ pub fn may_keep(role: Role, what: Keep, Relation { own, in_reach, .. }: Relation
     allow(yes, if hidden { Denied::NotFound } else { Denied::Role })
 }
 
+/// What somebody wants to do with what has to be filed elsewhere (row T6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFiling {
+    /// List it.
+    See,
+    /// Say that it is filed, and as what.
+    Say,
+}
+
+/// Decides it. Whoever books and completes files, and managers, in their reach; auditors list everything.
+pub fn may_file(role: Role, what: OnFiling, in_reach: bool) -> Result<(), Denied> {
+    match (role, what) {
+        (Role::Auditor, OnFiling::See) => Ok(()),
+        (Role::CaseAdministrator | Role::Manager | Role::SeniorManager, _) => {
+            allow(in_reach, Denied::NotFound)
+        }
+        (Role::Worker | Role::Auditor | Role::Administrator, _) => Err(Denied::Role),
+    }
+}
+
 fn allow(yes: bool, otherwise: Denied) -> Result<(), Denied> {
     if yes { Ok(()) } else { Err(otherwise) }
 }
@@ -416,6 +436,15 @@ mod tests {
         assert_eq!(row(Casework::See, false), "nnnnyr");
         assert_eq!(row(Casework::Write, true), "yyyyrr");
         assert_eq!(row(Casework::Agree, true), "rryyrr");
+    }
+
+    #[test]
+    fn who_files() {
+        let row = |what, in_reach| row_of(|role| may_file(role, what, in_reach));
+        assert_eq!(row(OnFiling::See, true), "ryyyyr");
+        assert_eq!(row(OnFiling::See, false), "rnnnyr");
+        assert_eq!(row(OnFiling::Say, true), "ryyyrr");
+        assert_eq!(row(OnFiling::Say, false), "rnnnrr");
     }
 
     #[test]

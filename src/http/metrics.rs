@@ -10,7 +10,7 @@ use axum::{
 };
 
 use super::{Site, health::Health};
-use crate::store::{self, installation};
+use crate::store::{self, installation, webhooks};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -51,6 +51,8 @@ async fn show(State(site): State<Site>) -> Response {
     metrics.outbox_lag.set(lag(health.lags.map(|lags| lags.outbox)));
     metrics.visits_running.set(count_of(&counts, |counts| counts.0));
     metrics.incidents_open.set(count_of(&counts, |counts| counts.1));
+    let backlog = site.db.look(webhooks::all_pending_any_org).await;
+    metrics.webhook_backlog.set(count_of(&backlog, |backlog| *backlog));
     metrics.clock_offset.set(site.clock.machine_ahead().as_seconds_f64());
     match metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
@@ -59,6 +61,6 @@ async fn show(State(site): State<Site>) -> Response {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "so many visits there are not")]
-fn count_of(counts: &store::Result<(i64, i64)>, which: impl Fn(&(i64, i64)) -> i64) -> f64 {
+fn count_of<C>(counts: &store::Result<C>, which: impl Fn(&C) -> i64) -> f64 {
     counts.as_ref().map_or(f64::NAN, |counts| which(counts) as f64)
 }

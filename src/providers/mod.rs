@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod email;
+pub mod event_webhook;
 pub mod sms_webhook;
 pub mod twilio;
 pub mod govuk_notify;

@@ -27,6 +27,11 @@ const LIST: Sql = Sql::pair(
        AND e.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
      ORDER BY e.tx, e.seq LIMIT $4",
 );
+const LAST: Sql = Sql::pair(
+    "SELECT tx, seq FROM event WHERE organisation_id = $1 ORDER BY tx DESC, seq DESC LIMIT 1",
+    "SELECT tx, seq FROM event WHERE organisation_id = $1 AND tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+     ORDER BY tx DESC, seq DESC LIMIT 1",
+);
 const LIST_CHAIN: &str =
     "SELECT e.*, p.words FROM event e LEFT JOIN event_private p ON p.chain = e.chain AND p.number = e.number
      WHERE e.organisation_id = $1 AND e.chain = $2 AND e.number > $3 ORDER BY e.number LIMIT $4";
@@ -227,6 +232,22 @@ pub struct Cursor {
     seq: i64,
 }
 
+impl Cursor {
+    pub(super) fn new(tx: i64, seq: i64) -> Self {
+        Self { tx, seq }
+    }
+
+    pub(super) fn parts(self) -> (i64, i64) {
+        (self.tx, self.seq)
+    }
+
+    /// From here on the event that stands at this place is read again.
+    #[must_use]
+    pub fn just_before(self) -> Self {
+        Self { seq: self.seq.saturating_sub(1), ..self }
+    }
+}
+
 impl From<Cursor> for [u8; 16] {
     fn from(cursor: Cursor) -> Self {
         let mut bytes = [0; 16];
@@ -328,6 +349,14 @@ pub async fn list(tx: &mut Tx, organisation: OrganisationId, after: Cursor, limi
         .fetch_all(c)
         .await?);
     rows.into_iter().map(Kept::try_from).collect()
+}
+
+/// The place of the newest event that can be read without a gap.
+pub async fn last(tx: &mut Tx, organisation: OrganisationId) -> Result<Cursor> {
+    let text = tx.text(LAST);
+    let found: Option<(i64, i64)> =
+        both!(tx, |c| sqlx::query_as(text).bind(organisation).fetch_optional(c).await?);
+    Ok(found.map(|(tx, seq)| Cursor::new(tx, seq)).unwrap_or_default())
 }
 
 /// The events of one visit or incident after the one numbered `after`.

@@ -7,8 +7,8 @@
 //! Lock order, so that replicas never wait for each other in a circle: the worker's PIN row, then the visit, then its
 //! agreement, then the incident, then a follow-up or a concern, then what is to be done about that concern, then what workers take along,
 //! then whoever is chased for any of these, then a team's end of the day, then what is known of a case's supervision, then what
-//! oversight is asked for, then whom others have to be warned of, then messages, and the organisation last. Not every use case needs all
-//! of them; none takes them in another order.
+//! oversight is asked for, then whom others have to be warned of, then a webhook, then messages, and the organisation last. Not every
+//! use case needs all of them; none takes them in another order.
 //! Locks are `FOR NO KEY UPDATE`: a foreign key that points at a locked row must not wait for it.
 
 mod error;
@@ -24,6 +24,7 @@ pub mod end_of_day;
 pub mod equipment;
 pub mod events;
 pub mod exceptions;
+pub mod filing;
 pub mod follow_ups;
 mod id_list;
 pub mod idempotency;
@@ -48,6 +49,7 @@ mod sqlite;
 pub mod tokens;
 pub mod reports;
 pub mod visits;
+pub mod webhooks;
 
 use std::{
     panic::AssertUnwindSafe,

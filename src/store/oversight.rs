@@ -9,7 +9,7 @@ use crate::{
     clock::Time,
     domain::{
         ids::{OrganisationId, OversightAskId, OversightId, PersonId, TeamId},
-        oversight::{Asked, Entry, OversightAbout, Rule, Rules, Subject},
+        oversight::{Asked, Entry, OversightAbout, OversightRule, Rules, Subject},
     },
 };
 
@@ -97,7 +97,7 @@ struct AskedRow {
     id: OversightAskId,
     organisation_id: OrganisationId,
     team_id: TeamId,
-    rule: Rule,
+    rule: OversightRule,
     about: OversightAbout,
     about_id: Uuid,
     worker_id: Option<PersonId>,
@@ -171,7 +171,7 @@ pub async fn done(
 pub async fn withdraw(
     tx: &mut Tx,
     organisation: OrganisationId,
-    (subject, rule): (Subject, Rule),
+    (subject, rule): (Subject, OversightRule),
     on: NaiveDate,
 ) -> Result<bool> {
     Ok(execute!(tx, WITHDRAW, subject.id(), rule, organisation, on.to_string()) > 0)

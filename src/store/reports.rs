@@ -77,7 +77,7 @@ macro_rules! check_outs {
              WHEN EXISTS (SELECT 1 FROM incident i WHERE i.visit_id = v.id AND i.missed IS NOT NULL
                             AND i.id NOT IN (SELECT unhex(value) FROM json_each($7))) THEN 'alarm'
              WHEN coalesce(v.left_at, v.ended_at) > v.expected_departure OR v.ended_at > v.home_by THEN 'late'
-             WHEN v.extended_seconds > 0 THEN 'extended' ELSE 'on_time' END AS class
+             WHEN v.extended_seconds > 0 OR v.extended_by_others_seconds > 0 THEN 'extended' ELSE 'on_time' END AS class
            FROM visit v WHERE v.organisation_id = $1 AND v.state = 'ended' AND v.ended_at >= $2 AND v.ended_at < $3
              AND v.team_id IN (SELECT unhex(value) FROM json_each($4))
              AND ($5 IS NULL OR v.worker_id = $5) AND ($6 IS NULL OR v.risk = $6))"
@@ -87,7 +87,7 @@ macro_rules! check_outs {
              WHEN EXISTS (SELECT 1 FROM incident i WHERE i.visit_id = v.id AND i.missed IS NOT NULL
                             AND i.id <> ALL($7)) THEN 'alarm'
              WHEN coalesce(v.left_at, v.ended_at) > v.expected_departure OR v.ended_at > v.home_by THEN 'late'
-             WHEN v.extended_seconds > 0 THEN 'extended' ELSE 'on_time' END AS class
+             WHEN v.extended_seconds > 0 OR v.extended_by_others_seconds > 0 THEN 'extended' ELSE 'on_time' END AS class
            FROM visit v WHERE v.organisation_id = $1 AND v.state = 'ended' AND v.ended_at >= $2 AND v.ended_at < $3
              AND v.team_id = ANY($4)
              AND ($5::uuid IS NULL OR v.worker_id = $5) AND ($6::text IS NULL OR v.risk = $6))"

@@ -34,6 +34,8 @@ pub struct Metrics {
     pub incidents_open: Number,
     /// When this process last had a clean round of the timer.
     pub last_clean_round: Number,
+    /// Events that other systems have still to be told.
+    pub webhook_backlog: Number,
     /// How far the machine's clock is ahead of the service's.
     pub clock_offset: Number,
     rounds: Family<Outcome, Counter>,
@@ -43,6 +45,7 @@ pub struct Metrics {
     store_errors: Family<Kind, Counter>,
     requests: Family<Request, Counter>,
     heartbeats: Family<Outcome, Counter>,
+    webhooks: Family<Outcome, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -103,8 +106,11 @@ impl Default for Metrics {
             ),
             seconds(&mut registry, "clock_offset", "How far this machine's clock is ahead of the service's"),
         );
+        let webhook_backlog =
+            number(&mut registry, "webhook_backlog", "Events that other systems have still to be told");
         let metrics = Self {
             registry: Arc::default(),
+            webhook_backlog,
             ready,
             timer_lag,
             outbox_lag,
@@ -119,6 +125,7 @@ impl Default for Metrics {
             store_errors: Family::default(),
             requests: Family::default(),
             heartbeats: Family::default(),
+            webhooks: Family::default(),
         };
         registry.register("timer_rounds", "Rounds of the timer, clean or failed", metrics.rounds.clone());
         registry.register("messages", "Tries to hand a message over", metrics.messages.clone());
@@ -136,6 +143,7 @@ impl Default for Metrics {
         registry.register("store_errors", "Use cases that the store failed", metrics.store_errors.clone());
         registry.register("http_requests", "Requests answered, by route", metrics.requests.clone());
         registry.register("heartbeats", "Heartbeats to the outside", metrics.heartbeats.clone());
+        registry.register("webhooks", "Tries to tell another system of an event", metrics.webhooks.clone());
         Self { registry: Arc::new(registry), ..metrics }
     }
 }
@@ -175,6 +183,11 @@ impl Metrics {
     /// A heartbeat was sent, or could not be.
     pub fn heartbeat(&self, outcome: &'static str) {
         self.heartbeats.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A try to tell another system of an event: taken, failed, or it wants no more.
+    pub fn webhook(&self, outcome: &'static str) {
+        self.webhooks.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// All of it as `OpenMetrics` text.

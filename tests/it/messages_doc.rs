@@ -18,6 +18,7 @@ use homeward::domain::{
     notice::{
         AboutAgreement, Again, Answering, Asked, AskedBefore, AtTheDoor, Decided, DueItem, DueWhen, Facts,
         Listed, NotCountedOn, Notice, Overdue, OversightMissing, Page, ProofAsked, Reader, SosCall,
+        WebhookFails,
     },
     reply::{Besides, Next, Rehearsal, Reply, Tied},
     visit::{Alarm, Awaited, KnownBy, Missed, Reminder, Report, Risk},
@@ -367,6 +368,11 @@ catalogue! { notices of Notice {
     EndOfDay, "a team closes for the day; unconfirmed again every 30 min", "its manager, the duty manager, those above in turn", [
         end_of_day(&[], None), end_of_day(&["Ann Lee till 15:30"], Some("Sam Cole")),
         end_of_day(&["Ann Lee till 15:30", "Ben Okoro till 15:40", "Cas Moss till 16:00", "Ari Stone till 16:20"], None),
+    ];
+    WebhookFails, "another system is not told what happened: after an hour and each day, when something is given up, when it wants no more", "administrators; without one the managers at the top: by mail, the text only to whoever has none", [
+        Notice::WebhookFails { key: s("ndelius"), how: WebhookFails::Since(at("12:00")) },
+        Notice::WebhookFails { key: s("ndelius"), how: WebhookFails::GivenUp },
+        Notice::WebhookFails { key: s("ndelius"), how: WebhookFails::Disabled },
     ];
     StuckDeadline, "a deadline cannot be worked on", "the operator and the last resort", [Notice::StuckDeadline];
     ProviderTest, "`homeward provider test`", "whoever was named there", [Notice::ProviderTest { provider: s("gateway") }];

@@ -79,7 +79,7 @@ async fn visits(
         }
         // As it stands now: so where the period reaches today.
         if asked.to >= asked.today && cannot_be_computed(&standing(&facts, now, asked.today), kind) {
-            all.push(what(None, facts.supervision.risk.clone(), asked.to, "cannot_be_computed"));
+            all.push(what(None, facts.supervision.risk.clone(), asked.today, "cannot_be_computed"));
         }
     }
     Ok(all)

@@ -388,6 +388,7 @@ impl Wording for English {
             Notice::EndOfDay { team, out, code, unconfirmed_by } => {
                 calls::end_of_day(team, out, code, unconfirmed_by.as_deref(), facts)
             }
+            Notice::WebhookFails { key, how } => upkeep::webhook_fails(key, *how, time),
             Notice::StuckDeadline => both(
                 "Homeward cannot watch a visit",
                 "Homeward CANNOT WATCH a visit: its deadline could not be worked on. Look now at who is out, and ring them. The log says which.".into(),

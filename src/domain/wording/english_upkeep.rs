@@ -1,9 +1,15 @@
-//! English: what is said about policy documents and about what workers take along (rows P1, P3).
+//! English: what is said about policy documents, about what workers take along (rows P1, P3) and about other systems (row D7).
 
 use chrono::NaiveDate;
 
 use super::{Text, english::both, sms};
-use crate::domain::{checklist::Whose, notice::Asked};
+use crate::{
+    clock::Time,
+    domain::{
+        checklist::Whose,
+        notice::{Asked, WebhookFails},
+    },
+};
 
 fn day(day: NaiveDate) -> String {
     day.format("%-d %b").to_string()
@@ -120,4 +126,30 @@ pub(super) fn device_calls_for_help(
             format!("SOS from {what}, {out_with_nobody}.{last}{ring} Find out now who has it; in danger 999.")
         }),
     )
+}
+
+/// Nothing about why: that is another system's word, and stands in Homeward.
+pub(super) fn webhook_fails(key: &str, how: WebhookFails, time: impl Fn(Time) -> String) -> Text {
+    let (subject, what) = match how {
+        WebhookFails::Since(since) => {
+            let what = format!(
+                "has taken nothing since {}. It is tried again; nothing is lost so far.",
+                time(since)
+            );
+            ("is not told what happened", what)
+        }
+        WebhookFails::GivenUp => (
+            "has not been told all that happened",
+            "was tried for days: what it has not taken is given up. Mend it, then ask for a replay.".into(),
+        ),
+        WebhookFails::Disabled => (
+            "wants to be told no more",
+            "says that it wants to be told no more. Nothing goes there until it is set again.".into(),
+        ),
+    };
+    let sms = sms::with_names([key], |[key]| format!("Webhook {key} {what} Why stands in Homeward."));
+    let mail = format!(
+        "Webhook {key} {what} Why stands in Homeward, under webhooks. Alarms go another way: they are not concerned."
+    );
+    text(&format!("Webhook {key} {subject}"), sms, mail)
 }

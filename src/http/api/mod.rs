@@ -13,6 +13,7 @@ mod end_of_day;
 mod equipment;
 mod events;
 mod exceptions;
+mod filing;
 mod follow_ups;
 mod incident_acts;
 mod incidents;
@@ -27,6 +28,7 @@ pub(super) mod sos;
 mod text;
 mod views;
 mod visits;
+mod webhooks;
 
 use axum::{
     body::Bytes,
@@ -61,7 +63,7 @@ static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-r
 #[openapi(
     info(
         title = "Homeward",
-        description = "Lone-worker check-in. A start is never refused; a refusal is a problem as of RFC 9457, whose `type` is stable. POST, and PUT of a ladder, a checklist, rules or supervision, takes an Idempotency-Key (/text for IN and MORE alone, /sos none).",
+        description = "Lone-worker check-in. A start is never refused; a refusal is a problem as of RFC 9457, whose `type` is stable. POST, and PUT of a ladder, a checklist, rules, supervision or a webhook, takes an Idempotency-Key (/text for IN and MORE alone, /sos none).",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     modifiers(&Bearer),
@@ -166,6 +168,13 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(equipment::tested))
         .routes(routes!(equipment::issue_url))
         .routes(routes!(equipment::revoke_url))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::set))
+        .routes(routes!(webhooks::remove))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(filing::list))
+        .routes(routes!(filing::as_csv))
+        .routes(routes!(filing::say))
         .routes(routes!(reports::show))
         .routes(routes!(reports::behind))
         .routes(routes!(events::list));

@@ -17,7 +17,7 @@ use crate::{
     },
     domain::{
         calendar::day_of,
-        oversight::{Asked, Entry, OversightAbout, Rule},
+        oversight::{Asked, Entry, OversightAbout, OversightRule},
         people::Directory,
     },
     http::{
@@ -79,7 +79,7 @@ pub(super) struct RecordedView {
     /// The entry.
     entry: OversightView,
     /// The rules that asked for it and do so no more.
-    done: Vec<Rule>,
+    done: Vec<OversightRule>,
 }
 
 /// A manager in reach says what they found of a case, a visit, an incident or an assessment that is not their own. Whatever asked for it
@@ -148,7 +148,7 @@ pub(super) async fn list(
 #[serde(deny_unknown_fields)]
 pub(super) struct MissingQuery {
     /// Asked for by this rule: `assessment_rated`, `incident_closed`, `visit_begun_not_agreed`, `case_at_risk`.
-    rule: Option<Rule>,
+    rule: Option<OversightRule>,
     /// Of this team and those below it, by id or key.
     team: Option<String>,
     /// Of what is this person's, by id or key.
@@ -159,7 +159,7 @@ pub(super) struct MissingQuery {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct OversightMissingView {
     /// By which rule.
-    rule: Rule,
+    rule: OversightRule,
     /// Of what.
     about: OversightAbout,
     /// The id of that.

@@ -92,6 +92,12 @@ impl TestApp {
         Self::build(db, organisation, &config, providers, now).await
     }
 
+    /// Another organisation at another time.
+    pub async fn on(db: &TestDb, organisation: &str, now: Time) -> Self {
+        let config = Config::load(None, &BTreeMap::new()).unwrap();
+        Self::build(db, organisation, &config, Providers::captured(), now).await
+    }
+
     async fn build(
         db: &TestDb,
         organisation: &str,

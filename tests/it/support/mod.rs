@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod fake_notify;
+pub mod fake_receiver;
 pub mod fake_sms;
 pub mod fake_smtp;
 pub mod fake_twilio;
@@ -9,6 +10,7 @@ pub mod outside;
 pub mod phones;
 pub mod postgres;
 pub mod process;
+pub mod region;
 pub mod script;
 pub mod tcp_proxy;
 pub mod watched;
