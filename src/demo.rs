@@ -3,7 +3,10 @@
 //! rights and PINs, as at every other door.
 
 mod acts;
+mod caseload;
+mod desk;
 mod feed;
+mod next;
 pub mod pages;
 #[cfg(test)]
 mod tests;
@@ -49,7 +52,7 @@ use crate::{
 /// The invented people.
 const ORGANISATION: &str = include_str!("demo/organisation.toml");
 /// The workers' PINs, by key.
-const PINS: [(&str, &str); 2] = [("ann", "4821"), ("ben", "1379")];
+const PINS: [(&str, &str); 4] = [("ann", "4821"), ("ben", "1379"), ("eve", "5093"), ("raj", "6174")];
 /// Ann's other PIN, which looks the same and raises a silent alarm.
 const DURESS_PIN: &str = "7350";
 /// A laptop that sleeps for a moment is no outage, however hurried the rules are.
@@ -76,6 +79,7 @@ pub struct Options {
 #[derive(Debug)]
 struct Demo {
     app: App,
+    config: Config,
     stage: Arc<pages::Stage>,
     /// For the lines to paste: of Ann, of Sam.
     tokens: [Token; 2],
@@ -92,6 +96,7 @@ pub async fn run(options: &Options, out: &mut (dyn Write + Send)) -> anyhow::Res
     let clock: Arc<dyn Clock> = Arc::new(WallClock::new(Arc::new(ThisMachine::new())));
     let demo = prepare(&folder.path, options.speed, clock).await?;
     if demo.new {
+        Box::pin(caseload::play(&demo)).await?;
         acts::first_visit(&demo.stage).await?;
     }
     write!(out, "{}", hello(&demo, options.speed, &folder, &listener.local_addr()?.to_string()))?;
@@ -148,7 +153,7 @@ async fn prepare(folder: &Path, speed: u32, clock: Arc<dyn Clock>) -> anyhow::Re
     }
     let tokens = [token(&db, &directory, "ann", trace).await?, token(&db, &directory, "sam", trace).await?];
     let stage = Arc::new(pages::Stage::new(app.site.clone(), organisation, speed, first_gateway));
-    Ok(Demo { app, stage, tokens, new })
+    Ok(Demo { app, config, stage, tokens, new })
 }
 
 /// The rules, with minutes made seconds.
@@ -249,7 +254,10 @@ fn hello(demo: &Demo, speed: u32, folder: &Folder, address: &str) -> String {
   in {}  Ann is reminded that she is due out soon
   in {}  Ann is due out, and reminded once more
   in {}  the alarm: Jo, whom she named, and Sam, her manager, are told
-  then more people every {}, for ever, until one of them takes it.",
+  then more people every {}, for ever, until one of them takes it.
+
+Besides, on Sam's desk: two visits wait to be agreed, and Raj Patel is at the door of one of them; one was
+refused, two were out of the ordinary; one person is overdue a visit, and for one it cannot be computed.",
             padded(due.saturating_sub(policy.first_reminder)),
             padded(due),
             padded(due + policy.grace),

@@ -3,20 +3,26 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{FIRST_VISIT, feed::From, minutes, pages::Stage};
+use super::{
+    FIRST_VISIT,
+    feed::{From, Look},
+    minutes,
+    pages::Stage,
+};
 use crate::{
     app::{
         Rejected,
         access::Actor,
-        inbound as inbound_cases,
+        agreements, exceptions, inbound as inbound_cases,
         incidents::{self as incident_cases, Close, Deed},
         visits::{self as visit_cases, ForWhom},
     },
     clock::Time,
     domain::{
+        agreement::Answer,
         command::{Plan, masked},
         contact::Phone,
         event::Door,
@@ -49,6 +55,9 @@ enum Wanted {
     Text { text: String },
     WithPolice { code: String, log_number: String },
     Close { code: String, outcome: Outcome, known_by: KnownBy, worker_now: WorkerNow, note: String },
+    Agree { visit: VisitId, words: String },
+    Refuse { visit: VisitId, words: String },
+    Review { visit: VisitId, words: String },
 }
 
 impl Wanted {
@@ -60,6 +69,9 @@ impl Wanted {
             Self::Close { code, outcome, note, .. } => {
                 format!("Close {code}: {}. {note}", outcome.as_str().replace('_', " "))
             }
+            Self::Agree { words, .. } => format!("At the desk: agree. {words}"),
+            Self::Refuse { words, .. } => format!("At the desk: refuse. {words}"),
+            Self::Review { words, .. } => format!("At the desk: reviewed. {words}"),
         }
     }
 }
@@ -69,7 +81,7 @@ pub(super) fn actor(directory: &Directory, key: &str) -> Option<Actor> {
     directory.people.values().find(|person| person.key == key).and_then(|person| account(directory, person))
 }
 
-fn account(directory: &Directory, person: &Person) -> Option<Actor> {
+pub(super) fn account(directory: &Directory, person: &Person) -> Option<Actor> {
     Some(Actor {
         organisation: directory.organisation,
         person: person.id,
@@ -80,9 +92,14 @@ fn account(directory: &Directory, person: &Person) -> Option<Actor> {
     })
 }
 
-/// Where a worker goes.
+/// Where a worker goes, as they text it: to a place, to what is planned, to a case.
 pub(super) fn place(person: &Person) -> &'static str {
-    if person.key == "ann" { "12 High Street" } else { "4 Mill Lane" }
+    match person.key.as_str() {
+        "ann" => "12 High Street",
+        "eve" => "NEXT",
+        "raj" => "X176642 15 Dock Street",
+        _ => "4 Mill Lane",
+    }
 }
 
 /// Ann goes in, so that there is something to see: for seconds, which no text can say.
@@ -111,21 +128,39 @@ pub(super) async fn first_visit(stage: &Stage) -> store::Result<()> {
     Ok(())
 }
 
-/// Does what was pressed, and shows it with its answer on the phone. False: there is no such phone.
-pub(super) async fn press(stage: &Stage, pressed: Pressed) -> store::Result<bool> {
+/// Sends a text from somebody's phone.
+pub(super) async fn text(stage: &Stage, person: &str, text: &str) -> store::Result<()> {
+    let wanted = Wanted::Text { text: text.into() };
+    press(stage, Pressed { person: person.into(), wanted }).await.map(drop)
+}
+
+/// What became of a press, as it is answered: a text is answered by a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Answered {
+    answer: String,
+}
+
+/// Does what was pressed, and shows it with its answer on the phone. Nothing: there is no such phone.
+pub(super) async fn press(stage: &Stage, pressed: Pressed) -> store::Result<Option<Answered>> {
     let directory = people::directory(&mut stage.site.db.read().await?, stage.organisation).await?;
     let Some(person) = directory.people.values().find(|person| person.key == pressed.person) else {
-        return Ok(false);
+        return Ok(None);
     };
     let now = stage.site.clock.now();
     let said = pressed.wanted.said();
     let answer = match (account(&directory, person), pressed.wanted) {
         (_, Wanted::Text { text }) => {
-            let Some(phone) = &person.phone else { return Ok(false) };
+            let Some(phone) = &person.phone else { return Ok(None) };
             // Before its answer.
-            stage.feed.lock().await.bubble(person.id, From::Me, said, now, &directory);
+            stage.feed.lock().await.bubble(
+                person.id,
+                From::Me,
+                said,
+                now,
+                Look { directory: &directory, now },
+            );
             send(stage, phone, text, now).await?;
-            return Ok(true);
+            return Ok(Some(Answered::default()));
         }
         (None, _) => Rejected::Role.to_string(),
         (Some(_), Wanted::Close { note, .. }) if note.trim().is_empty() => {
@@ -139,9 +174,54 @@ pub(super) async fn press(stage: &Stage, pressed: Pressed) -> store::Result<bool
             let police = Police { log_number, officer: None, at: now };
             about(stage, actor, code, About::Done(Deed::WithPolice(police)), now).await?
         }
+        (Some(actor), Wanted::Agree { visit, words }) => {
+            decide(stage, actor, visit, (Answer::Agree, words), now).await?
+        }
+        (Some(actor), Wanted::Refuse { visit, words }) => {
+            decide(stage, actor, visit, (Answer::Refuse, words), now).await?
+        }
+        (Some(_), Wanted::Review { words, .. }) if words.trim().is_empty() => {
+            "Not done: say in words what you found.".into()
+        }
+        (Some(actor), Wanted::Review { visit, words }) => review(stage, actor, visit, words, now).await?,
     };
-    show(stage, &directory, person.id, (said, answer), now).await;
-    Ok(true)
+    show(stage, &directory, person.id, (said, answer.clone()), now).await;
+    Ok(Some(Answered { answer }))
+}
+
+/// Whether a visit may be made, as over the API.
+async fn decide(
+    stage: &Stage,
+    actor: Actor,
+    visit: VisitId,
+    (answer, words): (Answer, String),
+    now: Time,
+) -> store::Result<String> {
+    let (house, trace) = (Arc::clone(&stage.site.house), trace(actor.person, now));
+    let words = Some(words.trim().to_owned()).filter(|words| !words.is_empty());
+    let case = async move |tx: &mut _| {
+        agreements::decide(tx, &house, &actor, visit, (answer, words.clone()), trace).await
+    };
+    let done = stage.site.db.write(case).await?;
+    Ok(match (done, answer) {
+        (Err(rejected), _) => format!("Not done: {rejected}"),
+        (Ok(_), Answer::Agree) => "Agreed. The worker is told.".into(),
+        (Ok(_), Answer::Refuse | Answer::Ask) => "Refused. The worker is told.".into(),
+    })
+}
+
+/// A senior manager has looked at what was out of the ordinary.
+async fn review(
+    stage: &Stage,
+    actor: Actor,
+    visit: VisitId,
+    words: String,
+    now: Time,
+) -> store::Result<String> {
+    let trace = trace(actor.person, now);
+    let case = async move |tx: &mut _| exceptions::review(tx, &actor, visit, words.trim(), trace).await;
+    let done = stage.site.db.write(case).await?;
+    Ok(done.map_or_else(|rejected| format!("Not done: {rejected}"), |_| "Reviewed.".into()))
 }
 
 async fn show(
@@ -152,8 +232,9 @@ async fn show(
     at: Time,
 ) {
     let mut feed = stage.feed.lock().await;
-    feed.bubble(person, From::Me, said, at, directory);
-    feed.bubble(person, From::Answer, answer, at, directory);
+    let look = Look { directory, now: at };
+    feed.bubble(person, From::Me, said, at, look);
+    feed.bubble(person, From::Answer, answer, at, look);
 }
 
 /// As a provider brings it: whatever a text from that number means, it means here too. The answer comes as a text of its own.
@@ -189,6 +270,7 @@ async fn about(stage: &Stage, actor: Actor, code: String, how: About, now: Time)
         .map_or_else(|rejected| rejected.to_string(), |_| "Done. Everybody who was called is told.".into()))
 }
 
-fn trace(person: PersonId, now: Time) -> Trace {
+/// Somebody does something then.
+pub(super) fn trace(person: PersonId, now: Time) -> Trace {
     Trace { actor: Some(person), door: Door::Demo, now }
 }

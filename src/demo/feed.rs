@@ -91,6 +91,13 @@ struct Arrived {
     by: String,
 }
 
+/// Who looks: by whose names, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look<'d> {
+    pub(super) directory: &'d Directory,
+    pub(super) now: Time,
+}
+
 /// The past, as far as the page shows it.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
@@ -104,11 +111,11 @@ pub(super) struct Feed {
 
 impl Feed {
     /// Reads what is new.
-    pub(super) async fn catch_up(&mut self, tx: &mut Tx, directory: &Directory) -> store::Result<()> {
+    pub(super) async fn catch_up(&mut self, tx: &mut Tx, look: Look<'_>) -> store::Result<()> {
         loop {
-            let page = events::list(tx, directory.organisation, self.cursor, PAGE).await?;
+            let page = events::list(tx, look.directory.organisation, self.cursor, PAGE).await?;
             for kept in &page {
-                self.take(kept, directory);
+                self.take(kept, look);
                 self.cursor = kept.cursor;
             }
             if i64::try_from(page.len()).is_ok_and(|read| read < PAGE) {
@@ -116,19 +123,19 @@ impl Feed {
             }
         }
         while let Some(arrived) = self.arrived.pop_front() {
-            self.deliver(tx, arrived, directory).await?;
+            self.deliver(tx, arrived, look).await?;
         }
         Ok(())
     }
 
-    fn take(&mut self, kept: &Kept, directory: &Directory) {
+    fn take(&mut self, kept: &Kept, look: Look<'_>) {
         let event = &kept.event;
         let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
         if event.kind == EventKind::MessageAccepted.as_str()
             && let Some(id) =
                 body.get("message").and_then(Value::as_str).and_then(|id| Uuid::parse_str(id).ok())
         {
-            let (message, by) = (MessageId(id), by(&body, directory));
+            let (message, by) = (MessageId(id), by(&body, look));
             self.arrived.push_back(Arrived { at: event.learned_at, message, by });
             if self.arrived.len() > OLD_MESSAGES {
                 self.arrived.pop_front();
@@ -136,20 +143,20 @@ impl Feed {
         }
         let words = kept.words.as_deref().and_then(|words| serde_json::from_str(words).ok());
         let about = kept.subject.filter(|subject| event.actor != Some(*subject));
-        let about = about.map(|subject| format!("about {}", directory.name_of(subject)));
+        let about = about.map(|subject| format!("about {}", look.directory.name_of(subject)));
         let said = if event.kind == EventKind::MessageAccepted.as_str() {
-            Some(taken(&body, directory))
+            Some(taken(&body, look))
         } else {
-            short(&body, directory)
+            short(&body, look)
         };
-        let words = words.and_then(|words: Value| short(&words, directory));
+        let words = words.and_then(|words: Value| short(&words, look));
         let parts = [about, said, words];
         self.log.push_front(Line {
             id: format!("{}/{}", event.chain, event.number),
-            at: time_of_day(event.happened_at, directory),
+            at: moment(event.happened_at, look),
             kind: event.kind.clone(),
             who: match (event.actor, event.door) {
-                (Some(person), _) => directory.name_of(person).to_owned(),
+                (Some(person), _) => look.directory.name_of(person).to_owned(),
                 (None, Door::Timer) => "the clock".into(),
                 (None, Door::Outbox) => "the outbox".into(),
                 (None, _) => "set-up".into(),
@@ -163,19 +170,19 @@ impl Feed {
         &mut self,
         tx: &mut Tx,
         Arrived { at, message, by }: Arrived,
-        directory: &Directory,
+        look: Look<'_>,
     ) -> store::Result<()> {
-        let Some(message) = messages::find(tx, directory.organisation, message).await? else {
+        let Some(message) = messages::find(tx, look.directory.organisation, message).await? else {
             return Ok(());
         };
         let Some(person) = message.recipient_id else { return Ok(()) };
         match message.channel {
             Channel::Sms => {
-                self.put(person, (From::Text, message.short_text, Some(by)), at, directory);
+                self.put(person, (From::Text, message.short_text, Some(by)), at, look);
             }
             Channel::Email => {
                 let id = self.next_id();
-                let at = time_of_day(at, directory);
+                let at = moment(at, look);
                 let mails = &mut self.inboxes.entry(person).or_default().mails;
                 mails.push_back(Mail { id, at, subject: message.subject, text: message.body });
                 keep_newest(mails);
@@ -185,15 +192,8 @@ impl Feed {
     }
 
     /// Puts onto a phone what its person sent, or what that was answered.
-    pub(super) fn bubble(
-        &mut self,
-        person: PersonId,
-        from: From,
-        text: String,
-        at: Time,
-        directory: &Directory,
-    ) {
-        self.put(person, (from, text, None), at, directory);
+    pub(super) fn bubble(&mut self, person: PersonId, from: From, text: String, at: Time, look: Look<'_>) {
+        self.put(person, (from, text, None), at, look);
     }
 
     fn put(
@@ -201,11 +201,11 @@ impl Feed {
         person: PersonId,
         (from, text, by): (From, String, Option<String>),
         at: Time,
-        directory: &Directory,
+        look: Look<'_>,
     ) {
         let id = self.next_id();
         let bubbles = &mut self.inboxes.entry(person).or_default().bubbles;
-        bubbles.push_back(Bubble { id, at: time_of_day(at, directory), from, text, by });
+        bubbles.push_back(Bubble { id, at: moment(at, look), from, text, by });
         keep_newest(bubbles);
     }
 
@@ -221,20 +221,24 @@ fn keep_newest<T>(list: &mut VecDeque<T>) {
     }
 }
 
-/// To the second: in a demonstration much happens within a minute.
-pub(super) fn time_of_day(at: Time, directory: &Directory) -> String {
-    at.with_timezone(&directory.zone).format("%H:%M:%S").to_string()
+/// To the second: in a demonstration much happens within a minute. What was on another day says so.
+pub(super) fn moment(at: Time, Look { directory, now }: Look<'_>) -> String {
+    let (at, now) = (at.with_timezone(&directory.zone), now.with_timezone(&directory.zone));
+    if at.date_naive() == now.date_naive() {
+        return at.format("%H:%M:%S").to_string();
+    }
+    at.format("%-d %b %H:%M").to_string()
 }
 
 /// Most of the log: a message that reached a phone.
-fn taken(body: &Value, directory: &Directory) -> String {
-    let part = |key| body.get(key).map(|value| word(value, directory)).unwrap_or_default();
-    format!("{} to {}: {}, by {}", part("channel"), part("to"), part("purpose"), by(body, directory))
+fn taken(body: &Value, look: Look<'_>) -> String {
+    let part = |key| body.get(key).map(|value| word(value, look)).unwrap_or_default();
+    format!("{} to {}: {}, by {}", part("channel"), part("to"), part("purpose"), by(body, look))
 }
 
 /// Which provider took a message, and at which try.
-fn by(body: &Value, directory: &Directory) -> String {
-    let provider = body.get("provider").map(|value| word(value, directory)).unwrap_or_default();
+fn by(body: &Value, look: Look<'_>) -> String {
+    let provider = body.get("provider").map(|value| word(value, look)).unwrap_or_default();
     match body.get("tries").and_then(Value::as_u64) {
         Some(tries) if tries > 1 => format!("{provider}, try {tries}"),
         _ => provider,
@@ -242,14 +246,14 @@ fn by(body: &Value, directory: &Directory) -> String {
 }
 
 /// What an event's body says, in few words.
-fn short(body: &Value, directory: &Directory) -> Option<String> {
-    const LEFT_OUT: [&str; 6] = ["message", "ladder", "token", "before", "person", "worker"];
+fn short(body: &Value, look: Look<'_>) -> Option<String> {
+    const LEFT_OUT: [&str; 7] = ["message", "ladder", "token", "before", "person", "worker", "rules"];
     let parts: Vec<String> = body
         .as_object()?
         .iter()
         .filter(|(key, _)| !LEFT_OUT.contains(&key.as_str()))
         .filter_map(|(key, value)| {
-            let said = word(value, directory);
+            let said = word(value, look);
             let name = if value.is_object() { String::new() } else { key.replace('_', " ") + " " };
             (!said.is_empty()).then(|| format!("{name}{said}"))
         })
@@ -257,18 +261,18 @@ fn short(body: &Value, directory: &Directory) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-fn word(value: &Value, directory: &Directory) -> String {
+fn word(value: &Value, look: Look<'_>) -> String {
     match value {
         Value::Null | Value::Bool(false) => String::new(),
         Value::String(text) => match (Uuid::parse_str(text), text.parse::<Time>()) {
             (Ok(id), _) => {
-                directory.person(PersonId(id)).map(|person| person.name.clone()).unwrap_or_default()
+                look.directory.person(PersonId(id)).map(|person| person.name.clone()).unwrap_or_default()
             }
-            (_, Ok(at)) => time_of_day(at, directory),
+            (_, Ok(at)) => moment(at, look),
             _ => text.replace('_', " "),
         },
-        Value::Array(list) => list.iter().map(|one| word(one, directory)).collect::<Vec<_>>().join(" and "),
-        Value::Object(_) => short(value, directory).unwrap_or_default(),
+        Value::Array(list) => list.iter().map(|one| word(one, look)).collect::<Vec<_>>().join(" and "),
+        Value::Object(_) => short(value, look).unwrap_or_default(),
         Value::Bool(true) => "yes".into(),
         Value::Number(number) => number.to_string(),
     }

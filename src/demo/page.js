@@ -84,9 +84,10 @@ function showNow() {
     });
     for (const visit of state.visits.filter((one) => !one.alarm)) {
       const late = seconds(visit.due) <= 0;
-      cards.push(make("div", { className: late ? "card late" : "card" },
+      cards.push(make("div", { className: `card${late ? " late" : ""}${visit.not_agreed ? " unagreed" : ""}` },
         make("h3", {}, `${visit.worker} is on a visit`),
         make("p", {}, visit.place),
+        ...(visit.not_agreed ? [make("p", { className: "flag" }, "Nobody has agreed to it: watched as high risk.")] : []),
         make("p", {}, countdown(visit.due, "Due out in %", "Overdue by %")),
         make("p", { className: "small" }, countdown(visit.others_told, "Others are told in %", "Others are being told"))));
     }
@@ -100,11 +101,14 @@ function showNow() {
 
 async function press(body, button) {
   if (button) button.disabled = true;
+  let answer = "";
   try {
-    await fetch("/demo/press", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const response = await fetch("/demo/press", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    if (response.ok) answer = (await response.json()).answer;
   } catch { /* the next look says that the server has gone */ }
   if (button) button.disabled = false;
   await look();
+  return answer;
 }
 
 function button(text, className, act) {
@@ -125,7 +129,7 @@ function select(name, label, choices) {
 
 function workerActs(phone) {
   const { pin: right, duress_pin: duress, places, goes_in, more } = phone.worker;
-  const acts = [];
+  const acts = plans(phone.worker);
   if (places.length) {
     const id = `pin-${phone.key}`;
     const pin = make("input", { id, value: right, inputMode: "numeric", autocomplete: "off", maxLength: 8 });
@@ -228,7 +232,7 @@ function showPhone(phone) {
   parts.mails.parentElement.hidden = count === 0;
   parts.summary.textContent = count ? `Mail (${count}): ${phone.mails[count - 1].subject}` : "No mail";
   // `until` moves while a form is filled in; it must not take what was typed with it. Nor must the end of the promise.
-  const shape = [phone.worker?.places, phone.calls.map(({ code, owner, mine, answers, with_police }) => [code, owner, mine, answers, with_police])];
+  const shape = [phone.worker?.places, phone.worker?.planned, phone.calls.map(({ code, owner, mine, answers, with_police }) => [code, owner, mine, answers, with_police])];
   const form = parts.acts.querySelector("form");
   const call = form && phone.calls.find(({ code }) => form.id === `close-${code}`);
   if (call?.mine) form.querySelector("[data-at]").dataset.at = call.until;
@@ -273,6 +277,7 @@ async function look() {
   for (const { bubbles, follow } of phones.values()) {
     if (follow) bubbles.scrollTop = bubbles.scrollHeight;
   }
+  showDesk();
   showLog();
   tick();
 }

@@ -1,6 +1,9 @@
 //! The page of the demonstration: its files, its state as JSON, and the presses of its buttons.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::{
     Json, Router,
@@ -16,26 +19,30 @@ use uuid::Uuid;
 
 use super::{
     DURESS_PIN, MORE, PINS, VISIT, acts,
-    feed::{Feed, Inbox, Line},
-    hurried, minutes, quick, seconds, whole_minutes,
+    desk::{self, Desk, Planned},
+    feed::{Feed, Inbox, Line, Look},
+    minutes,
+    next::{Next, next},
+    quick, seconds, whole_minutes,
 };
 use crate::{
     clock::Time,
     domain::{
         ids::{IncidentId, OrganisationId, PersonId, VisitId},
-        incident::{Claim, Holder, Incident, IncidentState, Kind},
+        incident::{Holder, Incident, IncidentState, Kind},
         people::{Directory, Person, Role},
         visit::{Awaited, Visit},
         wording::{English, Wording},
     },
     http::Site,
     providers::capture::Capture,
-    store::{self, Tx, incidents, people, visits},
+    store::{self, Tx, agreements, incidents, people, visits},
 };
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+const DESK_SCRIPT: &str = include_str!("desk.js");
 /// Everything comes from here, and nothing from anywhere else.
 const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
@@ -80,6 +87,7 @@ pub fn routes(stage: Arc<Stage>) -> Router {
         .route("/", file("text/html; charset=utf-8", PAGE))
         .route("/demo/page.css", file("text/css; charset=utf-8", STYLE))
         .route("/demo/page.js", file("text/javascript; charset=utf-8", SCRIPT))
+        .route("/demo/desk.js", file("text/javascript; charset=utf-8", DESK_SCRIPT))
         .route("/demo/state", get(show))
         // JSON alone: another site's form cannot send it.
         .route("/demo/press", post(press))
@@ -100,8 +108,8 @@ async fn show(stage: State<Arc<Stage>>) -> Response {
 
 async fn press(stage: State<Arc<Stage>>, Json(pressed): Json<acts::Pressed>) -> Response {
     match acts::press(&stage, pressed).await {
-        Ok(true) => StatusCode::NO_CONTENT.into_response(),
-        Ok(false) => StatusCode::NOT_FOUND.into_response(),
+        Ok(Some(answered)) => Json(answered).into_response(),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => failed(&error),
     }
 }
@@ -139,15 +147,8 @@ pub(super) struct PageState {
     visits: Vec<VisitRow>,
     incidents: Vec<IncidentRow>,
     phones: Vec<Phone>,
+    desk: Desk,
     log: Vec<Line>,
-}
-
-/// What will happen next: words, an instant that is counted down to, words.
-#[derive(Debug, Default, Serialize)]
-struct Next {
-    before: String,
-    at: Option<Time>,
-    after: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -158,6 +159,8 @@ struct VisitRow {
     due: Time,
     others_told: Time,
     alarm: bool,
+    /// Nobody has agreed to it: it runs as high risk until somebody does.
+    not_agreed: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -211,6 +214,8 @@ struct WorkerPhone {
     goes_in: String,
     /// The text that extends it.
     more: String,
+    /// Their visits that have to be agreed.
+    planned: Vec<Planned>,
 }
 
 #[derive(Debug, Serialize)]
@@ -228,11 +233,13 @@ struct Call {
 }
 
 /// What is open, as it was read.
-struct Open {
-    visits: Vec<Visit>,
-    incidents: Vec<Incident>,
+pub(super) struct Open {
+    pub(super) visits: Vec<Visit>,
+    pub(super) incidents: Vec<Incident>,
     /// Whom the ladders have called, with their codes.
     codes: BTreeMap<(IncidentId, PersonId), String>,
+    /// Visits that were begun though nobody has agreed to them.
+    not_agreed: BTreeSet<VisitId>,
 }
 
 impl Open {
@@ -249,7 +256,14 @@ impl Open {
                 }
             }
         }
-        Ok(Self { visits, incidents, codes })
+        let mut not_agreed = BTreeSet::new();
+        for visit in &visits {
+            let agreement = agreements::find(tx, organisation, visit.id).await?;
+            if agreement.is_some_and(|agreement| agreement.at_the_door().is_some()) {
+                not_agreed.insert(visit.id);
+            }
+        }
+        Ok(Self { visits, incidents, codes, not_agreed })
     }
 
     fn alarm(&self, visit: VisitId) -> bool {
@@ -264,17 +278,18 @@ pub(super) async fn state(stage: &Stage) -> store::Result<PageState> {
     let open = Open::read(&mut tx, stage.organisation).await?;
     let now = stage.site.clock.now();
     let mut feed = stage.feed.lock().await;
-    feed.catch_up(&mut tx, &directory).await?;
+    let look = Look { directory: &directory, now };
+    feed.catch_up(&mut tx, look).await?;
+    let desk = desk::desk(&mut tx, look).await?;
     let mut people: Vec<&Person> =
         directory.people.values().filter(|person| person.phone.is_some() && !person.left).collect();
     people.sort_by_key(|person| (rank(person, &directory), person.name.clone()));
-    let phones = people
-        .into_iter()
-        .map(|person| {
-            let inbox = feed.inboxes.get(&person.id).cloned().unwrap_or_default();
-            phone(person, stage.speed, &directory, &open, inbox)
-        })
-        .collect();
+    let mut phones = Vec::with_capacity(people.len());
+    for person in people {
+        let inbox = feed.inboxes.get(&person.id).cloned().unwrap_or_default();
+        let planned = desk::planned(&mut tx, look, person).await?;
+        phones.push(phone(person, stage.speed, &directory, &open, (inbox, planned)));
+    }
     Ok(PageState {
         run: stage.run,
         now,
@@ -289,6 +304,7 @@ pub(super) async fn state(stage: &Stage) -> store::Result<PageState> {
             .filter_map(|incident| incident_row(incident, &directory, &open, now))
             .collect(),
         phones,
+        desk,
         log: feed.log.iter().cloned().collect(),
     })
 }
@@ -301,6 +317,7 @@ fn visit_row(visit: &Visit, directory: &Directory, open: &Open) -> VisitRow {
         due: visit.expected_departure,
         others_told: visit.expected_departure + directory.policy(visit.team).grace(visit.details.risk),
         alarm: open.alarm(visit.id),
+        not_agreed: open.not_agreed.contains(&visit.id),
     }
 }
 
@@ -349,7 +366,13 @@ fn incident_row(incident: &Incident, directory: &Directory, open: &Open, now: Ti
     })
 }
 
-fn phone(person: &Person, speed: u32, directory: &Directory, open: &Open, inbox: Inbox) -> Phone {
+fn phone(
+    person: &Person,
+    speed: u32,
+    directory: &Directory,
+    open: &Open,
+    (inbox, planned): (Inbox, Vec<Planned>),
+) -> Phone {
     let calls = open.incidents.iter().filter_map(|incident| {
         let IncidentState::Open { holder, .. } = &incident.state else { return None };
         let code = open.codes.get(&(incident.id, person.id))?.clone();
@@ -377,6 +400,7 @@ fn phone(person: &Person, speed: u32, directory: &Directory, open: &Open, inbox:
             places: own.map(|visit| visit.details.place.clone().unwrap_or_default()).collect(),
             goes_in: format!("IN {} {}", whole_minutes(VISIT, speed), acts::place(person)),
             more: format!("MORE {}", whole_minutes(MORE, speed)),
+            planned,
         }),
         calls: calls.collect(),
         inbox,
@@ -421,63 +445,4 @@ fn role(person: &Person, directory: &Directory) -> String {
             format!("Emergency contact named by {}, not staff", named_by.join(" and "))
         }
     }
-}
-
-/// The most pressing thing first: an alarm before a visit, the earlier before the later.
-fn next(speed: u32, directory: &Directory, open: &Open, now: Time) -> Next {
-    let said = |before: String, at: Time, after: String| Next { before, at: Some(at), after };
-    let unowned_first =
-        open.incidents.iter().min_by_key(|incident| (incident.owner().is_some(), incident.opened_at));
-    if let Some(incident) = unowned_first
-        && let IncidentState::Open { holder, claim } = &incident.state
-    {
-        let (worker, until) = (directory.name_of(incident.subject), holder.waits_until());
-        return match (holder, claim) {
-            (Holder::Owned { by, .. }, _) => {
-                let owner = directory.name_of(*by);
-                said(
-                    format!("{owner} has the alarm about {worker}. If {owner} does not say within"),
-                    until,
-                    " how it ended, everybody is called again.".into(),
-                )
-            }
-            (Holder::WithPolice { by, .. }, _) => said(
-                format!("The police have been told about {worker}. In"),
-                until,
-                format!(" {} is asked whether they still have it.", directory.name_of(*by)),
-            ),
-            (Holder::Nobody { .. }, Claim::None | Claim::PinUsed { .. }) => said(
-                format!("Nobody has taken the alarm about {worker}. In"),
-                until,
-                " it goes to more people, or to all of them again.".into(),
-            ),
-            (Holder::Nobody { .. }, Claim::ReportsSafe | Claim::SafeInside { .. }) => said(
-                format!("{worker} reports safe, with the right PIN. If no colleague confirms it within"),
-                until,
-                " the alarm is raised again.".into(),
-            ),
-        };
-    }
-    let Some(visit) = open.visits.iter().min_by_key(|visit| visit.expected_departure) else {
-        return Next {
-            before: "Nobody is out. Start a visit on Ann's or Ben's phone, and do not check out.".into(),
-            ..Next::default()
-        };
-    };
-    let (worker, grace) = (directory.name_of(visit.worker), hurried(speed).grace(visit.details.risk));
-    if visit.expected_departure > now {
-        return said(
-            format!("{worker} is alone on a visit and due out in"),
-            visit.expected_departure,
-            format!(
-                ". Without a check-out, others are told {} later.",
-                seconds(grace.to_std().unwrap_or_default())
-            ),
-        );
-    }
-    said(
-        format!("{worker} is overdue. In"),
-        visit.expected_departure + grace,
-        format!(" others are told, unless {worker} checks out."),
-    )
 }

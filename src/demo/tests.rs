@@ -24,7 +24,9 @@ impl Play {
     }
 
     async fn press(&self, pressed: Value) {
-        assert!(acts::press(&self.demo.stage, serde_json::from_value(pressed).unwrap()).await.unwrap());
+        assert!(
+            acts::press(&self.demo.stage, serde_json::from_value(pressed).unwrap()).await.unwrap().is_some()
+        );
     }
 
     /// Sends a text from a phone; what it is answered.
@@ -48,6 +50,18 @@ impl Play {
     async fn received(&self, key: &str) -> usize {
         let phone = self.phone(key).await;
         phone["bubbles"].as_array().unwrap().iter().filter(|bubble| bubble["from"] == "text").count()
+    }
+
+    /// What lies on a part of Sam's desk.
+    async fn desk(&self, part: &str) -> Vec<Value> {
+        self.state().await["desk"][part].as_array().unwrap().clone()
+    }
+
+    /// What a worker reads of a visit of theirs.
+    async fn reads(&self, key: &str, place: &str) -> String {
+        let planned = self.phone(key).await["worker"]["planned"].as_array().unwrap().clone();
+        let one = planned.iter().find(|one| one["place"] == place).unwrap();
+        one["words"].as_str().unwrap().to_owned()
     }
 
     async fn incident(&self) -> Value {
@@ -253,4 +267,151 @@ async fn a_phone_of_the_page_is_a_phone() {
     assert!(question.contains("Thank you. A text with a code"), "{question}");
     let code = question.split("Agree? Reply ").nth(1).unwrap()[..4].to_owned();
     assert!(play.text("jo", &code).await.starts_with("Thank you: you are emergency contact of Ann Lee"));
+}
+
+/// The row about a place or a case.
+fn about<'v>(rows: &'v [Value], what: &str) -> &'v Value {
+    rows.iter().find(|row| row["place"] == what || row["reference"] == what).unwrap()
+}
+
+async fn with_a_caseload(folder: &Path) -> Play {
+    let play = Play::begin(folder).await;
+    caseload::play(&play.demo).await.unwrap();
+    play.pass(2).await;
+    play
+}
+
+#[tokio::test]
+async fn the_desk_shows_what_waits_to_be_agreed_and_agreeing_there_takes_it_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let play = with_a_caseload(folder.path()).await;
+    let queue = play.desk("queue").await;
+    assert_eq!(queue.len(), 2, "{queue:?}");
+    // Raj went in though nobody agreed: first in the queue, watched as high risk, and both managers know.
+    let raj = about(&queue, "15 Dock Street");
+    assert_eq!((raj, &raj["at_the_door"]), (&queue[0], &json!(true)));
+    let out = play.state().await["visits"].as_array().unwrap().clone();
+    assert_eq!((out.len(), &out[0]["worker"], &out[0]["not_agreed"]), (1, &json!("Raj Patel"), &json!(true)));
+    assert!(play.last("raj").await.starts_with("NOT AGREED: do not go in."), "{}", play.last("raj").await);
+    for manager in ["sam", "dee"] {
+        let bubbles = play.phone(manager).await["bubbles"].to_string();
+        assert!(bubbles.contains("NOT AGREED: Raj Patel goes in now."), "{bubbles}");
+    }
+    let eve = about(&queue, "8 Canal Side");
+    assert_eq!(eve["because"], json!(["the assessment was to be reviewed by 2026-02-21"]));
+    assert!(play.reads("eve", "8 Canal Side").await.starts_with("NOT AGREED yet"));
+    assert_eq!(play.reads("eve", "27 Station Road").await, "Agreed: no rule objects");
+
+    play.press(json!({"person": "sam", "act": "agree", "visit": eve["visit"], "words": ""})).await;
+    assert_eq!(play.desk("queue").await.len(), 1);
+    assert_eq!(play.reads("eve", "8 Canal Side").await, "Agreed by Sam Cole");
+    play.pass(2).await;
+    assert!(play.last("eve").await.starts_with("AGREED by Sam Cole"), "{}", play.last("eve").await);
+
+    // No without a word is no answer.
+    let refuse =
+        |words: &str| json!({"person": "sam", "act": "refuse", "visit": raj["visit"], "words": words});
+    play.press(refuse(" ")).await;
+    assert!(play.last("sam").await.starts_with("Not done: "), "{}", play.last("sam").await);
+    assert_eq!(play.desk("queue").await.len(), 1);
+    play.press(refuse("Come out: two go tomorrow")).await;
+    assert_eq!(play.desk("queue").await, Vec::<Value>::new());
+    assert_eq!(about(&play.desk("refused").await, "15 Dock Street")["words"], "Come out: two go tomorrow");
+    // Refused is the visit, never the watching.
+    assert_eq!(play.state().await["visits"][0]["worker"], "Raj Patel");
+}
+
+#[tokio::test]
+async fn who_agrees_to_what_is_begun_takes_the_high_risk_off_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let play = with_a_caseload(folder.path()).await;
+    let visit = play.desk("queue").await[0]["visit"].clone();
+    // Eve is no manager.
+    play.press(json!({"person": "eve", "act": "agree", "visit": visit, "words": ""})).await;
+    assert_eq!(play.desk("queue").await.len(), 2);
+    play.press(json!({"person": "sam", "act": "agree", "visit": visit, "words": "Ring me at three"})).await;
+    let out = play.state().await["visits"].clone();
+    assert_eq!((&out[0]["worker"], &out[0]["not_agreed"]), (&json!("Raj Patel"), &json!(false)));
+    assert_eq!(play.reads("raj", "15 Dock Street").await, "Agreed by Sam Cole");
+}
+
+#[tokio::test]
+async fn the_desk_shows_the_exceptions_till_a_senior_manager_has_looked_and_what_was_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let play = with_a_caseload(folder.path()).await;
+    let exceptions = play.desk("exceptions").await;
+    assert_eq!(exceptions.len(), 2, "{exceptions:?}");
+    let emergency = about(&exceptions, "3 Rowan Court");
+    assert!(emergency["said"][0].as_str().unwrap().starts_with("Circumstances: "), "{emergency}");
+    assert_eq!(emergency["outcome"], "Not said yet: asked for each morning");
+    let asked = play.phone("eve").await["bubbles"].to_string();
+    assert!(asked.contains("1 Mar 09:00"), "she was asked how it ended: {asked}");
+    let one_off = about(&exceptions, "9 Church Row");
+    assert_eq!((&one_off["agreed"], &one_off["outcome"]), (&json!("Agreed by Una Hart"), &json!("seen")));
+    let said = one_off["said"].to_string();
+    for part in ["with Una Hart", "with Mrs Moore", "Why: ", "Justified"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+
+    let review = |who: &str, words: &str| json!({"person": who, "act": "review", "visit": one_off["visit"], "words": words});
+    play.press(review("una", "")).await;
+    play.press(review("sam", "Fine")).await;
+    assert_eq!(
+        play.desk("exceptions").await.len(),
+        2,
+        "neither without a word, nor by who is no senior manager"
+    );
+    play.press(review("una", "Right to go, and once only")).await;
+    assert_eq!(play.desk("exceptions").await.len(), 1);
+
+    let refused = play.desk("refused").await;
+    assert_eq!(
+        (refused.len(), &refused[0]["place"], &refused[0]["by"]),
+        (1, &json!("61 Hill View"), &json!("Sam Cole"))
+    );
+    assert!(refused[0]["because"].to_string().contains("the risk is too high to go alone"), "{refused:?}");
+    assert!(play.reads("raj", "61 Hill View").await.starts_with("REFUSED by Sam Cole: "));
+}
+
+#[tokio::test]
+async fn the_due_list_has_somebody_overdue_somebody_excused_and_somebody_who_cannot_be_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let play = with_a_caseload(folder.path()).await;
+    let due = play.desk("due").await;
+    let states: Vec<_> = due.iter().map(|row| row["state"].as_str().unwrap()).collect();
+    let presses = ["Overdue by 7 days", "Due today", "Cannot be computed"];
+    assert_eq!((&states[..3], states.len()), (&presses[..], 7), "{due:?}");
+    assert_eq!(states.iter().filter(|state| **state == "In time").count(), 3, "{states:?}");
+    let overdue = about(&due, "X118290");
+    assert_eq!((&overdue["by"], &overdue["worker"]), (&json!("Mon 23 Feb"), &json!("Eve Hall")));
+    let why = overdue["why"].to_string();
+    assert!(why.contains("within 6 weeks") && why.contains("tried in vain: Sat 31 Jan, Thu 12 Feb"), "{why}");
+    assert_eq!(overdue["planned"], "Eve Hall, Tue 3 Mar 10:00");
+    let excused = about(&due, "X187301");
+    assert_eq!((&excused["state"], &excused["by"]), (&json!("Excused"), &json!("Mon 9 Mar")));
+    assert!(
+        excused["why"][0].as_str().unwrap().contains("Sam Cole excused it, was due Wed 25 Feb: In hospital")
+    );
+    let unknown = about(&due, "X231105");
+    assert_eq!((&unknown["why"], &unknown["by"]), (&json!(["the level of risk is not known"]), &json!("")));
+}
+
+/// At night, at a weekend, where the clocks change: it is the same caseload.
+#[tokio::test]
+async fn the_caseload_is_the_same_whenever_it_is_told() {
+    for now in
+        ["2026-03-29T00:59:30Z", "2026-12-26T23:58:00Z", "2027-01-01T00:00:30Z", "2028-02-29T12:00:00Z"]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new(now.parse().unwrap());
+        let demo = prepare(folder.path(), 60, Arc::new(clock.clone())).await.unwrap();
+        let play = Play { demo, clock };
+        caseload::play(&play.demo).await.unwrap();
+        let counts = [play.desk("queue").await, play.desk("exceptions").await, play.desk("refused").await];
+        assert_eq!(counts.map(|rows| rows.len()), [2, 2, 1], "{now}");
+        let due = play.desk("due").await;
+        let states: Vec<_> = due.iter().map(|row| row["state"].as_str().unwrap()).collect();
+        assert_eq!(states[..3], ["Overdue by 7 days", "Due today", "Cannot be computed"], "{now}");
+        assert!(states.contains(&"Excused"), "{now}: {states:?}");
+    }
 }
