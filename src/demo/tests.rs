@@ -276,7 +276,7 @@ fn about<'v>(rows: &'v [Value], what: &str) -> &'v Value {
 
 async fn with_a_caseload(folder: &Path) -> Play {
     let play = Play::begin(folder).await;
-    caseload::play(&play.demo).await.unwrap();
+    Box::pin(caseload::play(&play.demo)).await.unwrap();
     play.pass(2).await;
     play
 }
@@ -406,7 +406,7 @@ async fn the_caseload_is_the_same_whenever_it_is_told() {
         let clock = ManualClock::new(now.parse().unwrap());
         let demo = prepare(folder.path(), 60, Arc::new(clock.clone())).await.unwrap();
         let play = Play { demo, clock };
-        caseload::play(&play.demo).await.unwrap();
+        Box::pin(caseload::play(&play.demo)).await.unwrap();
         let counts = [play.desk("queue").await, play.desk("exceptions").await, play.desk("refused").await];
         assert_eq!(counts.map(|rows| rows.len()), [2, 2, 1], "{now}");
         let due = play.desk("due").await;

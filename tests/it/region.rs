@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     app::TestApp,
-    on_both,
+    environment, on_both,
     region::{Door, REGION, Size, organisation, year},
 };
 
@@ -16,7 +16,7 @@ const SMALL: Size = Size { workers: 22, cases: 50, visits: 200 };
 
 /// `HOMEWARD_REGION=1` lives the year of a whole region.
 fn size() -> Size {
-    if std::env::var("HOMEWARD_REGION").is_ok() { REGION } else { SMALL }
+    if environment("HOMEWARD_REGION").is_some() { REGION } else { SMALL }
 }
 
 type Counts = BTreeMap<(&'static str, String, String), i64>;
@@ -84,7 +84,7 @@ impl Counting {
                 };
                 let (before, after) = (of(&body["before"]), of(&body["after"]));
                 let case = self.cases.entry(word(&body["case"])).or_default();
-                case.due = after.clone();
+                case.due.clone_from(&after);
                 case.cannot = body["after"]["cannot"].as_u64().unwrap() > 0;
                 let worker = case.worker.clone().unwrap_or_default();
                 let was_made = body["cause"] == "visit_recorded" && before != after;
@@ -185,7 +185,9 @@ async fn read_the_log(auditor: &Auditor<'_>) -> Counting {
         if events.is_empty() {
             return counting;
         }
-        events.iter().for_each(|event| counting.read(event));
+        for event in events {
+            counting.read(event);
+        }
         after = format!("&after={}", page["next"].as_str().unwrap());
     }
 }

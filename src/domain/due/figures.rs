@@ -131,6 +131,7 @@ fn excused(supervision: &Supervision, rules: &RulesSince, due: Due) -> Vec<WasDu
 
 impl Supervision {
     /// What was known of it then.
+    #[must_use]
     pub fn as_of(&self, at: Time) -> Self {
         let mut then = self.clone();
         if let Some(Earlier { start, first_start, risk, flags, plan, .. }) =

@@ -212,7 +212,8 @@ impl Door<'_> {
                 let (now, later): (Vec<_>, Vec<_>) =
                     left.into_iter().partition(|visit| busy.insert(visit.case % size.workers));
                 visits += now.len();
-                self.slot(at(*day, 9, 5) + TimeDelta::minutes(75 * slot), &now, (&drawing, size)).await;
+                let begins = at(*day, 9, 5) + TimeDelta::minutes(75 * slot);
+                self.slot(begins, &now, (&drawing, size)).await;
                 (left, slot) = (later, slot + 1);
             }
         }
@@ -248,8 +249,8 @@ impl Door<'_> {
     }
 
     /// Visits that begin at the same time.
-    async fn slot(&self, begin: Time, visits: &[Visit], (drawing, size): (&Drawing, Size)) {
-        self.clock.set(begin);
+    async fn slot(&self, begins: Time, visits: &[Visit], (drawing, size): (&Drawing, Size)) {
+        self.clock.set(begins);
         let begun: Vec<(Visit, String)> = each(visits, |visit| async move {
             let risk = if drawing.cases[visit.case].risk == Some(0) { "high" } else { "normal" };
             let reference = reference(visit.case);
@@ -262,7 +263,7 @@ impl Door<'_> {
         let of = |ends: Ends| -> Vec<&(Visit, String)> {
             begun.iter().filter(|(visit, _)| visit.ends == ends).collect()
         };
-        self.clock.set(begin + TimeDelta::minutes(25));
+        self.clock.set(begins + TimeDelta::minutes(25));
         each(&of(Ends::OnTime), |one| self.ends(one, size)).await;
         each(&of(Ends::Extended), |(visit, id)| async move {
             let more = json!({"minutes": 20, "known_by": "spoke_by_voice"});
@@ -270,13 +271,13 @@ impl Door<'_> {
         })
         .await;
         // After the time that was said, and before anybody has looked.
-        self.clock.set(begin + TimeDelta::minutes(31));
+        self.clock.set(begins + TimeDelta::minutes(31));
         each(&of(Ends::Late), |one| self.ends(one, size)).await;
-        self.clock.set(begin + TimeDelta::minutes(42));
+        self.clock.set(begins + TimeDelta::minutes(42));
         each(&of(Ends::Extended), |one| self.ends(one, size)).await;
         let alarms = of(Ends::Alarm);
         if !alarms.is_empty() {
-            self.clock.set(begin + TimeDelta::minutes(45));
+            self.clock.set(begins + TimeDelta::minutes(45));
             self.work().await;
             for (visit, id) in alarms {
                 let path = format!("/visits/{id}");
