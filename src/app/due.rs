@@ -130,7 +130,8 @@ async fn compute(
     let before = std::mem::replace(&mut kept.standing, after.clone());
     kept.rules_version = now.version;
     due::save(tx, case.organisation, kept).await?;
-    oversight::follow_case(tx, case, kept.worker, trace).await?;
+    let known = (kept.worker, kept.supervision.risk.as_deref());
+    oversight::follow_case(tx, case, known, trace).await?;
     // Other rules that change nothing for a case are not worth an entry for each.
     if why != Cause::Rules || before != after {
         let body = json!({

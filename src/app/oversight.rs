@@ -32,7 +32,7 @@ const AT_ONCE: i64 = 200;
 
 /// What somebody wants to say something of, or see.
 enum Found {
-    Case(CaseFile, Option<PersonId>),
+    Case(CaseFile, Option<due::Case>),
     Visit(Visit),
     Incident(Incident),
     Assessment(CaseFile, Assessment),
@@ -69,8 +69,8 @@ async fn find(tx: &mut Tx, actor: &Actor, about: OversightAbout, called: &str) -
         OversightAbout::Case => match CaseReference::parse(called) {
             Ok(reference) => {
                 let case = case_files::by_reference(tx, organisation, &reference).await?;
-                let kept = due::cases(tx, organisation, Some(reference.as_str())).await?.into_iter().next();
-                case.map(|case| Found::Case(case, kept.and_then(|kept| kept.worker)))
+                let kept = due::case(tx, organisation, reference.as_str()).await?;
+                case.map(|case| Found::Case(case, kept))
             }
             Err(_) => None,
         },
@@ -99,7 +99,9 @@ async fn find(tx: &mut Tx, actor: &Actor, about: OversightAbout, called: &str) -
             allowed!(rights::may(actor.role, Act::SeeIncident, relation));
             relation
         }
-        Found::Case(case, worker) => of_case(tx, actor, case, *worker).await?,
+        Found::Case(case, kept) => {
+            of_case(tx, actor, case, kept.as_ref().and_then(|kept| kept.worker)).await?
+        }
         Found::Assessment(case, assessment) => of_case(tx, actor, case, Some(assessment.made.0)).await?,
     };
     if matches!(found, Found::Case(..) | Found::Assessment(..)) {
@@ -155,8 +157,9 @@ pub async fn record(
             done.extend(oversight::done(tx, organisation, Subject::Assessment(before.id), by).await?);
         }
     }
-    if let Found::Case(case, worker) = &found {
-        follow_case(tx, case, *worker, trace).await?;
+    if let Found::Case(case, Some(kept)) = &found {
+        let known = (kept.worker, kept.supervision.risk.as_deref());
+        follow_case(tx, case, known, trace).await?;
     }
     let asked: Vec<OversightRule> = done.iter().map(|asked| asked.rule).collect();
     let body = json!({"oversight": id, "about": subject.about(), "id": subject.id(), "asked": asked});
@@ -399,12 +402,10 @@ pub(super) async fn assessment_made(
 pub(super) async fn follow_case(
     tx: &mut Tx,
     case: &CaseFile,
-    worker: Option<PersonId>,
+    (worker, risk): (Option<PersonId>, Option<&str>),
     trace: Trace,
 ) -> store::Result<()> {
-    let kept = due::cases(tx, case.organisation, Some(case.reference.as_str())).await?.into_iter().next();
-    let risk = kept.and_then(|kept| kept.supervision.risk);
-    follow(tx, case.organisation, (case.id, case.team, worker), risk.as_deref(), trace).await
+    follow(tx, case.organisation, (case.id, case.team, worker), risk, trace).await
 }
 
 async fn follow(
@@ -449,7 +450,7 @@ pub(super) async fn set_rules(
     }
     oversight::save_rules(tx, organisation, rules).await?;
     if before.cases != rules.cases {
-        for case in due::cases(tx, organisation, None).await? {
+        for case in due::cases(tx, organisation).await? {
             let whose = (case.id, case.team, case.worker);
             follow(tx, organisation, whose, case.supervision.risk.as_deref(), trace).await?;
         }

@@ -37,7 +37,10 @@ const PLANNED: &str =
        AND case_reference IS NOT NULL AND expected_arrival IS NOT NULL ORDER BY expected_arrival, id";
 const CASES: &str = "SELECT c.id, c.team_id, c.reference, c.visiting, s.worker_id, s.known, s.history
      FROM case_file c LEFT JOIN supervision s ON s.case_id = c.id
-     WHERE c.organisation_id = $1 AND ($2 OR c.reference = $3) ORDER BY c.reference";
+     WHERE c.organisation_id = $1 ORDER BY c.reference";
+const CASE: &str = "SELECT c.id, c.team_id, c.reference, c.visiting, s.worker_id, s.known, s.history
+     FROM case_file c LEFT JOIN supervision s ON s.case_id = c.id
+     WHERE c.organisation_id = $1 AND c.reference = $2";
 const NOT_COMPUTED_ANY_ORG: &str = "SELECT c.id, c.organisation_id, r.version FROM case_file c
      JOIN (SELECT organisation_id, max(version) AS version FROM due_rules GROUP BY organisation_id) r
        ON r.organisation_id = c.organisation_id
@@ -235,13 +238,19 @@ impl From<CaseRow> for Case {
     }
 }
 
-/// All cases of an organisation, or the one with this reference.
-pub async fn cases(tx: &mut Tx, organisation: OrganisationId, reference: Option<&str>) -> Result<Vec<Case>> {
+/// All cases of an organisation, by reference.
+pub async fn cases(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<Case>> {
     Ok(both!(tx, |c| {
-        let query = sqlx::query(CASES).bind(organisation).bind(reference.is_none());
-        let rows = query.bind(reference.unwrap_or_default()).fetch_all(c).await?;
+        let rows = sqlx::query(CASES).bind(organisation).fetch_all(c).await?;
         readable!(rows, CaseRow, |row| Ok(Case::from(row)))
     }))
+}
+
+/// The one with this reference.
+pub async fn case(tx: &mut Tx, organisation: OrganisationId, reference: &str) -> Result<Option<Case>> {
+    let row: Option<CaseRow> =
+        both!(tx, |c| sqlx::query_as(CASE).bind(organisation).bind(reference).fetch_optional(c).await?);
+    Ok(row.map(Case::from))
 }
 
 /// A team's next digest goes then, or before, if one is to go.

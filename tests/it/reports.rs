@@ -233,7 +233,10 @@ on_both! {
         }
         for (path, field) in [
             ("/reports/check_outs?by=colour", "query"),
-            ("/reports/assessments?by=risk", "by"),
+            ("/reports/assessments?by=worker", "by"),
+            ("/reports/alarms?risk=purple", "risk"),
+            ("/reports/alarms?rule=first_high", "rule"),
+            ("/reports/alarms?worker=nobody", "worker"),
             ("/reports/alarms?from=2026-02-02&to=2026-02-01", "to"),
             ("/reports/alarms?team=south", "team"),
             ("/reports/alarms/behind?figure=false_share", "figure"),
@@ -273,6 +276,12 @@ on_both! {
         let shown = report(&app, "assessments", "total").await;
         let counts = |figures: &Value| ["in_date", "review_due", "not_agreed", "not_assessed"].map(|class| figures[class].as_i64().unwrap());
         assert_eq!(counts(&figures(&shown)), [1, 0, 1, 1], "{shown}");
+        let by_risk = report(&app, "assessments", "risk").await;
+        let lines = by_risk["lines"].as_array().unwrap().iter();
+        let lines: Vec<_> = lines.map(|line| (line["name"].as_str().unwrap(), counts(&line["figures"]))).collect();
+        assert_eq!(lines, [("low", [1, 0, 1, 0]), ("not_assessed", [0, 0, 0, 1])]);
+        let behind = app.person("una").get("/reports/assessments/behind?figure=in_date&risk=low").await;
+        assert_eq!(behind.is_ok().body["behind"].as_array().unwrap().len(), 1);
         app.clock.advance(TimeDelta::days(60));
         let shown = report(&app, "assessments", "team").await;
         assert_eq!(counts(&figures(&shown)), [0, 1, 1, 1], "{shown}");

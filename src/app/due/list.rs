@@ -157,7 +157,7 @@ async fn all(
     for plan in due::planned(tx, organisation).await? {
         planned.entry(plan.reference.clone()).or_default().push(plan);
     }
-    let cases = due::cases(tx, organisation, None).await?;
+    let cases = due::cases(tx, organisation).await?;
     let item = |case: Case| {
         let planned = planned.remove(&case.reference).unwrap_or_default();
         Item::new(case, &now, at, planned)
@@ -197,9 +197,7 @@ pub async fn explain(
 ) -> store::Result<Option<Item>> {
     let Ok(reference) = CaseReference::parse(reference) else { return Ok(None) };
     let Some(now) = now_in_force(tx, organisation).await? else { return Ok(None) };
-    let Some(case) = due::cases(tx, organisation, Some(reference.as_str())).await?.into_iter().next() else {
-        return Ok(None);
-    };
+    let Some(case) = due::case(tx, organisation, reference.as_str()).await? else { return Ok(None) };
     let mut planned = due::planned(tx, organisation).await?;
     planned.retain(|plan| plan.reference == reference.as_str());
     Ok(Some(Item::new(case, &now, at, planned)))

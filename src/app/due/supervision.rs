@@ -244,7 +244,8 @@ pub async fn assign(
         let body = json!({"case": case.id, "before": kept.worker, "after": worker});
         kept.worker = worker;
         due::save(tx, actor.organisation, &kept).await?;
-        oversight::follow_case(tx, &case, worker, trace).await?;
+        let known = (worker, kept.supervision.risk.as_deref());
+        oversight::follow_case(tx, &case, known, trace).await?;
         let event = NewEvent::new(EventKind::CaseAssigned, trace.now, body);
         log(tx, &case, (&kept, event), trace).await?;
     }

@@ -54,7 +54,7 @@ async fn visits(
     let rules = rules_since(tx, organisation).await?;
     let Some((_, now)) = rules.last() else { return Ok(Vec::new()) };
     let mut all = Vec::new();
-    for case in due::cases(tx, organisation, None).await? {
+    for case in due::cases(tx, organisation).await? {
         if !asked.scope.teams.contains(&case.team) {
             continue;
         }
