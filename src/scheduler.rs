@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{House, drill_schedules, due},
     clock::{Clock, Time},
-    store::{self, Db, Lane},
+    store::{self, Db, Lane, due as rows},
 };
 
 /// Each minute, as fine as a schedule can say.
@@ -18,10 +18,10 @@ const EACH_MINUTE: &str = "0 * * * * *";
 /// Should the scheduler ever fail to ring, the rows are looked at all the same.
 const LONGEST_SLEEP: Duration = Duration::from_mins(2);
 
-/// Of so many cases what is due is computed in one transaction.
+/// So many cases are looked up at a time of which what is due has to be computed anew, each in a transaction of its own.
 const CASES_AT_ONCE: i64 = 50;
-/// Of so many teams a digest is made in one.
-const DIGESTS_AT_ONCE: i64 = 5;
+/// Of so many teams a digest is made in one: the cases of a team are read in it.
+const DIGESTS_AT_ONCE: i64 = 1;
 
 /// What it works with.
 #[derive(Debug)]
@@ -43,8 +43,7 @@ impl Scheduler {
         loop {
             let drills = async move |tx: &mut store::Tx| drill_schedules::begin_due(tx, now).await;
             let drills = self.db.write_in(Lane::Usual, drills).await;
-            let rules = async move |tx: &mut store::Tx| due::follow_rules(tx, CASES_AT_ONCE, now).await;
-            let rules = self.db.write_in(Lane::Usual, rules).await;
+            let rules = self.follow_rules(now).await;
             let house = Arc::clone(&self.house);
             let digests =
                 async move |tx: &mut store::Tx| due::digest::send(tx, &house, DIGESTS_AT_ONCE, now).await;
@@ -55,6 +54,15 @@ impl Scheduler {
                 some => begun += some,
             }
         }
+    }
+
+    async fn follow_rules(&self, now: Time) -> store::Result<usize> {
+        let cases = self.db.look(async |tx| rows::not_computed_any_org(tx, CASES_AT_ONCE).await).await?;
+        for case in cases.iter().copied() {
+            let follow = async move |tx: &mut store::Tx| due::follow_rules(tx, case, now).await;
+            self.db.write_in(Lane::Usual, follow).await?;
+        }
+        Ok(cases.len())
     }
 
     /// Ticks until it is told to stop.

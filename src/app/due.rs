@@ -6,6 +6,7 @@ mod list;
 mod rules;
 mod supervision;
 
+pub(super) use list::let_others_in;
 pub use list::{Filter, Item, Sort, explain, list, one};
 pub use rules::{put_in_force, see_rules, set_rules};
 pub use supervision::{Excused, Said, StartIs, assign, excuse, set_supervision};
@@ -23,7 +24,7 @@ use crate::{
         concern::ConcernKind,
         due::{Facts, History, Identified, InForce, Made, Standing, Summary, Worry, WorryKind, standing},
         event::{Door, EventKind, NewEvent},
-        ids::OrganisationId,
+        ids::{CaseId, OrganisationId},
         visit::{Visit, word_enum},
     },
     store::{
@@ -160,8 +161,8 @@ pub(super) async fn follow(tx: &mut Tx, case: &CaseFile, why: Cause, trace: Trac
     compute(tx, case, (&mut kept, &now), why, trace).await.map(drop)
 }
 
-/// The same, by a reference as somebody typed it, at the end of what must not fail because of this: it is logged, and computed anew with
-/// the next change.
+/// The same, by a reference as somebody typed it, at the end of what must not fail because of this: then it is logged, and the scheduler
+/// computes it.
 pub(super) async fn follow_reference(
     tx: &mut Tx,
     organisation: OrganisationId,
@@ -178,8 +179,8 @@ pub(super) async fn follow_reference(
         .await;
     match done {
         Err(error) if !error.is_for_the_whole() => {
-            tracing::error!(%error, ?why, "what is due of a case was not computed");
-            Ok(())
+            tracing::error!(%error, ?why, "what is due of a case was not computed; the scheduler does it");
+            due::compute_one_anew(tx, organisation, reference.as_str()).await
         }
         done => done,
     }
@@ -191,25 +192,24 @@ pub(super) async fn follow_visit(tx: &mut Tx, visit: &Visit, trace: Trace) -> st
     follow_reference(tx, visit.organisation, reference, Cause::VisitRecorded, trace).await
 }
 
-/// Computes what is due by rules that came in force since, of up to `limit` cases; how many those were.
-pub async fn follow_rules(tx: &mut Tx, limit: i64, now: Time) -> store::Result<usize> {
+/// Computes what is due of a case by rules that came in force since; one that cannot be is not tried again with them.
+pub async fn follow_rules(
+    tx: &mut Tx,
+    (id, organisation, version): (CaseId, OrganisationId, i32),
+    now: Time,
+) -> store::Result<()> {
     let trace = Trace::machine(Door::Timer, now);
-    let (cases, mut computed) = (due::not_computed_any_org(tx, limit).await?, 0);
-    for (id, organisation, version) in cases.iter().copied() {
-        let done = tx
-            .part(async |tx| match case_files::find(tx, organisation, id).await? {
-                Some(case) => follow(tx, &case, Cause::Rules, trace).await,
-                None => Ok(()),
-            })
-            .await;
-        match done {
-            Err(error) if error.is_for_the_whole() => return Err(error),
-            Err(error) => {
-                tracing::error!(%error, case = %id, "what is due of a case cannot be computed by the rules in force");
-                due::give_up(tx, organisation, id, version).await?;
-            }
-            Ok(()) => computed += 1,
+    let done = tx
+        .part(async |tx| match case_files::find(tx, organisation, id).await? {
+            Some(case) => follow(tx, &case, Cause::Rules, trace).await,
+            None => Ok(()),
+        })
+        .await;
+    match done {
+        Err(error) if !error.is_for_the_whole() => {
+            tracing::error!(%error, case = %id, "what is due of a case cannot be computed by the rules in force");
+            due::give_up(tx, organisation, id, version).await
         }
+        done => done,
     }
-    Ok(computed)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Outcome, Rejected, access::Actor, allowed, incidents::named};
+use super::{Outcome, Rejected, access::Actor, allowed, incidents::named, visits::others_on};
 use crate::{
     domain::{
         agreement::{Approver, OwnVisits},
@@ -14,7 +14,7 @@ use crate::{
         case_file::{CaseFile, CaseReference},
         due::{Length, Unit},
         event::{EventKind, NewEvent},
-        ids::{AssessmentId, CaseId, OrganisationId, OversightAskId, OversightId, PersonId, TeamId, VisitId},
+        ids::{AssessmentId, OrganisationId, OversightAskId, OversightId, PersonId, TeamId, VisitId},
         incident::Incident,
         oversight::{Asked, Entry, OversightAbout, OversightRule, Rules, Subject, last_day},
         people::{Directory, Role},
@@ -92,7 +92,9 @@ async fn find(tx: &mut Tx, actor: &Actor, about: OversightAbout, called: &str) -
         Found::Visit(visit) => {
             let relation = actor.relation_to_visit(tx, visit).await?;
             allowed!(rights::may(actor.role, Act::SeeVisit, relation));
-            relation
+            // Whoever went along is no more a stranger to it than whoever led.
+            let along = others_on(tx, visit).await?.iter().any(|(_, person)| *person == actor.person);
+            Relation { own: relation.own || along, ..relation }
         }
         Found::Incident(incident) => {
             let relation = actor.relation_to_incident(tx, incident).await?;
@@ -405,17 +407,8 @@ pub(super) async fn follow_case(
     (worker, risk): (Option<PersonId>, Option<&str>),
     trace: Trace,
 ) -> store::Result<()> {
-    follow(tx, case.organisation, (case.id, case.team, worker), risk, trace).await
-}
-
-async fn follow(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    (case, team, worker): (CaseId, TeamId, Option<PersonId>),
-    risk: Option<&str>,
-    trace: Trace,
-) -> store::Result<()> {
-    let subject = Subject::Case(case);
+    let (organisation, team) = (case.organisation, case.team);
+    let subject = Subject::Case(case.id);
     let rules = oversight::rules(tx, organisation).await?;
     let event = if let Some(within) = rules.of_case(risk) {
         let wanted = Wanted { rule: OversightRule::CaseAtRisk, subject, team, worker, within };
@@ -450,10 +443,8 @@ pub(super) async fn set_rules(
     }
     oversight::save_rules(tx, organisation, rules).await?;
     if before.cases != rules.cases {
-        for case in due::cases(tx, organisation).await? {
-            let whose = (case.id, case.team, case.worker);
-            follow(tx, organisation, whose, case.supervision.risk.as_deref(), trace).await?;
-        }
+        // The scheduler follows them one by one: nobody has to wait for all of them.
+        due::compute_anew(tx, organisation).await?;
     }
     let event = NewEvent::new(EventKind::OversightRulesSet, trace.now, json!({"rules": rules}));
     log_for_organisation(tx, organisation, (None, None), trace, event).await

@@ -218,8 +218,22 @@ async fn scope(
         }
         _ => None,
     };
-    if wanted.rule.is_some() && !was_due {
-        return Ok(Err(wrong("rule", "this report knows no rules".to_owned())));
+    for (field, is_said, knows) in [
+        ("rule", wanted.rule.is_some(), was_due),
+        (
+            "worker",
+            wanted.worker.is_some(),
+            !matches!(wanted.report, ReportKind::Assessments | ReportKind::Drills),
+        ),
+        (
+            "risk",
+            wanted.risk.is_some(),
+            !matches!(wanted.report, ReportKind::Oversight | ReportKind::Drills | ReportKind::Contacts),
+        ),
+    ] {
+        if is_said && !knows {
+            return Ok(Err(wrong(field, "this report cannot be narrowed down by it".to_owned())));
+        }
     }
     let today = now.with_timezone(&directory.zone).date_naive();
     let from = wanted.from.unwrap_or(today.with_day(1).unwrap_or(today));

@@ -141,6 +141,7 @@ pub(super) async fn play(demo: &Demo) -> anyhow::Result<()> {
     story.asks_for_what_is_missing(then).await?;
     let excused = Excused {
         rule: "first_high".into(),
+        concern: None,
         instead: Some(story.day_in(7)),
         counted: Counted::LeftOut,
         reason: "In hospital; the ward says for another week".into(),
@@ -309,6 +310,7 @@ impl<'d> Story<'d> {
                 flags: Vec::new(),
                 plan: plan.map(Some),
                 pauses: Vec::new(),
+                end: None,
             };
             due::set_supervision(tx, cas, of.reference, said, trace).await
         })

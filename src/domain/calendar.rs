@@ -1,7 +1,10 @@
 //! Calendar days and working days. A working day is a day on which the office works, is not closed, and that is no bank holiday of the
 //! right nation (row T2). Which days are bank holidays stands in a file; a year that it does not know is said, never guessed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::LazyLock,
+};
 
 use chrono::{Datelike, NaiveDate, Weekday};
 use chrono_tz::Tz;
@@ -84,7 +87,9 @@ struct File {
 impl BankHolidays {
     /// Those that the program comes with; a test reads them, so that they can be read.
     pub fn provided() -> Self {
-        Self::read(PROVIDED).unwrap_or_default()
+        static OURS: LazyLock<BankHolidays> =
+            LazyLock::new(|| BankHolidays::read(PROVIDED).unwrap_or_default());
+        OURS.clone()
     }
 
     /// Reads a file.

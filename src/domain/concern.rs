@@ -158,8 +158,9 @@ impl Concern {
     }
 }
 
-/// A case reference as it is kept and compared: in capital letters, without blanks around it.
+/// A case reference as it is kept and compared, as cases themselves are: in capital letters, without blanks.
 pub fn case_reference(written: &str) -> Option<String> {
-    let reference = written.trim().to_uppercase();
+    let visible = written.chars().filter(|c| !c.is_whitespace());
+    let reference = visible.collect::<String>().to_uppercase();
     (!reference.is_empty()).then_some(reference)
 }

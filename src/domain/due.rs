@@ -39,6 +39,8 @@ pub struct Supervision {
     pub plan: Option<Plan>,
     /// When it did not go on.
     pub pauses: Vec<Pause>,
+    /// Since when it is over: nothing is due any more.
+    pub end: Option<NaiveDate>,
     /// What a manager has excused.
     pub excuses: Vec<Excuse>,
     /// What was known before, the first first: figures hold a visit to what was known when it was made.
@@ -60,6 +62,9 @@ pub struct Earlier {
     pub flags: Vec<String>,
     /// What the plan said.
     pub plan: Option<Plan>,
+    /// Since when it was over.
+    #[serde(default)]
+    pub end: Option<NaiveDate>,
 }
 
 /// When something was identified: what it counts from, whenever it was written down.
@@ -69,6 +74,13 @@ pub struct Identified {
     pub on: NaiveDate,
     /// At which instant, if that is known: a visit later on that day counts then.
     pub at: Option<Time>,
+}
+
+impl Identified {
+    /// On a day; at which instant is not known.
+    fn on(day: NaiveDate) -> Self {
+        Self { on: day, at: None }
+    }
 }
 
 /// Home visits are part of the risk management plan.
@@ -128,6 +140,12 @@ pub struct Excuse {
     pub rule: String,
     /// What it counted from.
     pub from: NaiveDate,
+    /// At which instant, where that is known: of two matters of one day only one is excused.
+    #[serde(default)]
+    pub at: Option<Time>,
+    /// The concern that asked for it, if one did.
+    #[serde(default)]
+    pub concern: Option<ConcernId>,
     /// By when it was due; none: at once.
     pub due_on: Option<NaiveDate>,
     /// By when it is due instead; none: it is not any more.
@@ -138,6 +156,13 @@ pub struct Excuse {
     pub reason: String,
     /// Who, when.
     pub by: (PersonId, Time),
+}
+
+impl Excuse {
+    /// Whether it is about this.
+    fn is_about(&self, rule: &str, (since, concern): (Identified, Option<ConcernId>)) -> bool {
+        self.rule == rule && self.from == since.on && self.at == since.at && self.concern == concern
+    }
 }
 
 /// What has happened about a case, as the visits and the concerns say it.

@@ -259,12 +259,13 @@ pub enum OnDue {
     Excuse,
 }
 
-/// Decides it; `own`: it is theirs. Whoever books or manages assigns in their reach; managers alone excuse; auditors read.
+/// Decides it; `own`: it is theirs. Workers say what is known of their own; whoever books or manages assigns in their reach; managers alone excuse; auditors read.
 pub fn may_on_due(role: Role, what: OnDue, Relation { own, in_reach, .. }: Relation) -> Result<(), Denied> {
     match (role, what) {
         (Role::Auditor, OnDue::See) => Ok(()),
         (Role::Auditor | Role::Administrator, _) => Err(Denied::Role),
         _ if !own && !in_reach => Err(Denied::NotFound),
+        (Role::Worker, OnDue::Change) => allow(own, Denied::Role),
         (_, OnDue::See | OnDue::Change) => Ok(()),
         (_, OnDue::Assign) => allow(in_reach && role != Role::Worker, Denied::Role),
         (_, OnDue::Excuse) => allow(in_reach && role.manages(), Denied::Role),
@@ -521,7 +522,7 @@ mod tests {
             (OnDue::See, team, "yyyyyr"),
             (OnDue::See, own, "yyyyyr"),
             (OnDue::Change, apart, "nnnnrr"),
-            (OnDue::Change, team, "yyyyrr"),
+            (OnDue::Change, team, "ryyyrr"),
             (OnDue::Change, own, "yyyyrr"),
             (OnDue::Assign, team, "ryyyrr"),
             (OnDue::Assign, own, "rrrrrr"),

@@ -35,18 +35,28 @@ const PLANNED: &str =
     "SELECT upper(replace(case_reference, ' ', '')) AS reference, id, worker_id, expected_arrival
      FROM visit WHERE organisation_id = $1 AND state IN ('planned', 'begun', 'going_home') AND state = 'planned'
        AND case_reference IS NOT NULL AND expected_arrival IS NOT NULL ORDER BY expected_arrival, id";
+const PLANNED_OF: &str =
+    "SELECT upper(replace(case_reference, ' ', '')) AS reference, id, worker_id, expected_arrival
+     FROM visit WHERE organisation_id = $1 AND upper(replace(case_reference, ' ', '')) = $2 AND case_reference IS NOT NULL
+       AND state = 'planned' AND expected_arrival IS NOT NULL ORDER BY expected_arrival, id";
 const CASES: &str = "SELECT c.id, c.team_id, c.reference, c.visiting, s.worker_id, s.known, s.history
      FROM case_file c LEFT JOIN supervision s ON s.case_id = c.id
      WHERE c.organisation_id = $1 ORDER BY c.reference";
+const CASES_OF_TEAM: &str = "SELECT c.id, c.team_id, c.reference, c.visiting, s.worker_id, s.known, s.history
+     FROM case_file c LEFT JOIN supervision s ON s.case_id = c.id
+     WHERE c.organisation_id = $1 AND c.team_id = $2 ORDER BY c.reference";
 const CASE: &str = "SELECT c.id, c.team_id, c.reference, c.visiting, s.worker_id, s.known, s.history
      FROM case_file c LEFT JOIN supervision s ON s.case_id = c.id
      WHERE c.organisation_id = $1 AND c.reference = $2";
 const NOT_COMPUTED_ANY_ORG: &str = "SELECT c.id, c.organisation_id, r.version FROM case_file c
      JOIN (SELECT organisation_id, max(version) AS version FROM due_rules GROUP BY organisation_id) r
        ON r.organisation_id = c.organisation_id
-     LEFT JOIN supervision s ON s.case_id = c.id
-     WHERE coalesce(s.rules_version, 0) <> r.version ORDER BY c.id LIMIT $1";
+     WHERE NOT EXISTS (SELECT 1 FROM supervision s WHERE s.case_id = c.id AND s.rules_version = r.version)
+     ORDER BY c.id LIMIT $1";
 const GIVE_UP: &str = "UPDATE supervision SET rules_version = $3 WHERE case_id = $1 AND organisation_id = $2";
+const COMPUTE_ANEW: &str = "UPDATE supervision SET rules_version = 0 WHERE organisation_id = $1";
+const COMPUTE_ONE_ANEW: &str = "UPDATE supervision SET rules_version = 0
+     WHERE case_id IN (SELECT id FROM case_file WHERE organisation_id = $1 AND reference = $2)";
 const SET_DIGEST: &str = "INSERT INTO due_digest (team_id, organisation_id, due_at) VALUES ($1, $2, $3)
      ON CONFLICT (team_id) DO UPDATE SET due_at = excluded.due_at";
 const BEGIN_DIGEST: &str = "INSERT INTO due_digest (team_id, organisation_id, due_at) VALUES ($1, $2, $3)
@@ -132,10 +142,15 @@ struct KeptRow {
     rules_version: i32,
 }
 
-/// What is kept of a case, locked till the end of the use case; nothing is known of one that was not looked at before.
-pub async fn hold(tx: &mut Tx, organisation: OrganisationId, case: CaseId) -> Result<Kept> {
+async fn begin(tx: &mut Tx, organisation: OrganisationId, case: CaseId) -> Result<()> {
     let (known, history) = (Json(Supervision::default()), Json(History::default()));
     execute!(tx, BEGIN, case, organisation, known, history, Json(Summary::default()));
+    Ok(())
+}
+
+/// What is kept of a case, locked till the end of the use case; nothing is known of one that was not looked at before.
+pub async fn hold(tx: &mut Tx, organisation: OrganisationId, case: CaseId) -> Result<Kept> {
+    begin(tx, organisation, case).await?;
     let text = tx.text(HOLD);
     let row: KeptRow = both!(tx, |c| sqlx::query_as(text).bind(case).bind(organisation).fetch_one(c).await?);
     Ok(Kept {
@@ -170,8 +185,21 @@ pub async fn visits_of(
     Ok(both!(tx, |c| sqlx::query_as(VISITS).bind(organisation).bind(reference).fetch_all(c).await?))
 }
 
+/// Whatever follows from what is kept of all cases is to be computed anew.
+pub async fn compute_anew(tx: &mut Tx, organisation: OrganisationId) -> Result<()> {
+    execute!(tx, COMPUTE_ANEW, organisation);
+    Ok(())
+}
+
+/// The same of one.
+pub async fn compute_one_anew(tx: &mut Tx, organisation: OrganisationId, reference: &str) -> Result<()> {
+    execute!(tx, COMPUTE_ONE_ANEW, organisation, reference);
+    Ok(())
+}
+
 /// Nothing can be computed of this case: it is not tried again with these rules.
 pub async fn give_up(tx: &mut Tx, organisation: OrganisationId, case: CaseId, version: i32) -> Result<()> {
+    begin(tx, organisation, case).await?;
     execute!(tx, GIVE_UP, case, organisation, version);
     Ok(())
 }
@@ -192,6 +220,11 @@ pub struct Planned {
 /// The visits that are planned, the next one first.
 pub async fn planned(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<Planned>> {
     Ok(both!(tx, |c| sqlx::query_as(PLANNED).bind(organisation).fetch_all(c).await?))
+}
+
+/// Those of one case.
+pub async fn planned_of(tx: &mut Tx, organisation: OrganisationId, reference: &str) -> Result<Vec<Planned>> {
+    Ok(both!(tx, |c| sqlx::query_as(PLANNED_OF).bind(organisation).bind(reference).fetch_all(c).await?))
 }
 
 /// A case as the due list reads it.
@@ -242,6 +275,14 @@ impl From<CaseRow> for Case {
 pub async fn cases(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<Case>> {
     Ok(both!(tx, |c| {
         let rows = sqlx::query(CASES).bind(organisation).fetch_all(c).await?;
+        readable!(rows, CaseRow, |row| Ok(Case::from(row)))
+    }))
+}
+
+/// Those that a team looks after, by reference.
+pub async fn cases_of_team(tx: &mut Tx, organisation: OrganisationId, team: TeamId) -> Result<Vec<Case>> {
+    Ok(both!(tx, |c| {
+        let rows = sqlx::query(CASES_OF_TEAM).bind(organisation).bind(team).fetch_all(c).await?;
         readable!(rows, CaseRow, |row| Ok(Case::from(row)))
     }))
 }

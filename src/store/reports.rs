@@ -74,8 +74,8 @@ pub struct Counted {
 macro_rules! check_outs {
     (sqlite) => {
         "(SELECT v.id, v.team_id, v.worker_id, v.risk, v.ended_at, CASE
-             WHEN EXISTS (SELECT 1 FROM incident i WHERE i.visit_id = v.id AND i.missed IS NOT NULL
-                            AND i.id NOT IN (SELECT unhex(value) FROM json_each($7))) THEN 'alarm'
+             WHEN v.id IN (SELECT i.visit_id FROM incident i WHERE i.organisation_id = $1 AND i.visit_id IS NOT NULL
+                            AND i.missed IS NOT NULL AND i.id NOT IN (SELECT unhex(value) FROM json_each($7))) THEN 'alarm'
              WHEN coalesce(v.left_at, v.ended_at) > v.expected_departure OR v.ended_at > v.home_by THEN 'late'
              WHEN v.extended_seconds > 0 OR v.extended_by_others_seconds > 0 THEN 'extended' ELSE 'on_time' END AS class
            FROM visit v WHERE v.organisation_id = $1 AND v.state = 'ended' AND v.ended_at >= $2 AND v.ended_at < $3
@@ -84,8 +84,8 @@ macro_rules! check_outs {
     };
     (postgres) => {
         "(SELECT v.id, v.team_id, v.worker_id, v.risk, v.ended_at, CASE
-             WHEN EXISTS (SELECT 1 FROM incident i WHERE i.visit_id = v.id AND i.missed IS NOT NULL
-                            AND i.id <> ALL($7)) THEN 'alarm'
+             WHEN v.id IN (SELECT i.visit_id FROM incident i WHERE i.organisation_id = $1 AND i.visit_id IS NOT NULL
+                            AND i.missed IS NOT NULL AND i.id <> ALL($7)) THEN 'alarm'
              WHEN coalesce(v.left_at, v.ended_at) > v.expected_departure OR v.ended_at > v.home_by THEN 'late'
              WHEN v.extended_seconds > 0 OR v.extended_by_others_seconds > 0 THEN 'extended' ELSE 'on_time' END AS class
            FROM visit v WHERE v.organisation_id = $1 AND v.state = 'ended' AND v.ended_at >= $2 AND v.ended_at < $3

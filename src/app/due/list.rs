@@ -38,6 +38,9 @@ word_enum! {
     }
 }
 
+/// So many are looked at in a turn: some milliseconds.
+const CASES_IN_A_TURN: usize = 200;
+
 /// Which part of the list somebody wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -130,7 +133,8 @@ pub async fn list(tx: &mut Tx, actor: &Actor, filter: Filter, at: Time) -> Outco
             && worker.is_none_or(|worker| case.worker == Some(worker))
             && team.as_ref().is_none_or(|team| team.contains(&case.team))
     };
-    let mut items = all(tx, actor.organisation, wanted, at).await?;
+    let cases = due::cases(tx, actor.organisation).await?;
+    let mut items = items(tx, actor.organisation, cases.into_iter().filter(wanted), at).await?;
     items.retain(|item| match filter.bucket {
         Some(bucket) => item.is_in(bucket),
         None => item.bucket() != Bucket::NotDue,
@@ -145,11 +149,11 @@ pub async fn list(tx: &mut Tx, actor: &Actor, filter: Filter, at: Time) -> Outco
     Ok(Ok(items))
 }
 
-/// Every case that is wanted, by reference.
-async fn all(
+/// What is due of these cases.
+async fn items(
     tx: &mut Tx,
     organisation: OrganisationId,
-    wanted: impl Fn(&Case) -> bool,
+    cases: impl Iterator<Item = Case>,
     at: Time,
 ) -> store::Result<Vec<Item>> {
     let Some(now) = now_in_force(tx, organisation).await? else { return Ok(Vec::new()) };
@@ -157,12 +161,20 @@ async fn all(
     for plan in due::planned(tx, organisation).await? {
         planned.entry(plan.reference.clone()).or_default().push(plan);
     }
-    let cases = due::cases(tx, organisation).await?;
-    let item = |case: Case| {
+    let mut items = Vec::new();
+    for case in cases {
         let planned = planned.remove(&case.reference).unwrap_or_default();
-        Item::new(case, &now, at, planned)
-    };
-    Ok(cases.into_iter().filter(|case| wanted(case)).map(item).collect())
+        items.push(Item::new(case, &now, at, planned));
+        let_others_in(items.len()).await;
+    }
+    Ok(items)
+}
+
+/// After so many cases whatever else is to be done on this processor, an alarm perhaps, has its turn.
+pub(in crate::app) async fn let_others_in(cases: usize) {
+    if cases.is_multiple_of(CASES_IN_A_TURN) {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The cases that a team looks after.
@@ -172,7 +184,8 @@ pub(super) async fn of_team(
     team: TeamId,
     at: Time,
 ) -> store::Result<Vec<Item>> {
-    let mut items = all(tx, organisation, |case| case.team == team, at).await?;
+    let cases = due::cases_of_team(tx, organisation, team).await?;
+    let mut items = items(tx, organisation, cases.into_iter(), at).await?;
     items.sort_by_key(Item::presses);
     Ok(items)
 }
@@ -198,8 +211,7 @@ pub async fn explain(
     let Ok(reference) = CaseReference::parse(reference) else { return Ok(None) };
     let Some(now) = now_in_force(tx, organisation).await? else { return Ok(None) };
     let Some(case) = due::case(tx, organisation, reference.as_str()).await? else { return Ok(None) };
-    let mut planned = due::planned(tx, organisation).await?;
-    planned.retain(|plan| plan.reference == reference.as_str());
+    let planned = due::planned_of(tx, organisation, reference.as_str()).await?;
     Ok(Some(Item::new(case, &now, at, planned)))
 }
 

@@ -9,8 +9,9 @@ use crate::{
     domain::{
         calendar::day_of,
         case_file::{CaseFile, CaseReference},
-        due::{Counted, Earlier, Excuse, Identified, Length, Pause, Plan, Supervision},
+        due::{Counted, Earlier, Excuse, Identified, Length, Line, Pause, Plan, Supervision},
         event::{EventKind, NewEvent},
+        ids::ConcernId,
         rights::{OnDue, Relation, may_on_due},
         visit::word_enum,
     },
@@ -54,6 +55,8 @@ pub struct Said {
     pub plan: Option<Option<Length>>,
     /// When it does not go on.
     pub pauses: Vec<Pause>,
+    /// Since when it is over.
+    pub end: Option<NaiveDate>,
 }
 
 /// A case with what is kept of it, locked, and by what is decided.
@@ -70,7 +73,9 @@ async fn hold(tx: &mut Tx, actor: &Actor, reference: &str, what: OnDue) -> Outco
     };
     let kept = due::hold(tx, actor.organisation, case.id).await?;
     let in_reach = actor.reaches(tx, case.team).await?;
-    let own = kept.worker == Some(actor.person);
+    // Of a case that is nobody's yet whoever opens it says what is known.
+    let nobodys = what == OnDue::Change && kept.worker.is_none() && in_reach;
+    let own = nobodys || kept.worker == Some(actor.person);
     allowed!(may_on_due(actor.role, what, Relation { own, in_reach, ..Relation::default() }));
     let Some(now) = now_in_force(tx, actor.organisation).await? else {
         let why = "no rules are in force: an administrator sets them first, with PUT /due/rules".into();
@@ -140,16 +145,19 @@ fn follows(before: &Supervision, said: Said, now: &Now, trace: Trace) -> (Superv
     // What is said for the first time has not risen.
     let went_up = was.is_some() && (is > was || another_flag);
     let mut rises = before.rises.clone();
+    if let (false, Some(identified), Some(last)) = (went_up, said.risk_identified, rises.last_mut()) {
+        // Said again it corrects when the last rise was identified.
+        *last = identified;
+    }
     if went_up {
         let now = Identified { on: today, at: Some(trace.now) };
         rises.push(said.risk_identified.unwrap_or(now));
     }
     let restarted = said.start_is == StartIs::Restarted
         && before.start.is_some_and(|start| said.start.is_some_and(|said| said > start));
-    if restarted {
-        rises.clear();
-    }
     let since = before.plan.as_ref().map_or(today, |plan| plan.since);
+    // What came before it began anew makes nothing overdue.
+    let since = if restarted { said.start.map_or(since, |start| since.max(start)) } else { since };
     let after = Supervision {
         start: said.start,
         first_start: if restarted { before.first_start.or(before.start) } else { before.first_start },
@@ -158,6 +166,7 @@ fn follows(before: &Supervision, said: Said, now: &Now, trace: Trace) -> (Superv
         rises,
         plan: said.plan.map(|every| Plan { every, since }),
         pauses: said.pauses,
+        end: said.end,
         excuses: before.excuses.clone(),
         earlier: before.earlier.clone(),
     };
@@ -190,7 +199,7 @@ fn with_what_was(
             earlier.start = after.start;
         }
     }
-    let is_known = before.risk.is_some();
+    let is_known = before.start.is_some() || before.risk.is_some();
     let is_other =
         restarted || (&before.risk, &before.flags, &before.plan) != (&after.risk, &after.flags, &after.plan);
     if is_known && is_other {
@@ -201,6 +210,7 @@ fn with_what_was(
             risk: before.risk.clone(),
             flags: before.flags.clone(),
             plan: before.plan.clone(),
+            end: before.end,
         });
     }
     after
@@ -215,6 +225,7 @@ fn changes(before: &Supervision, after: &Supervision) -> Vec<&'static str> {
         ("rises", before.rises != after.rises),
         ("plan", before.plan != after.plan),
         ("pauses", before.pauses != after.pauses),
+        ("end", before.end != after.end),
     ]
     .into_iter()
     .filter_map(|(part, changed)| changed.then_some(part))
@@ -257,6 +268,8 @@ pub async fn assign(
 pub struct Excused {
     /// What is due by this rule.
     pub rule: String,
+    /// Because of this concern alone.
+    pub concern: Option<ConcernId>,
     /// By when it is due instead; none: not any more.
     pub instead: Option<NaiveDate>,
     /// What it is in figures.
@@ -276,12 +289,13 @@ pub async fn excuse(
     let Held { case, mut kept, now } = allowed!(hold(tx, actor, reference, OnDue::Excuse).await?);
     let item = allowed!(list::one(tx, actor, reference, trace.now).await?);
     let today = day_of(trace.now, now.zone);
-    let Excused { rule, instead, counted, reason } = excused;
+    let Excused { rule, concern, instead, counted, reason } = excused;
     if instead.is_some_and(|instead| instead < today || instead - today > FURTHEST_OFF) {
         let why = "say a day from today on, within a year; or none, if no visit is due any more".into();
         return Ok(Err(Rejected::Field { field: "instead", why }));
     }
-    let lines: Vec<_> = item.standing.lines.iter().filter(|line| line.rule == rule).collect();
+    let meant = |line: &&Line| line.rule == rule && (concern.is_none() || line.concern == concern);
+    let lines: Vec<_> = item.standing.lines.iter().filter(meant).collect();
     if lines.is_empty() {
         let why = format!("nothing is due by the rule “{rule}”");
         return Ok(Err(Rejected::Field { field: "rule", why }));
@@ -290,6 +304,8 @@ pub async fn excuse(
         kept.supervision.excuses.push(Excuse {
             rule: rule.clone(),
             from: line.from,
+            at: line.at,
+            concern: line.concern,
             due_on: line.by.day(),
             instead,
             counted,

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use super::{Asked, Wanted};
 use crate::{
+    app::due::let_others_in,
     domain::{
         due::{Cannot, Due, Facts, RulesSince, Standing, standing, were_due},
         ids::OrganisationId,
@@ -54,7 +55,8 @@ async fn visits(
     let rules = rules_since(tx, organisation).await?;
     let Some((_, now)) = rules.last() else { return Ok(Vec::new()) };
     let mut all = Vec::new();
-    for case in due::cases(tx, organisation).await? {
+    for (n, case) in due::cases(tx, organisation).await?.into_iter().enumerate() {
+        let_others_in(n).await;
         if !asked.scope.teams.contains(&case.team) {
             continue;
         }

@@ -4,7 +4,9 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{After, By, Counted, Earlier, Facts, History, InForce, Line, Supervision, When, standing};
+use super::{
+    After, By, Counted, Earlier, Facts, History, Identified, InForce, Line, Supervision, When, standing,
+};
 use crate::{clock::Time, domain::visit::word_enum};
 
 word_enum! {
@@ -54,27 +56,38 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
     let mut all = Vec::new();
     let visits = &facts.history.visits;
     for (n, visit) in visits.iter().enumerate().filter(|(_, visit)| visit.counts()) {
+        // Of two who went together, or twice on a day, the first counts.
+        let before = visits.get(..n).unwrap_or_default();
+        if before.iter().any(|before| before.counts() && before.on == visit.on) {
+            continue;
+        }
         let Some(in_force) = in_force_at(rules, visit.at) else { continue };
-        let then = Facts {
-            visiting: facts.visiting,
-            supervision: facts.supervision.as_of(visit.at),
-            history: History { visits: visits.get(..n).unwrap_or_default().to_vec(), concerns: Vec::new() },
-        };
+        let supervision = facts.supervision.as_of(visit.at);
+        let was_seen = |start| before.iter().any(|before| before.counts() && before.on >= start);
+        if due == Due::FirstVisit && supervision.start.is_some_and(was_seen) {
+            continue;
+        }
+        let history = History { visits: before.to_vec(), concerns: Vec::new() };
+        let then = Facts { visiting: facts.visiting, supervision, history };
         if let Some((line, due_on)) = strictest(&then, in_force, due, visit.on) {
             let became = if visit.on <= due_on { Became::InTime } else { Became::Late };
             all.push(WasDue { rule: line.rule, due_on, risk: then.supervision.risk, became });
         }
     }
+    // What was open when it ended was not made.
+    let last = facts.supervision.end.and_then(|end| end.pred_opt()).map_or(today, |last| last.min(today));
     if let Some((_, in_force)) = rules.last() {
         let without_concerns =
             Facts { history: History { concerns: Vec::new(), ..facts.history.clone() }, ..facts.clone() };
-        if let Some((line, due_on)) = strictest(&without_concerns, in_force, due, today) {
+        let ended = facts.supervision.end.is_some_and(|end| end <= today);
+        let open = strictest(&without_concerns, in_force, due, last);
+        if let Some((line, due_on)) = open.filter(|(_, due_on)| !ended || *due_on <= last) {
             let became = if due_on < today { Became::Overdue } else { Became::NotYet };
             let risk = facts.supervision.risk.clone();
             all.push(WasDue { rule: line.rule, due_on, risk, became });
         }
     }
-    all.extend(excused(&facts.supervision, rules, due));
+    all.extend(excused(facts, rules, due, today));
     all
 }
 
@@ -96,8 +109,8 @@ fn is(in_force: &InForce, key: &str, due: Due) -> bool {
 fn strictest(facts: &Facts, in_force: &InForce, due: Due, today: NaiveDate) -> Option<(Line, NaiveDate)> {
     let stands = standing(facts, in_force, today);
     let excused = |line: &Line| {
-        let excuses = &facts.supervision.excuses;
-        excuses.iter().any(|excuse| excuse.rule == line.rule && excuse.from == line.from)
+        let matter = (Identified { on: line.from, at: line.at }, line.concern);
+        facts.supervision.excuses.iter().any(|excuse| excuse.is_about(&line.rule, matter))
     };
     stands.lines.into_iter().filter(|line| is(in_force, &line.rule, due) && !excused(line)).find_map(|line| {
         match line.by {
@@ -108,11 +121,13 @@ fn strictest(facts: &Facts, in_force: &InForce, due: Due, today: NaiveDate) -> O
 }
 
 /// What managers have excused: the last that was said of each.
-fn excused(supervision: &Supervision, rules: &RulesSince, due: Due) -> Vec<WasDue> {
+fn excused(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -> Vec<WasDue> {
+    let supervision = &facts.supervision;
     let excuses = &supervision.excuses;
     let last = excuses.iter().enumerate().filter(|(n, excuse)| {
         let later = excuses.get(n + 1..).unwrap_or_default();
-        !later.iter().any(|later| later.rule == excuse.rule && later.from == excuse.from)
+        let matter = (Identified { on: excuse.from, at: excuse.at }, excuse.concern);
+        !later.iter().any(|later| later.is_about(&excuse.rule, matter))
     });
     last.filter_map(|(_, excuse)| {
         let in_force = in_force_at(rules, excuse.by.1)?;
@@ -120,9 +135,17 @@ fn excused(supervision: &Supervision, rules: &RulesSince, due: Due) -> Vec<WasDu
             rule: excuse.rule.clone(),
             due_on: excuse.due_on.unwrap_or(excuse.from),
             risk: supervision.as_of(excuse.by.1).risk,
-            became: match excuse.counted {
-                Counted::LeftOut => Became::LeftOut,
-                Counted::Late => Became::Late,
+            became: match (excuse.counted, excuse.instead) {
+                (Counted::Late, _) => Became::Late,
+                (Counted::LeftOut, None) => Became::LeftOut,
+                // Put off: by then it has to be made.
+                (Counted::LeftOut, Some(instead)) => {
+                    match facts.seen().find(|seen| seen.at > excuse.by.1).map(|seen| seen.on) {
+                        Some(seen) if seen > instead => Became::Late,
+                        None if today > instead => Became::Overdue,
+                        _ => Became::LeftOut,
+                    }
+                }
             },
         })
     })
@@ -134,7 +157,7 @@ impl Supervision {
     #[must_use]
     pub fn as_of(&self, at: Time) -> Self {
         let mut then = self.clone();
-        if let Some(Earlier { start, first_start, risk, flags, plan, .. }) =
+        if let Some(Earlier { start, first_start, risk, flags, plan, end, .. }) =
             self.earlier.iter().find(|earlier| earlier.until > at)
         {
             then.start = *start;
@@ -142,6 +165,7 @@ impl Supervision {
             then.risk.clone_from(risk);
             then.flags.clone_from(flags);
             then.plan.clone_from(plan);
+            then.end = *end;
         }
         then.rises.retain(|rise| rise.at.is_none_or(|rose| rose <= at));
         then.excuses.retain(|excuse| excuse.by.1 <= at);

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{After, Excuse, Facts, Identified, InForce, Length, Made, Pause, Rule, rules::When};
+use crate::clock::Time;
 use crate::domain::{
     calendar::{Calendar, UnknownYear, end_of_week},
     ids::ConcernId,
@@ -41,6 +42,8 @@ pub struct Line {
     pub rule: String,
     /// What it counts from.
     pub from: NaiveDate,
+    /// At which instant, where that is known.
+    pub at: Option<Time>,
     /// The concern that asks for it, if one does.
     pub concern: Option<ConcernId>,
     /// In words.
@@ -157,7 +160,8 @@ impl Standing {
 /// What is due of a case on this day.
 pub fn standing(facts: &Facts, in_force: &InForce, today: NaiveDate) -> Standing {
     let rules = &in_force.rules;
-    if facts.visiting.is_some_and(|visiting| !rules.visiting.contains(&visiting)) {
+    let is_over = facts.supervision.end.is_some_and(|end| end <= today);
+    if is_over || facts.visiting.is_some_and(|visiting| !rules.visiting.contains(&visiting)) {
         return Standing::default();
     }
     let mut looking = Looking { facts, in_force, today, lines: Vec::new(), cannot: Vec::new() };
@@ -294,15 +298,17 @@ impl<'f> Looking<'f> {
             After::Rule(before) => self.met(before)?,
             after => self.matters(after).last()?.0,
         };
-        let excused = self.excuse(key, since.on).filter(|excuse| excuse.instead.is_none());
+        // Of what is after another rule nobody asks at which instant that was met.
+        let mut excuses = self.facts.supervision.excuses.iter().rev();
+        let of_it = |excuse: &&Excuse| excuse.rule == key && excuse.from == since.on;
+        let excused = excuses.find(of_it).filter(|excuse| excuse.instead.is_none());
         let by_manager = |excuse: &Excuse| Identified { on: excuse.due_on.unwrap_or(excuse.from), at: None };
         self.seen_after(since).map(by_visit).or_else(|| excused.map(by_manager))
     }
 
     /// The last that was said of it.
-    fn excuse(&self, rule: &str, from: NaiveDate) -> Option<&'f Excuse> {
-        let excuses = self.facts.supervision.excuses.iter();
-        excuses.rev().find(|excuse| excuse.rule == rule && excuse.from == from)
+    fn excuse(&self, rule: &str, matter: (Identified, Option<ConcernId>)) -> Option<&'f Excuse> {
+        self.facts.supervision.excuses.iter().rev().find(|excuse| excuse.is_about(rule, matter))
     }
 
     fn applies(&self, rule: &Rule) -> Applies {
@@ -342,16 +348,19 @@ impl<'f> Looking<'f> {
         since: Identified,
         concern: Option<ConcernId>,
     ) -> Result<Option<Line>, UnknownYear> {
-        let (every, mut from) = match rule.when {
+        let (every, from) = match rule.when {
             When::Now | When::Within(_) => {
                 if matches!(rule.after.first(), Some(After::Rule(_))) && self.seen_after(since).is_some() {
                     return Ok(None);
                 }
-                (false, since.on)
+                (false, since)
             }
-            When::Every(_) => (true, self.last_seen().map_or(since.on, |seen| seen.on.max(since.on))),
-            When::AsPlanned => (true, self.last_seen().map_or(since.on, |seen| seen.on)),
+            When::Every(_) => {
+                (true, Identified::on(self.last_seen().map_or(since.on, |seen| seen.on.max(since.on))))
+            }
+            When::AsPlanned => (true, Identified::on(self.last_seen().map_or(since.on, |seen| seen.on))),
         };
+        let Identified { on: mut from, at } = from;
         let length = match rule.when {
             When::Now => None,
             When::Within(length) | When::Every(length) => Some(length),
@@ -361,7 +370,7 @@ impl<'f> Looking<'f> {
             let by = match length {
                 None if self.facts.paused_on(self.today).is_some() => return Ok(None),
                 None => By::Now,
-                Some(length) => match end(from, length, self.facts, &self.in_force.calendar)? {
+                Some(length) => match end((from, self.today), length, self.facts, &self.in_force.calendar)? {
                     Some(day) => By::On(day),
                     None => return Ok(None),
                 },
@@ -370,10 +379,11 @@ impl<'f> Looking<'f> {
                 by,
                 rule: rule.key.clone(),
                 from,
+                at,
                 concern,
                 why: why(rule, length, from, self.facts, by) + moved,
             };
-            match (self.excuse(&rule.key, from), by) {
+            match (self.excuse(&rule.key, (Identified { on: from, at }, concern)), by) {
                 (None, by) => return Ok(Some(line(by, ""))),
                 (Some(Excuse { instead: Some(instead), .. }), _) => {
                     return Ok(Some(line(By::On(*instead), "; a manager has set another day")));
@@ -392,10 +402,10 @@ impl<'f> Looking<'f> {
     }
 }
 
-/// The last day of a length that begins after a day. Days of a pause are not counted, so that one makes it no shorter; nothing: the
-/// pause goes on.
+/// The last day of a length that begins after a day, as it stands today. Days of a pause are not counted, so that one makes it no shorter;
+/// nothing: the pause goes on. One without an end that lies ahead does not hide what is due before it.
 fn end(
-    from: NaiveDate,
+    (from, today): (NaiveDate, NaiveDate),
     length: Length,
     facts: &Facts,
     calendar: &Calendar,
@@ -406,7 +416,8 @@ fn end(
         let Some(next) = day.succ_opt() else { return Ok(None) };
         day = next;
         match facts.paused_on(day) {
-            Some(Pause { until: None, .. }) => return Ok(None),
+            Some(Pause { until: None, from, .. }) if *from <= today => return Ok(None),
+            Some(Pause { until: None, .. }) if days.is_some() || calendar.is_working_day(day)? => left -= 1,
             None if days.is_some() || calendar.is_working_day(day)? => left -= 1,
             Some(_) | None => {}
         }
@@ -417,7 +428,7 @@ fn end(
 fn why(rule: &Rule, length: Option<Length>, from: NaiveDate, facts: &Facts, by: By) -> String {
     let length = length
         .map_or_else(|| format!("at once, since {from}"), |length| format!("within {length} from {from}"));
-    let paused = by.day().map_or(0, |day| {
+    let paused = by.day().filter(|_| !facts.supervision.pauses.is_empty()).map_or(0, |day| {
         from.iter_days()
             .skip(1)
             .take_while(|at| *at <= day)

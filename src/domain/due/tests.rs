@@ -244,6 +244,8 @@ fn what_a_manager_excuses() {
     let rules = probation();
     let mut facts = supervised("2026-01-14", "high");
     let excuse = |rule: &str, from: &str, due: &str, instead: Option<&str>| Excuse {
+        at: None,
+        concern: None,
         rule: rule.into(),
         from: day(from),
         due_on: Some(day(due)),
@@ -405,6 +407,7 @@ fn a_risk_that_rises_later_makes_no_earlier_visit_late() {
         risk: Some("low".into()),
         flags: Vec::new(),
         plan: None,
+        end: None,
     }];
     assert_eq!(figures(&facts, Due::FirstVisit, "2026-06-30"), known);
     facts.history.visits = vec![seen("2026-03-11")];
@@ -426,6 +429,8 @@ fn what_became_of_further_visits() {
     let excuse = |counted| Excuse {
         rule: "plan".into(),
         from: day("2026-02-17"),
+        at: None,
+        concern: None,
         due_on: Some(day("2026-03-17")),
         instead: None,
         counted,
@@ -437,6 +442,88 @@ fn what_became_of_further_visits() {
     assert!(!further(&facts).contains("late"), "{}", further(&facts));
     facts.supervision.excuses.push(excuse(Counted::Late));
     assert!(further(&facts).ends_with("; plan 2026-03-17 high late"), "the last word: {}", further(&facts));
+}
+
+#[test]
+fn whoever_goes_along_makes_it_no_two_visits() {
+    let mut facts = supervised("2026-01-14", "high");
+    facts.supervision.plan = Some(plan("4 weeks", "2026-01-20"));
+    facts.history.visits =
+        vec![seen("2026-01-20"), seen("2026-01-20"), seen("2026-02-10"), seen("2026-02-10")];
+    let known = figures(&facts, Due::Frequency, "2026-02-20");
+    assert_eq!(known.matches("in_time").count(), 2, "{known}");
+    assert_eq!(figures(&facts, Due::FirstVisit, "2026-02-20").matches("in_time").count(), 1);
+}
+
+#[test]
+fn what_was_put_off_has_to_be_made_by_then() {
+    let mut facts = supervised("2026-01-14", "high");
+    facts.supervision.excuses = vec![Excuse {
+        rule: "first_high".into(),
+        from: day("2026-01-14"),
+        at: None,
+        concern: None,
+        due_on: Some(day("2026-01-29")),
+        instead: Some(day("2026-02-05")),
+        counted: Counted::LeftOut,
+        reason: "in hospital".into(),
+        by: (PersonId(Uuid::nil()), noon_of(day("2026-01-20"))),
+    }];
+    let first = |facts: &Facts| figures(facts, Due::FirstVisit, "2026-02-06");
+    assert_eq!(first(&facts), "first_high 2026-01-29 high overdue");
+    facts.history.visits = vec![seen("2026-02-05")];
+    assert_eq!(first(&facts), "first_high 2026-01-29 high left_out");
+    facts.history.visits = vec![seen("2026-02-06")];
+    assert_eq!(first(&facts), "first_high 2026-01-29 high late");
+}
+
+#[test]
+fn what_is_over_asks_for_nothing_and_what_was_missed_stays_missed() {
+    let mut facts = supervised("2026-01-14", "high");
+    facts.supervision.end = Some(day("2026-03-01"));
+    assert_eq!(on(&facts, &probation(), "2026-02-28"), "first_high 2026-01-29");
+    assert_eq!(on(&facts, &probation(), "2026-03-01"), "");
+    assert_eq!(figures(&facts, Due::FirstVisit, "2026-06-01"), "first_high 2026-01-29 high overdue");
+    facts.supervision.end = Some(day("2026-01-20"));
+    assert_eq!(figures(&facts, Due::FirstVisit, "2026-06-01"), "", "it ended before its day");
+}
+
+#[test]
+fn a_pause_that_lies_ahead_hides_nothing_before_it() {
+    let mut facts = supervised("2026-01-14", "high");
+    let custody =
+        |from, until: Option<&str>| Pause { from: day(from), until: until.map(day), why: Paused::Custody };
+    facts.supervision.pauses = vec![custody("2026-01-22", None)];
+    assert_eq!(on(&facts, &probation(), "2026-01-20"), "first_high 2026-01-29");
+    assert_eq!(on(&facts, &probation(), "2026-01-22"), "", "now nobody knows when");
+    facts.supervision.pauses = vec![custody("2026-01-22", Some("2026-01-24"))];
+    assert_eq!(on(&facts, &probation(), "2026-01-20"), "first_high 2026-01-31");
+}
+
+#[test]
+fn of_two_matters_of_one_day_one_is_excused() {
+    let mut facts = supervised("2026-01-14", "high");
+    facts.history.visits = vec![seen("2026-01-15")];
+    let worry = |id: u128, hour| {
+        let at = day("2026-03-02").and_hms_opt(hour, 0, 0).unwrap().and_utc();
+        let identified = Identified { on: day("2026-03-02"), at: Some(at) };
+        Worry { id: ConcernId(Uuid::from_u128(id)), kind: WorryKind::Safeguarding, identified }
+    };
+    facts.history.concerns = vec![worry(1, 9), worry(2, 15)];
+    let both = "safeguarding 2026-03-16; safeguarding 2026-03-16";
+    assert_eq!(on(&facts, &probation(), "2026-03-03"), both);
+    facts.supervision.excuses = vec![Excuse {
+        rule: "safeguarding".into(),
+        from: day("2026-03-02"),
+        at: facts.history.concerns[0].identified.at,
+        concern: Some(ConcernId(Uuid::from_u128(1))),
+        due_on: Some(day("2026-03-16")),
+        instead: None,
+        counted: Counted::LeftOut,
+        reason: "seen by the police".into(),
+        by: (PersonId(Uuid::nil()), noon_of(day("2026-03-02"))),
+    }];
+    assert_eq!(on(&facts, &probation(), "2026-03-03"), "safeguarding 2026-03-16");
 }
 
 /// Each rule by itself, in force alone.

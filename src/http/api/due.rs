@@ -18,6 +18,7 @@ use crate::{
     },
     domain::{
         due::{Bucket, Counted, Excuse, Facts, Identified, Length, Line, Made, Pause, Paused},
+        ids::ConcernId,
         people::Directory,
         visit::{VisitOutcome, Visiting},
     },
@@ -156,6 +157,8 @@ pub(super) struct SupervisionView {
     plan_every: Option<String>,
     /// When it does not go on.
     pauses: Vec<PauseBody>,
+    /// Since when it is over.
+    end: Option<NaiveDate>,
     /// What a manager has excused.
     excused: Vec<ExcusedView>,
 }
@@ -231,6 +234,7 @@ impl DueView {
             visits_in_plan: known.plan.is_some(),
             plan_every: known.plan.as_ref().and_then(|plan| plan.every).map(|every| every.to_string()),
             pauses: known.pauses.iter().map(pause).collect(),
+            end: known.end,
             excused: known.excuses.iter().map(|excuse| ExcusedView::new(directory, excuse)).collect(),
         };
         Self { supervision: Some(supervision), ..Self::new(directory, item) }
@@ -259,12 +263,15 @@ pub(super) struct DueQuery {
     state: Option<Bucket>,
     /// due (what presses most first), reference or worker.
     sort: Option<Sort>,
+    /// So many are passed over: those of the pages before.
+    #[serde(default)]
+    skip: usize,
 }
 
 /// Who is due a visit.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct DueList {
-    /// At most 500.
+    /// At most 500, after those that `skip` passed over.
     cases: Vec<DueView>,
     /// How many there are in all.
     count: usize,
@@ -280,12 +287,12 @@ pub(super) async fn list(
     query: Result<Query<DueQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|error| Problem::field("query", error.body_text()))?;
-    let DueQuery { worker, team, state, sort } = query;
+    let DueQuery { worker, team, state, sort, skip } = query;
     let filter = Filter { worker, team, bucket: state, sort: sort.unwrap_or_default() };
     let mut tx = site.db.read().await?;
     let items = cases::list(&mut tx, &actor, filter, site.clock.now()).await??;
     let directory = people::directory(&mut tx, actor.organisation).await?;
-    let cases = items.iter().take(PAGE).map(|item| DueView::new(&directory, item)).collect();
+    let cases = items.iter().skip(skip).take(PAGE).map(|item| DueView::new(&directory, item)).collect();
     Ok(Reply::ok(&DueList { cases, count: items.len() }).into_response())
 }
 
@@ -326,6 +333,8 @@ pub(super) struct SupervisionBody {
     /// When it does not go on: those days are not counted.
     #[serde(default)]
     pauses: Vec<PauseBody>,
+    /// Since when it is over: nothing is due any more.
+    end: Option<NaiveDate>,
 }
 
 /// Days that somebody can mean.
@@ -369,6 +378,7 @@ pub(super) async fn set_supervision(
         flags: said.flags,
         plan: said.visits_in_plan.then_some(every),
         pauses,
+        end: meant("end", said.end)?,
     };
     let route = format!("PUT /cases/{reference}/supervision");
     let case = async move |tx: &mut Tx, actor: &Actor, trace| {
@@ -412,6 +422,8 @@ pub(super) async fn assign(
 pub(super) struct ExcuseBody {
     /// What is due by this rule.
     rule: String,
+    /// Because of this concern alone; left out: of all that ask for it by this rule.
+    concern: Option<Uuid>,
     /// By when it is due instead; left out: it is not due any more.
     instead: Option<NaiveDate>,
     /// What it is in figures: `left_out` where it could not be made, late where it was for you to make it.
@@ -431,8 +443,9 @@ pub(super) async fn excuse(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let body = body?;
-    let ExcuseBody { rule, instead, counted, reason } = parse(&body)?;
-    let excused = cases::Excused { rule, instead, counted, reason: said("reason", &reason)? };
+    let ExcuseBody { rule, concern, instead, counted, reason } = parse(&body)?;
+    let concern = concern.map(ConcernId);
+    let excused = cases::Excused { rule, concern, instead, counted, reason: said("reason", &reason)? };
     let route = format!("POST /cases/{reference}/excuse");
     let case = async move |tx: &mut Tx, actor: &Actor, trace| {
         let done = cases::excuse(tx, actor, &reference, excused.clone(), trace).await;
