@@ -78,6 +78,8 @@ pub struct Incident {
     pub visit: Option<usize>,
     /// What the worker did not do, and by when it was awaited: the first of it.
     pub missed: Option<(What, Time)>,
+    /// What else at the same instant: which of them counts as the first nobody has promised.
+    pub missed_too: Vec<What>,
     pub subject: Who,
     pub kind: Kind,
     pub opened: Time,
@@ -111,6 +113,7 @@ impl Incident {
         Self {
             visit,
             missed: None,
+            missed_too: Vec::new(),
             subject,
             kind,
             opened: now,
@@ -138,8 +141,13 @@ impl Incident {
 
     /// Something awaited of its worker did not happen.
     pub(super) fn misses(&mut self, what: What, at: Time) {
-        if self.missed.is_none_or(|(_, before)| at < before) {
-            self.missed = Some((what, at));
+        match self.missed {
+            Some((_, before)) if at == before => self.missed_too.push(what),
+            Some((_, before)) if at > before => {}
+            _ => {
+                self.missed = Some((what, at));
+                self.missed_too.clear();
+            }
         }
     }
 
