@@ -32,12 +32,13 @@ const BAR: Duration = Duration::from_millis(300);
 const DIGEST_BAR: Duration = Duration::from_secs(10);
 const SEED: u64 = 2026;
 
-const REPORTS: [(&str, &[&str]); 9] = [
+const REPORTS: [(&str, &[&str]); 10] = [
     ("check_outs", &["total", "team", "worker", "risk", "month"]),
     ("alarms", &["total", "team", "worker", "risk", "month"]),
     ("response_times", &["total", "team", "worker", "month"]),
     ("first_visits", &["total", "team", "worker", "rule", "month"]),
     ("frequency", &["total", "team", "worker", "rule", "month"]),
+    ("rising_risk", &["total", "month"]),
     ("oversight", &["total", "team", "worker", "rule", "month"]),
     ("assessments", &["total", "team"]),
     ("drills", &["total", "month"]),

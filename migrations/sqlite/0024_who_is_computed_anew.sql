@@ -3,3 +3,6 @@ CREATE INDEX supervision_computed ON supervision (case_id, rules_version);
 
 -- References are compared without blanks, as those of cases.
 UPDATE concern SET case_reference = replace(case_reference, ' ', '') WHERE case_reference LIKE '% %';
+
+-- Figures ask about those that are closed too.
+CREATE INDEX concern_about_case ON concern (organisation_id, case_reference, id) WHERE case_reference IS NOT NULL;

@@ -98,16 +98,17 @@ fn facts_of(case: &Case) -> Facts {
 async fn history(tx: &mut Tx, case: &CaseFile, now: &Now) -> store::Result<History> {
     let reference = case.reference.as_str();
     let visits = due::visits_of(tx, case.organisation, reference).await?;
-    let open = concerns::open_about_case(tx, case.organisation, reference).await?;
+    let all = concerns::about_case(tx, case.organisation, reference).await?;
     let made = |(id, at, outcome)| Made { id, on: day_of(at, now.zone), at, outcome };
-    let worry = |(id, at, kind)| Worry {
+    let worry = |(id, at, kind, closed)| Worry {
         id,
         kind: if kind == ConcernKind::Safeguarding { WorryKind::Safeguarding } else { WorryKind::Concern },
         identified: Identified { on: day_of(at, now.zone), at: Some(at) },
+        closed,
     };
     Ok(History {
         visits: visits.into_iter().map(made).collect(),
-        concerns: open.into_iter().map(worry).collect(),
+        concerns: all.into_iter().map(worry).collect(),
     })
 }
 

@@ -96,7 +96,10 @@ pub async fn table(tx: &mut Tx, actor: &Actor, wanted: &Wanted, now: Time) -> Ou
             .await?;
             lines_counted(counted, wanted.by, ReportKind::Assessments, "in_date")
         }
-        report @ (ReportKind::FirstVisits | ReportKind::Frequency | ReportKind::Oversight) => {
+        report @ (ReportKind::FirstVisits
+        | ReportKind::Frequency
+        | ReportKind::RisingRisk
+        | ReportKind::Oversight) => {
             let all = dated::were_due_in(tx, directory.organisation, (&asked, wanted)).await?;
             were_due_lines(report, &all, wanted.by).into_iter().collect()
         }
@@ -150,7 +153,7 @@ pub async fn behind(
             )
             .await?
         }
-        ReportKind::FirstVisits | ReportKind::Frequency | ReportKind::Oversight => {
+        ReportKind::FirstVisits | ReportKind::Frequency | ReportKind::RisingRisk | ReportKind::Oversight => {
             let all = dated::were_due_in(tx, directory.organisation, (&asked, wanted)).await?;
             let of = all.iter().filter(|one| one.class == figure).take(MOST_BEHIND);
             of.map(|one| dated_thing(one, &directory)).collect()
@@ -197,8 +200,7 @@ async fn scope(
             reach.into_iter().filter(|below| directory.line_of(*below).contains(&team)).collect()
         }
     };
-    let was_due =
-        matches!(wanted.report, ReportKind::FirstVisits | ReportKind::Frequency | ReportKind::Oversight);
+    let was_due = wanted.report.is_dated();
     let whose = match wanted.worker.as_deref() {
         None => Whose::Anybodys,
         Some("nobody") if was_due => Whose::Nobodys,

@@ -77,6 +77,11 @@ pub struct Identified {
 }
 
 impl Identified {
+    /// Whether that was by then.
+    fn is_by(self, at: Time) -> bool {
+        self.at.map_or(self.on <= at.date_naive(), |identified| identified <= at)
+    }
+
     /// On a day; at which instant is not known.
     fn on(day: NaiveDate) -> Self {
         Self { on: day, at: None }
@@ -171,7 +176,7 @@ impl Excuse {
 pub struct History {
     /// Every visit whose outcome is known, the first one first.
     pub visits: Vec<Made>,
-    /// The concerns that are open.
+    /// The concerns, closed ones too: figures ask what became of them.
     pub concerns: Vec<Worry>,
 }
 
@@ -195,7 +200,7 @@ impl Made {
     }
 }
 
-/// An open concern about a case.
+/// A concern about a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Worry {
     /// Which.
@@ -204,6 +209,9 @@ pub struct Worry {
     pub kind: WorryKind,
     /// When it was identified.
     pub identified: Identified,
+    /// When it was closed; none: it is open.
+    #[serde(default)]
+    pub closed: Option<Time>,
 }
 
 word_enum! {

@@ -30,6 +30,8 @@ word_enum! {
         FirstVisits = "first_visits",
         /// Further visits that were due in the period, as often as plan or rules say.
         Frequency = "frequency",
+        /// Visits that were due in the period because the risk had risen or a concern was raised.
+        RisingRisk = "rising_risk",
         /// Management oversight that was asked for by a day of the period: done in time, late, not done.
         Oversight = "oversight",
         /// Drills: who was called and who answered.
@@ -67,13 +69,18 @@ impl ReportKind {
                 &[By::Total, By::Team, By::Worker, By::Risk, By::Month]
             }
             Self::Drills => &[By::Total, By::Team, By::Month],
-            Self::FirstVisits | Self::Frequency => {
+            Self::FirstVisits | Self::Frequency | Self::RisingRisk => {
                 &[By::Total, By::Team, By::Worker, By::Rule, By::Risk, By::Month]
             }
             Self::Oversight => &[By::Total, By::Team, By::Worker, By::Rule, By::Month],
             Self::Assessments => &[By::Total, By::Team, By::Risk],
             Self::Contacts => &[By::Total, By::Team, By::Worker],
         }
+    }
+
+    /// Whether it is about what was due by a day.
+    pub fn is_dated(self) -> bool {
+        matches!(self, Self::FirstVisits | Self::Frequency | Self::RisingRisk | Self::Oversight)
     }
 
     /// The figures of a line that are counts, in that order; behind each is a list.
@@ -98,7 +105,7 @@ impl ReportKind {
             ],
             Self::ResponseTimes => &["alarms", "never_taken"],
             Self::Assessments => &["in_date", "review_due", "not_agreed", "not_assessed"],
-            Self::FirstVisits | Self::Frequency => {
+            Self::FirstVisits | Self::Frequency | Self::RisingRisk => {
                 &["in_time", "late", "overdue", "not_yet", "left_out", "cannot_be_computed"]
             }
             Self::Oversight => &["in_time", "late", "overdue", "not_yet"],

@@ -38,6 +38,8 @@ const LIST: Sql = Sql::pair(
 );
 const OPEN_ABOUT_CASE: &str = "SELECT id, raised_at, kind FROM concern
      WHERE organisation_id = $1 AND case_reference = $2 AND state <> 'closed' ORDER BY id";
+const ABOUT_CASE: &str = "SELECT id, raised_at, kind, closed_at FROM concern
+     WHERE organisation_id = $1 AND case_reference = $2 ORDER BY id";
 const SET_STATE: &str = "UPDATE concern SET state = $3 WHERE id = $1 AND organisation_id = $2";
 const CLOSE: &str = "UPDATE concern SET state = 'closed', closed_at = $3, closed_by = $4, outcome = $5
      WHERE id = $1 AND organisation_id = $2 AND state = 'discussed'";
@@ -231,6 +233,16 @@ pub async fn open_about_case(
         .bind(&reference)
         .fetch_all(c)
         .await?))
+}
+
+/// All concerns about a case, with when each was closed. The oldest first.
+pub async fn about_case(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    reference: &str,
+) -> Result<Vec<(ConcernId, Time, ConcernKind, Option<Time>)>> {
+    let Some(reference) = case_reference(reference) else { return Ok(Vec::new()) };
+    Ok(both!(tx, |c| sqlx::query_as(ABOUT_CASE).bind(organisation).bind(&reference).fetch_all(c).await?))
 }
 
 /// Keeps that it was discussed.

@@ -23,6 +23,7 @@ pub(super) async fn were_due_in(
     let mut all = match wanted.report {
         ReportKind::FirstVisits => visits(tx, organisation, asked, Due::FirstVisit).await?,
         ReportKind::Frequency => visits(tx, organisation, asked, Due::Frequency).await?,
+        ReportKind::RisingRisk => visits(tx, organisation, asked, Due::RisingRisk).await?,
         _ => oversight(tx, organisation, asked).await?,
     };
     let is = |said: &Option<String>, is: &Option<String>| match said.as_deref() {

@@ -5,7 +5,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    After, By, Counted, Earlier, Facts, History, Identified, InForce, Line, Supervision, When, standing,
+    After, Counted, Earlier, Facts, History, Identified, InForce, Line, Made, Supervision, When, Worry,
+    standing,
 };
 use crate::{clock::Time, domain::visit::word_enum};
 
@@ -14,8 +15,10 @@ word_enum! {
     Due {
         /// The first visit of a supervision.
         FirstVisit = "first_visit",
-        /// That visits go on, as often as plan or rules say.
+        /// That visits go on, as often as plan or rules say; or one after another.
         Frequency = "frequency",
+        /// That the risk has risen, or a concern was raised.
+        RisingRisk = "rising_risk",
     }
 }
 
@@ -51,7 +54,8 @@ pub struct WasDue {
 /// The rules in force since then, the first ones first.
 pub type RulesSince = Vec<(Time, InForce)>;
 
-/// Each visit that was due by the strictest rule of that kind, up to this day.
+/// Each visit that was due by a rule of that kind, up to this day: first and further visits by the strictest, and of what has happened each
+/// by itself.
 pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -> Vec<WasDue> {
     let mut all = Vec::new();
     let visits = &facts.history.visits;
@@ -61,34 +65,74 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
         if before.iter().any(|before| before.counts() && before.on == visit.on) {
             continue;
         }
-        let Some(in_force) = in_force_at(rules, visit.at) else { continue };
-        let supervision = facts.supervision.as_of(visit.at);
         let was_seen = |start| before.iter().any(|before| before.counts() && before.on >= start);
+        let supervision = facts.supervision.as_of(visit.at);
         if due == Due::FirstVisit && supervision.start.is_some_and(was_seen) {
             continue;
         }
-        let history = History { visits: before.to_vec(), concerns: Vec::new() };
-        let then = Facts { visiting: facts.visiting, supervision, history };
-        if let Some((line, due_on)) = strictest(&then, in_force, due, visit.on) {
+        let then = known_at(facts, supervision, before, (due, visit.at));
+        let in_force = in_force_at(rules, visit.at);
+        for (line, due_on) in asked_for(&then, in_force, due, visit.on) {
             let became = if visit.on <= due_on { Became::InTime } else { Became::Late };
-            all.push(WasDue { rule: line.rule, due_on, risk: then.supervision.risk, became });
+            all.push(WasDue { rule: line.rule, due_on, risk: then.supervision.risk.clone(), became });
         }
     }
     // What was open when it ended was not made.
     let last = facts.supervision.end.and_then(|end| end.pred_opt()).map_or(today, |last| last.min(today));
-    if let Some((_, in_force)) = rules.last() {
-        let without_concerns =
-            Facts { history: History { concerns: Vec::new(), ..facts.history.clone() }, ..facts.clone() };
-        let ended = facts.supervision.end.is_some_and(|end| end <= today);
-        let open = strictest(&without_concerns, in_force, due, last);
-        if let Some((line, due_on)) = open.filter(|(_, due_on)| !ended || *due_on <= last) {
+    let ended = facts.supervision.end.is_some_and(|end| end <= today);
+    let in_force = rules.last().map(|(_, in_force)| in_force);
+    let concerns = if due == Due::RisingRisk { facts.history.concerns.clone() } else { Vec::new() };
+    let now = Facts { history: History { concerns, ..facts.history.clone() }, ..facts.clone() };
+    for (line, due_on) in asked_for(&now, in_force, due, last) {
+        if !ended || due_on <= last {
             let became = if due_on < today { Became::Overdue } else { Became::NotYet };
-            let risk = facts.supervision.risk.clone();
-            all.push(WasDue { rule: line.rule, due_on, risk, became });
+            all.push(WasDue { rule: line.rule, due_on, risk: facts.supervision.risk.clone(), became });
         }
+    }
+    if due == Due::RisingRisk {
+        all.extend(closed_too_late(facts, rules));
     }
     all.extend(excused(facts, rules, due, today));
     all
+}
+
+/// What was known at that time; concerns matter for what they ask for alone.
+fn known_at(facts: &Facts, supervision: Supervision, before: &[Made], (due, at): (Due, Time)) -> Facts {
+    let concerns = if due == Due::RisingRisk { facts.history.concerns_at(at) } else { Vec::new() };
+    let history = History { visits: before.to_vec(), concerns };
+    Facts { visiting: facts.visiting, supervision, history }
+}
+
+/// Concerns that were closed after the last day for a visit, which nobody had made.
+fn closed_too_late(facts: &Facts, rules: &RulesSince) -> Vec<WasDue> {
+    let mut all = Vec::new();
+    for worry in &facts.history.concerns {
+        let Some(closed) = worry.closed else { continue };
+        let before: Vec<Made> =
+            facts.history.visits.iter().filter(|visit| visit.at < closed).copied().collect();
+        let concerns = vec![Worry { closed: None, ..*worry }];
+        let history = History { visits: before, concerns };
+        let supervision = facts.supervision.as_of(closed);
+        let then = Facts { visiting: facts.visiting, supervision, history };
+        let on = closed.date_naive();
+        for (line, due_on) in asked_for(&then, in_force_at(rules, closed), Due::RisingRisk, on) {
+            if line.concern == Some(worry.id) && due_on < on {
+                let risk = then.supervision.risk.clone();
+                all.push(WasDue { rule: line.rule, due_on, risk, became: Became::Overdue });
+            }
+        }
+    }
+    all
+}
+
+impl History {
+    /// The concerns that were open at that time.
+    fn concerns_at(&self, at: Time) -> Vec<Worry> {
+        let raised = |worry: &&Worry| worry.identified.is_by(at);
+        let open = |worry: &&Worry| worry.closed.is_none_or(|closed| closed > at);
+        let then = self.concerns.iter().filter(raised).filter(open);
+        then.map(|worry| Worry { closed: None, ..*worry }).collect()
+    }
 }
 
 fn in_force_at(rules: &RulesSince, at: Time) -> Option<&InForce> {
@@ -101,23 +145,38 @@ fn is(in_force: &InForce, key: &str, due: Due) -> bool {
         Due::FirstVisit => {
             rule.after.contains(&After::SupervisionStart) && matches!(rule.when, When::Within(_))
         }
-        Due::Frequency => matches!(rule.when, When::Every(_) | When::AsPlanned),
+        Due::Frequency => match rule.when {
+            When::Every(_) | When::AsPlanned => true,
+            When::Within(_) => rule.after.iter().any(|after| matches!(after, After::Rule(_))),
+            When::Now => false,
+        },
+        Due::RisingRisk => {
+            let matter =
+                |after: &After| matches!(after, After::RiskRise | After::Safeguarding | After::Concern);
+            rule.after.iter().any(matter) && matches!(rule.when, When::Within(_))
+        }
     })
 }
 
-/// What the due list said first of that kind; not what a manager had put off or excused, which counts by itself.
-fn strictest(facts: &Facts, in_force: &InForce, due: Due, today: NaiveDate) -> Option<(Line, NaiveDate)> {
-    let stands = standing(facts, in_force, today);
+/// What the due list said of that kind, with its day; not what a manager had put off or excused, which counts by itself.
+fn asked_for(
+    facts: &Facts,
+    in_force: Option<&InForce>,
+    due: Due,
+    today: NaiveDate,
+) -> Vec<(Line, NaiveDate)> {
+    let Some(in_force) = in_force else { return Vec::new() };
     let excused = |line: &Line| {
         let matter = (Identified { on: line.from, at: line.at }, line.concern);
         facts.supervision.excuses.iter().any(|excuse| excuse.is_about(&line.rule, matter))
     };
-    stands.lines.into_iter().filter(|line| is(in_force, &line.rule, due) && !excused(line)).find_map(|line| {
-        match line.by {
-            By::On(day) => Some((line, day)),
-            By::Now => None,
-        }
-    })
+    let lines = standing(facts, in_force, today).lines.into_iter();
+    let lines = lines.filter(|line| is(in_force, &line.rule, due) && !excused(line));
+    let dated = lines.filter_map(|line| line.by.day().map(|day| (line, day)));
+    match due {
+        Due::FirstVisit | Due::Frequency => dated.take(1).collect(),
+        Due::RisingRisk => dated.collect(),
+    }
 }
 
 /// What managers have excused: the last that was said of each.
@@ -167,7 +226,7 @@ impl Supervision {
             then.plan.clone_from(plan);
             then.end = *end;
         }
-        then.rises.retain(|rise| rise.at.is_none_or(|rose| rose <= at));
+        then.rises.retain(|rise| rise.is_by(at));
         then.excuses.retain(|excuse| excuse.by.1 <= at);
         then
     }

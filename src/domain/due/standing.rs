@@ -272,7 +272,12 @@ impl<'f> Looking<'f> {
 
     fn matters(&self, after: &After) -> Vec<(Identified, Option<ConcernId>)> {
         let concerns = |kind| {
-            let concerns = self.facts.history.concerns.iter().filter(move |worry| worry.kind == kind);
+            let concerns = self
+                .facts
+                .history
+                .concerns
+                .iter()
+                .filter(move |worry| worry.kind == kind && worry.closed.is_none());
             concerns.map(|worry| (worry.identified, Some(worry.id))).collect()
         };
         match after {

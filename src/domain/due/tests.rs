@@ -41,7 +41,7 @@ fn supervised(start: &str, risk: &str) -> Facts {
 }
 
 fn worry(kind: WorryKind, on: &str) -> Worry {
-    Worry { id: ConcernId(Uuid::nil()), kind, identified: Identified { on: day(on), at: None } }
+    Worry { id: ConcernId(Uuid::nil()), kind, identified: Identified { on: day(on), at: None }, closed: None }
 }
 
 fn plan(every: &str, since: &str) -> Plan {
@@ -507,7 +507,7 @@ fn of_two_matters_of_one_day_one_is_excused() {
     let worry = |id: u128, hour| {
         let at = day("2026-03-02").and_hms_opt(hour, 0, 0).unwrap().and_utc();
         let identified = Identified { on: day("2026-03-02"), at: Some(at) };
-        Worry { id: ConcernId(Uuid::from_u128(id)), kind: WorryKind::Safeguarding, identified }
+        Worry { id: ConcernId(Uuid::from_u128(id)), kind: WorryKind::Safeguarding, identified, closed: None }
     };
     facts.history.concerns = vec![worry(1, 9), worry(2, 15)];
     let both = "safeguarding 2026-03-16; safeguarding 2026-03-16";
@@ -524,6 +524,31 @@ fn of_two_matters_of_one_day_one_is_excused() {
         by: (PersonId(Uuid::nil()), noon_of(day("2026-03-02"))),
     }];
     assert_eq!(on(&facts, &probation(), "2026-03-03"), "safeguarding 2026-03-16");
+}
+
+#[test]
+fn what_became_of_what_has_happened() {
+    let mut facts = supervised("2026-01-14", "high");
+    facts.history.visits = vec![seen("2026-01-20")];
+    let rising = |facts: &Facts, today| figures(facts, Due::RisingRisk, today);
+    facts.history.concerns = vec![worry(WorryKind::Safeguarding, "2026-03-02")];
+    assert_eq!(rising(&facts, "2026-03-16"), "safeguarding 2026-03-16 high not_yet");
+    assert_eq!(rising(&facts, "2026-03-17"), "safeguarding 2026-03-16 high overdue");
+    let closed = noon_of(day("2026-03-20"));
+    facts.history.concerns[0].closed = Some(closed);
+    assert_eq!(
+        rising(&facts, "2026-06-01"),
+        "safeguarding 2026-03-16 high overdue",
+        "closing makes no visit"
+    );
+    facts.history.concerns[0].closed = Some(noon_of(day("2026-03-10")));
+    assert_eq!(rising(&facts, "2026-06-01"), "", "closed before its day");
+    facts.history.concerns[0].closed = Some(closed);
+    facts.history.visits.push(seen("2026-03-16"));
+    assert_eq!(rising(&facts, "2026-06-01"), "safeguarding 2026-03-16 high in_time");
+    facts.supervision.rises = vec![Identified { on: day("2026-03-02"), at: None }];
+    assert_eq!(rising(&facts, "2026-06-01").matches("2026-03-16 high in_time").count(), 2, "each by itself");
+    assert_eq!(figures(&facts, Due::FirstVisit, "2026-06-01"), "first_high 2026-01-29 high in_time");
 }
 
 /// Each rule by itself, in force alone.

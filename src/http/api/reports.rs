@@ -120,7 +120,7 @@ enum As {
     Csv,
 }
 
-/// Shows a report: `check_outs`, `alarms`, `response_times`, `first_visits`, `frequency`, `assessments`, `oversight`, `drills`, `contacts`; with `.csv` as a table.
+/// Shows a report: `check_outs`, `alarms`, `response_times`, `first_visits`, `frequency`, `rising_risk`, `assessments`, `oversight`, `drills`, `contacts`; with `.csv` as a table.
 /// For managers of what they reach, auditors and administrators of everything. docs/reports.md says what each figure counts.
 #[utoipa::path(get, path = "/reports/{report}", params(("report" = String, Path), ReportQuery),
     responses((status = 200, body = ReportView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
