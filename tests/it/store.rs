@@ -595,7 +595,7 @@ async fn what_is_asked_often_goes_by_its_own_index() {
         ("chases::DUE_CONCERNS_ANY_ORG", "chase_due"),
         ("chases::DUE_CONCERN_ACTIONS_ANY_ORG", "chase_due"),
         ("chases::NEXT_DUE_ANY_ORG", "chase_due"),
-        ("concerns::OPEN_ABOUT_CASE", "concern_open_about_case"),
+        ("concerns::OPEN_ABOUT_CASE", "concern_about_case"),
         ("chases::DUE_EQUIPMENT_ANY_ORG", "chase_due"),
         ("chases::DUE_PEOPLE_ANY_ORG", "chase_due"),
         ("equipment::HELD_BY", "equipment_holder"),
