@@ -8,7 +8,7 @@ use super::{House, Outcome, Rejected, access::Actor, allowed, chases as asking, 
 use crate::{
     clock::Time,
     domain::{
-        agreement::{Approver, Exception, FirstAsked, OwnVisits, asked},
+        agreement::{Approver, Exception, FirstAsked, OwnVisits, UpTo, asked},
         event::{EventKind, NewEvent},
         exception::{ExceptionKind, OutOfTheOrdinary, Reviewed},
         ids::{PersonId, VisitId},
@@ -147,9 +147,9 @@ pub(super) async fn ask(
         };
         let times = usize::try_from(chase.asked).unwrap_or_default();
         // Where the only senior manager made it themselves, somebody has to find another.
-        let asked: Vec<PersonId> = [times, usize::MAX - 1]
+        let asked: Vec<PersonId> = [UpTo::Time(times), UpTo::Everybody]
             .into_iter()
-            .map(|times| asked(directory, visit.worker, wanted, times, &away))
+            .map(|up_to| asked(directory, visit.worker, wanted, up_to, &away))
             .find(|asked| !asked.is_empty())
             .unwrap_or_else(|| directory.who_has_to_know(visit.worker));
         let body = json!({"exception": waits.kind, "times": chase.asked + 1});
