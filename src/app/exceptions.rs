@@ -1,6 +1,6 @@
 //! Visits that were out of the ordinary, afterwards (rows A5, A7): a senior manager looks at each, and is asked to until it is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 
@@ -85,15 +85,18 @@ pub async fn list(
     mut filter: Filter,
     limit: usize,
 ) -> store::Result<(Vec<(Visit, OutOfTheOrdinary)>, Option<VisitId>)> {
+    let standing = actor.standing(tx).await?;
     let mut shown: Vec<(Visit, OutOfTheOrdinary)> = Vec::new();
     loop {
         let page = exceptions::list(tx, actor.organisation, filter, AT_ONCE).await?;
         let Some(last) = page.last() else { return Ok((shown, None)) };
         filter.after = Some(last.visit);
+        let of_page = visits::find_each(tx, actor.organisation, page.iter().map(|found| found.visit)).await?;
+        let mut of_page: HashMap<VisitId, Visit> =
+            of_page.into_iter().map(|visit| (visit.id, visit)).collect();
         for found in page {
-            let Some(visit) = visits::find(tx, actor.organisation, found.visit).await? else { continue };
-            let relation = actor.relation_to_visit(tx, &visit).await?;
-            if rights::may(actor.role, Act::SeeVisit, relation).is_err() {
+            let Some(visit) = of_page.remove(&found.visit) else { continue };
+            if rights::may(actor.role, Act::SeeVisit, standing.to_visit(&visit)).is_err() {
                 continue;
             }
             if shown.len() == limit {
