@@ -99,6 +99,7 @@ pub async fn set(
     let events: Vec<String> = events.map(str::to_owned).collect();
     let (url, set) = (wanted.url.clone(), (actor.person, trace.now));
     let (webhook, is_new) = if let Some(there) = there {
+        // The same secrets are hidden as the same text.
         let as_it_was = there.disabled_at.is_none()
             && (&there.url, &there.events, &there.secrets) == (&url, &events, &secrets);
         if as_it_was {
