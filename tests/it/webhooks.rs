@@ -1,6 +1,7 @@
 //! Other systems are told what happened (row D7, docs/webhooks.md).
 
 mod receivers;
+mod types;
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
