@@ -19,7 +19,7 @@ use std::{
 
 pub use govuk_notify::{GovukNotify, NotifyKey};
 pub(crate) use networks::literal;
-pub use networks::{EventWebhooks, Networks};
+pub use networks::{EventWebhooks, Networks, origin_of};
 pub use provider::{Kind, ProviderConfig, Smtp, Tls, Webhook};
 pub use secret::Secret;
 use serde::{Deserialize, de::DeserializeOwned};

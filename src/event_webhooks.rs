@@ -113,7 +113,7 @@ impl EventWebhooks {
     async fn waiting(&self, now: Time) -> store::Result<Vec<WebhookId>> {
         let _room = self.room.acquire().await;
         let mut tx = self.db.read().await?;
-        webhooks::waiting_any_org(&mut tx, now).await
+        webhooks::waiting_any_org(&mut tx, now, deliveries::MOST_PENDING).await
     }
 
     /// Tells one receiver what is due for it, one after the other.

@@ -1,6 +1,9 @@
 //! Who is asking, and how they stand to what they ask for.
 
-use std::{collections::HashMap, str::FromStr};
+use std::{
+    collections::{HashMap, HashSet},
+    str::FromStr,
+};
 
 use chrono_tz::Tz;
 use serde_json::json;
@@ -9,7 +12,7 @@ use crate::{
     clock::Time,
     domain::{
         event::{EventKind, NewEvent},
-        ids::{IncidentId, OrganisationId, PersonId, TeamId},
+        ids::{IncidentId, OrganisationId, PersonId, TeamId, VisitId},
         incident::Incident,
         people::Role,
         rights::Relation,
@@ -106,7 +109,24 @@ pub async fn log_unknown_caller(tx: &mut Tx, trace: Trace) -> store::Result<()> 
 impl Actor {
     /// Whether a team is theirs or below theirs.
     pub async fn reaches(&self, tx: &mut Tx, team: TeamId) -> store::Result<bool> {
-        Ok(self.team == team || people::reach(tx, self.organisation, self.team).await?.contains(&team))
+        Ok(self.team == team || self.reach(tx).await?.contains(&team))
+    }
+
+    /// Their team and those below it: for whoever looks at many things, so that it is read once.
+    pub async fn reach(&self, tx: &mut Tx) -> store::Result<HashSet<TeamId>> {
+        Ok(people::reach(tx, self.organisation, self.team).await?.into_iter().collect())
+    }
+
+    /// How they stand to whatever visits they look at.
+    pub async fn standing(&self, tx: &mut Tx) -> store::Result<Standing> {
+        let hidden = self.hidden_incidents(tx).await?;
+        let open = visits::open_incidents(tx, self.organisation, self.person).await?;
+        let open = open.into_iter().filter(|(_, incident, _)| !hidden.contains_key(incident));
+        Ok(Standing {
+            person: self.person,
+            reach: self.reach(tx).await?,
+            open: open.map(|(visit, _, called)| (visit, called)).collect(),
+        })
     }
 
     /// How they stand to a visit.
@@ -149,5 +169,26 @@ impl Actor {
     /// The incidents that they may not know of, whatever their role; since when there is each.
     pub async fn hidden_incidents(&self, tx: &mut Tx) -> store::Result<HashMap<IncidentId, Time>> {
         incidents::hidden_from(tx, self.organisation, self.person).await
+    }
+}
+
+/// How somebody stands to visits; all that it hangs on is read once, for lists.
+#[derive(Debug)]
+pub struct Standing {
+    person: PersonId,
+    reach: HashSet<TeamId>,
+    /// Visits with an open incident that they may know of; whether they were called about it.
+    open: HashMap<VisitId, bool>,
+}
+
+impl Standing {
+    /// The same as `Actor::relation_to_visit`.
+    pub fn to_visit(&self, visit: &Visit) -> Relation {
+        if visit.worker == self.person {
+            return Relation { own: true, ..Relation::default() };
+        }
+        let open = self.open.get(&visit.id);
+        let in_reach = self.reach.contains(&visit.team);
+        Relation { in_reach, called: open == Some(&true), open: open.is_some(), ..Relation::default() }
     }
 }

@@ -80,10 +80,9 @@ fn wrong(field: &'static str, why: impl Into<String>) -> Rejected {
     Rejected::Field { field, why: why.into() }
 }
 
-async fn relation(tx: &mut Tx, actor: &Actor, item: &Equipment) -> store::Result<Relation> {
-    let in_reach = actor.reaches(tx, item.team).await?;
+fn relation(actor: &Actor, reach: &HashSet<TeamId>, item: &Equipment) -> Relation {
     let own = item.loan.is_some_and(|loan| loan.holder == actor.person);
-    Ok(Relation { own, in_reach, ..Relation::default() })
+    Relation { own, in_reach: reach.contains(&item.team), ..Relation::default() }
 }
 
 /// Adds one.
@@ -143,7 +142,7 @@ async fn hold(tx: &mut Tx, actor: &Actor, named: &str, what: Keep) -> Outcome<Eq
     let Some(item) = equipment::load(tx, actor.organisation, id).await? else {
         return Ok(Err(Rejected::NotFound));
     };
-    let relation = relation(tx, actor, &item).await?;
+    let relation = relation(actor, &actor.reach(tx).await?, &item);
     allowed!(rights::may_keep(actor.role, what, relation));
     Ok(Ok(item))
 }
@@ -352,15 +351,15 @@ pub async fn list(tx: &mut Tx, actor: &Actor, team: Option<&str>, which: Which) 
             None => return Ok(Err(Rejected::NoSuchTeam(named.to_owned()))),
         },
     };
+    let reach = actor.reach(tx).await?;
     let mut items = Vec::new();
     for item in equipment::list(tx, actor.organisation).await? {
         if item.retired.is_some() != (which == Which::Retired) {
             continue;
         }
         let is_asked_for = of.as_ref().is_none_or(|teams| teams.contains(&item.team));
-        if is_asked_for
-            && rights::may_keep(actor.role, Keep::SeeItem, relation(tx, actor, &item).await?).is_ok()
-        {
+        let sees = rights::may_keep(actor.role, Keep::SeeItem, relation(actor, &reach, &item)).is_ok();
+        if is_asked_for && sees {
             items.push(item);
         }
     }

@@ -1,6 +1,6 @@
 //! Visits that were out of the ordinary, afterwards (rows A5, A7): a senior manager looks at each, and is asked to until it is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use super::{House, Outcome, Rejected, access::Actor, allowed, chases as asking, 
 use crate::{
     clock::Time,
     domain::{
-        agreement::{Approver, Exception, FirstAsked, OwnVisits, asked},
+        agreement::{Approver, Exception, FirstAsked, OwnVisits, UpTo, asked},
         event::{EventKind, NewEvent},
         exception::{ExceptionKind, OutOfTheOrdinary, Reviewed},
         ids::{PersonId, VisitId},
@@ -85,15 +85,18 @@ pub async fn list(
     mut filter: Filter,
     limit: usize,
 ) -> store::Result<(Vec<(Visit, OutOfTheOrdinary)>, Option<VisitId>)> {
+    let standing = actor.standing(tx).await?;
     let mut shown: Vec<(Visit, OutOfTheOrdinary)> = Vec::new();
     loop {
         let page = exceptions::list(tx, actor.organisation, filter, AT_ONCE).await?;
         let Some(last) = page.last() else { return Ok((shown, None)) };
         filter.after = Some(last.visit);
+        let of_page = visits::find_each(tx, actor.organisation, page.iter().map(|found| found.visit)).await?;
+        let mut of_page: HashMap<VisitId, Visit> =
+            of_page.into_iter().map(|visit| (visit.id, visit)).collect();
         for found in page {
-            let Some(visit) = visits::find(tx, actor.organisation, found.visit).await? else { continue };
-            let relation = actor.relation_to_visit(tx, &visit).await?;
-            if rights::may(actor.role, Act::SeeVisit, relation).is_err() {
+            let Some(visit) = of_page.remove(&found.visit) else { continue };
+            if rights::may(actor.role, Act::SeeVisit, standing.to_visit(&visit)).is_err() {
                 continue;
             }
             if shown.len() == limit {
@@ -147,9 +150,9 @@ pub(super) async fn ask(
         };
         let times = usize::try_from(chase.asked).unwrap_or_default();
         // Where the only senior manager made it themselves, somebody has to find another.
-        let asked: Vec<PersonId> = [times, usize::MAX - 1]
+        let asked: Vec<PersonId> = [UpTo::Time(times), UpTo::Everybody]
             .into_iter()
-            .map(|times| asked(directory, visit.worker, wanted, times, &away))
+            .map(|up_to| asked(directory, visit.worker, wanted, up_to, &away))
             .find(|asked| !asked.is_empty())
             .unwrap_or_else(|| directory.who_has_to_know(visit.worker));
         let body = json!({"exception": waits.kind, "times": chase.asked + 1});

@@ -27,7 +27,7 @@ use crate::{
 /// So many events are looked at in one transaction.
 const EVENTS_AT_ONCE: i64 = 200;
 /// While so much waits no further events are looked at: they stand in the log.
-const MOST_PENDING: i64 = 1000;
+pub const MOST_PENDING: i64 = 1000;
 /// So many deliveries are taken at once; one after the other they go.
 const AT_ONCE: i64 = 20;
 /// The longest log of an incident that is told once it is released.

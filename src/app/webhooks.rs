@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Outcome, Rejected, access::Actor, allowed, case_files::IsNew};
 use crate::{
     clock::Time,
-    config::Secret,
+    config::{Secret, origin_of},
     domain::{
         event::{EventKind, NewEvent},
         ids::WebhookId,
@@ -50,16 +50,22 @@ pub struct Wanted {
 pub struct Shown {
     /// The webhook.
     pub webhook: Webhook,
+    /// Where it is, as far as the reader may see: path and query may hold a token, and are for whoever may set them.
+    pub url: String,
     /// So much is still to be delivered.
     pub backlog: i64,
     /// When the next of it is tried.
     pub next_try: Option<Time>,
 }
 
-async fn shown(tx: &mut Tx, webhook: Webhook) -> store::Result<Shown> {
+async fn shown(tx: &mut Tx, actor: &Actor, webhook: Webhook) -> store::Result<Shown> {
     let (backlog, next) = webhooks::backlog(tx, webhook.organisation, webhook.id).await?;
     let next_try = next.map(|next| next.max(webhook.paused_until)).filter(|_| webhook.disabled_at.is_none());
-    Ok(Shown { webhook, backlog, next_try })
+    let url = match may_arrange(actor.role, Arrange::Change, false) {
+        Ok(()) => webhook.url.clone(),
+        Err(_) => origin_of(&webhook.url),
+    };
+    Ok(Shown { webhook, url, backlog, next_try })
 }
 
 /// All of them.
@@ -67,7 +73,7 @@ pub async fn list(tx: &mut Tx, actor: &Actor) -> Outcome<Vec<Shown>> {
     allowed!(may_arrange(actor.role, Arrange::See, false));
     let mut all = Vec::new();
     for webhook in webhooks::list(tx, actor.organisation).await? {
-        all.push(shown(tx, webhook).await?);
+        all.push(shown(tx, actor, webhook).await?);
     }
     Ok(Ok(all))
 }
@@ -93,10 +99,11 @@ pub async fn set(
     let events: Vec<String> = events.map(str::to_owned).collect();
     let (url, set) = (wanted.url.clone(), (actor.person, trace.now));
     let (webhook, is_new) = if let Some(there) = there {
+        // The same secrets are hidden as the same text.
         let as_it_was = there.disabled_at.is_none()
             && (&there.url, &there.events, &there.secrets) == (&url, &events, &secrets);
         if as_it_was {
-            return Ok(Ok((shown(tx, there).await?, IsNew::No)));
+            return Ok(Ok((shown(tx, actor, there).await?, IsNew::No)));
         }
         let changed = Webhook {
             url,
@@ -142,7 +149,7 @@ pub async fn set(
     };
     let body = json!({"webhook": id, "key": webhook.key, "events": webhook.events, "secrets": webhook.secrets.len()});
     log(tx, &webhook, (EventKind::WebhookSet, body), trace).await?;
-    Ok(Ok((shown(tx, webhook).await?, is_new)))
+    Ok(Ok((shown(tx, actor, webhook).await?, is_new)))
 }
 
 /// Removes one, and what was still to be delivered to it.
@@ -184,7 +191,7 @@ pub async fn replay(
     webhooks::try_all_now(tx, actor.organisation, webhook.id, trace.now).await?;
     let body = json!({"webhook": webhook.id, "key": webhook.key});
     log(tx, &webhook, (EventKind::WebhookReplayed, body), trace).await?;
-    Ok(Ok(shown(tx, Webhook { after, paused_until: trace.now, ..webhook }).await?))
+    Ok(Ok(shown(tx, actor, Webhook { after, paused_until: trace.now, ..webhook }).await?))
 }
 
 /// No address and no secret stands in the log.

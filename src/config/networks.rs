@@ -65,6 +65,11 @@ impl Networks {
     }
 }
 
+/// An address without its path and its query, which may hold a token: `https://example.org`.
+pub fn origin_of(url: &str) -> String {
+    reqwest::Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+}
+
 /// The address that a host is written as, if it is no name.
 pub(crate) fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()

@@ -10,7 +10,7 @@ use chrono::{NaiveDate, NaiveTime, Weekday};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    asking::{FirstAsked, Until, asked, next_ask},
+    asking::{FirstAsked, Until, UpTo, asked, next_ask},
     rules::Rule,
 };
 use super::{

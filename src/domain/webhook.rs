@@ -38,6 +38,7 @@ pub const OFFERED: &[Offered] = &[
     offered(EventKind::VisitAgreed, "visit.agreed", &[], "no rule objected to a visit, or a person agreed"),
     offered(EventKind::VisitRefused, "visit.refused", &[], "a person does not agree to a visit"),
     offered(EventKind::VisitStarted, "visit.started", &[], "a worker went in"),
+    offered(EventKind::VisitArrived, "visit.started", &[], "a worker who had planned it is at the door"),
     offered(EventKind::VisitCancelled, "visit.cancelled", &[], "a plan was called off"),
     offered(EventKind::VisitEnded, "visit.completed", &[], "a visit is over"),
     offered(EventKind::VisitPutOnRecord, "visit.completed", &[], "a visit was put on record afterwards"),

@@ -27,6 +27,10 @@ const LOAD: Sql = Sql::pair(
      FOR NO KEY UPDATE OF v",
 );
 const FIND: &str = "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2";
+const FIND_EACH: Sql = Sql::pair(
+    "SELECT * FROM visit WHERE organisation_id = $1 AND id IN (SELECT unhex(value) FROM json_each($2)) ORDER BY id",
+    "SELECT * FROM visit WHERE organisation_id = $1 AND id = ANY($2) ORDER BY id",
+);
 const RUNNING_OF: Sql = Sql::pair(
     "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun', 'going_home') ORDER BY id",
     "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state IN ('planned', 'begun', 'going_home') ORDER BY id
@@ -90,6 +94,9 @@ const CLEAR_DUE_OF_EACH_ANY_ORG: Sql = Sql::pair(
 );
 const OPEN_INCIDENT: &str =
     "SELECT id FROM incident WHERE visit_id = $1 AND organisation_id = $2 AND state = 'open'";
+const OPEN_INCIDENTS: &str = "SELECT i.visit_id, i.id,
+       EXISTS (SELECT 1 FROM alarm_code a WHERE a.incident_id = i.id AND a.person_id = $2)
+     FROM incident i WHERE i.organisation_id = $1 AND i.state = 'open' AND i.visit_id IS NOT NULL";
 
 #[derive(FromRow)]
 struct Row {
@@ -242,6 +249,19 @@ pub async fn find(tx: &mut Tx, organisation: OrganisationId, id: VisitId) -> Res
     let row: Option<Row> =
         both!(tx, |c| sqlx::query_as(FIND).bind(id).bind(organisation).fetch_optional(c).await?);
     row.map(Visit::try_from).transpose()
+}
+
+/// Several visits, to be shown, in the order in which they were made.
+pub async fn find_each(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    ids: impl IntoIterator<Item = VisitId>,
+) -> Result<Vec<Visit>> {
+    let text = tx.text(FIND_EACH);
+    let ids: IdList = ids.into_iter().map(|id| id.0).collect();
+    let rows: Vec<Row> =
+        both!(tx, |c| sqlx::query_as(text).bind(organisation).bind(&ids).fetch_all(c).await?);
+    rows.into_iter().map(Visit::try_from).collect()
 }
 
 /// A worker's plans and begun visits, locked till the end of the use case, the oldest first.
@@ -525,6 +545,15 @@ pub async fn open_incident(
     id: VisitId,
 ) -> Result<Option<IncidentId>> {
     Ok(both!(tx, |c| sqlx::query_scalar(OPEN_INCIDENT).bind(id).bind(organisation).fetch_optional(c).await?))
+}
+
+/// All open incidents about visits, and whether this person was called about each.
+pub async fn open_incidents(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    person: PersonId,
+) -> Result<Vec<(VisitId, IncidentId, bool)>> {
+    Ok(both!(tx, |c| sqlx::query_as(OPEN_INCIDENTS).bind(organisation).bind(person).fetch_all(c).await?))
 }
 
 /// The columns that a visit's state spreads over.

@@ -34,16 +34,19 @@ const GO_BACK: &str = "UPDATE webhook SET after_tx = $3, after_seq = $4, paused_
 const TRY_ALL_NOW: &str = "UPDATE webhook_delivery SET due_at = $3 WHERE due_at > $3 AND webhook_id IN
        (SELECT id FROM webhook WHERE id = $1 AND organisation_id = $2)";
 
-// With something to do: a delivery that is due, or an event that nobody has looked at.
+// With something to do: a delivery that is due, or an event that nobody has looked at; while so much waits nobody looks at further
+// ones, and they are nothing to do.
 const WAITING_ANY_ORG: Sql = Sql::pair(
     "SELECT w.id FROM webhook w WHERE w.disabled_at IS NULL AND w.lease_until <= $1 AND w.paused_until <= $1
        AND (EXISTS (SELECT 1 FROM webhook_delivery d WHERE d.webhook_id = w.id AND d.due_at <= $1)
-         OR EXISTS (SELECT 1 FROM event e WHERE e.organisation_id = w.organisation_id AND (e.tx, e.seq) > (w.after_tx, w.after_seq)))
+         OR EXISTS (SELECT 1 FROM event e WHERE e.organisation_id = w.organisation_id AND (e.tx, e.seq) > (w.after_tx, w.after_seq))
+           AND (SELECT count(*) FROM webhook_delivery d WHERE d.webhook_id = w.id) < $2)
      ORDER BY w.lease_until, w.id",
     "SELECT w.id FROM webhook w WHERE w.disabled_at IS NULL AND w.lease_until <= $1 AND w.paused_until <= $1
        AND (EXISTS (SELECT 1 FROM webhook_delivery d WHERE d.webhook_id = w.id AND d.due_at <= $1)
          OR EXISTS (SELECT 1 FROM event e WHERE e.organisation_id = w.organisation_id AND (e.tx, e.seq) > (w.after_tx, w.after_seq)
-           AND e.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint))
+           AND e.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+           AND (SELECT count(*) FROM webhook_delivery d WHERE d.webhook_id = w.id) < $2)
      ORDER BY w.lease_until, w.id",
 );
 // Whoever has it renews it by its epoch.
@@ -242,10 +245,10 @@ pub async fn try_all_now(tx: &mut Tx, organisation: OrganisationId, id: WebhookI
     Ok(())
 }
 
-/// Those for which there is something to do; first whose turn was longest ago.
-pub async fn waiting_any_org(tx: &mut Tx, now: Time) -> Result<Vec<WebhookId>> {
+/// Those for which there is something to do; first whose turn was longest ago. Where `most` wait nobody looks at what else happened.
+pub async fn waiting_any_org(tx: &mut Tx, now: Time, most: i64) -> Result<Vec<WebhookId>> {
     let text = tx.text(WAITING_ANY_ORG);
-    Ok(both!(tx, |c| sqlx::query_scalar(text).bind(now).fetch_all(c).await?))
+    Ok(both!(tx, |c| sqlx::query_scalar(text).bind(now).bind(most).fetch_all(c).await?))
 }
 
 /// One of them becomes ours until `lease_ends`; `held`: the epoch under which it is ours already. Nothing: it is another's, or is to

@@ -1,5 +1,7 @@
 //! Visits that were out of the ordinary, afterwards: reviewed by a senior manager, asked for until then (rows A5, A7).
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -10,7 +12,7 @@ use crate::support::{
 };
 
 /// Both teams ask for agreement; phones and contacts count as proved, since these tests are about the rest.
-async fn start(db: &TestDb) -> TestApp {
+fn westshire(more: &str) -> String {
     let asked = WESTSHIRE
         .replace(r#"policy = { extension_cap = "2h" }"#, r#"policy = { agreement = "asked" }"#)
         .replace(
@@ -19,7 +21,11 @@ async fn start(db: &TestDb) -> TestApp {
         );
     assert_eq!(asked.matches("agreement = \"asked\" }\n").count(), 2, "{asked}");
     let rules = "[agreement.rules]\nno_phone = \"off\"\nno_emergency_contact = \"off\"\n";
-    TestApp::with(db, &format!("{asked}\n{rules}"), |_| {}).await
+    format!("{asked}\n{more}\n{rules}")
+}
+
+async fn start(db: &TestDb) -> TestApp {
+    TestApp::with(db, &westshire(""), |_| {}).await
 }
 
 fn emergency() -> Value {
@@ -146,6 +152,40 @@ on_both! {
         assert_eq!(app.to_review("una").await, [""; 0], "what is left is their own");
         assert_eq!(app.to_review("dee").await.len(), 1, "somebody has to find another senior manager");
         assert_eq!(app.exceptions("dee", "?reviewed=no").await.len(), 1, "what was called off is nothing to review");
+        app.finish().await;
+    }
+
+    // The next senior manager up the line, before anybody has to go looking for one.
+    async fn where_the_nearest_senior_manager_made_it_the_next_one_is_asked(db: TestDb) {
+        let more = "\n[[team]]\nkey = \"south\"\nname = \"South team\"\nparent = \"unit\"\npolicy = { agreement = \"asked\" }\n\n[[person]]\nkey = \"eve\"\nname = \"Eve Wood\"\nteam = \"south\"\nrole = \"senior_manager\"\nphone = \"07700 900140\"\n";
+        let app = TestApp::with(&db, &westshire(more), |_| {}).await;
+        let eves = app.plans("eve", "A222222", emergency()).await;
+        app.clock.advance(TimeDelta::hours(2));
+        app.makes("eve", &eves, "una").await;
+        app.at_nine_on(15).await;
+        assert_eq!((app.to_review("eve").await.len(), app.to_review("una").await.len(), app.to_review("dee").await.len()), (0, 1, 0));
+        app.finish().await;
+    }
+
+    // Each sees those of the visits that they see elsewhere, and no page gives away that there are more.
+    async fn each_sees_those_whose_visits_they_may_see(db: TestDb) {
+        let person = |key: &str, team: &str, role: &str, phone: &str| {
+            format!("\n[[person]]\nkey = \"{key}\"\nname = \"{key}\"\nteam = \"{team}\"\nrole = \"{role}\"\nphone = \"07700 {phone}\"\nemail = \"{key}@example.org\"\n")
+        };
+        let south = "\n[[team]]\nkey = \"south\"\nname = \"South team\"\nparent = \"unit\"\npolicy = { agreement = \"asked\" }\n";
+        let people = [person("kim", "south", "worker", "900141"), person("lou", "south", "manager", "900142"), person("ben", "north", "worker", "900143"), person("adi", "unit", "administrator", "900144")];
+        let app = TestApp::with(&db, &westshire(&format!("{south}{}", people.concat())), |_| {}).await;
+        let anns = app.plans("ann", "A111111", emergency()).await;
+        let kims = app.plans("kim", "A222222", emergency()).await;
+        app.clock.advance(TimeDelta::hours(2));
+        app.makes("ann", &anns, "sam").await;
+        app.makes("kim", &kims, "lou").await;
+        for (who, sees) in [("ann", vec![&anns]), ("sam", vec![&anns]), ("cas", vec![&anns]), ("ben", vec![]), ("kim", vec![&kims]), ("lou", vec![&kims]), ("una", vec![&anns, &kims]), ("ari", vec![&anns, &kims]), ("adi", vec![])] {
+            let list = app.person(who).get("/exceptions").await;
+            let seen: BTreeSet<&str> = list.is_ok().body["exceptions"].as_array().unwrap().iter().map(|one| one["visit"].as_str().unwrap()).collect();
+            let expected: BTreeSet<&str> = sees.into_iter().map(String::as_str).collect();
+            assert_eq!((seen, &list.body["next"]), (expected, &Value::Null), "{who}");
+        }
         app.finish().await;
     }
 }

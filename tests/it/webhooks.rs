@@ -1,6 +1,7 @@
 //! Other systems are told what happened (row D7, docs/webhooks.md).
 
 mod receivers;
+mod types;
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
@@ -137,6 +138,10 @@ on_both! {
         assert_eq!((&webhook["state"], &webhook["backlog"], &webhook["secrets"], &webhook["failures"]), (&json!("active"), &json!(0), &json!(1), &json!(0)));
         assert_eq!(webhook["last_success_at"], "2026-01-14T12:40:00Z");
         assert!(!webhook.to_string().contains("whsec_"), "{webhook}");
+        // An auditor sees to whom it goes; the rest of the address may be a secret of the other system.
+        let (origin, _) = receiver.url.split_once("/events").unwrap();
+        let as_adi = app.person("adi").get("/webhooks").await;
+        assert_eq!((webhook["url"].as_str(), as_adi.body["webhooks"][0]["url"].as_str()), (Some(origin), Some(receiver.url.as_str())));
         for (who, slug) in [("sam", "role-too-small"), ("ann", "role-too-small"), ("cas", "role-too-small")] {
             app.person(who).get("/webhooks").await.is_problem(403, slug);
         }

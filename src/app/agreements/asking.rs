@@ -5,7 +5,7 @@ use crate::{
     app::{House, MOVED_ASIDE, case_files, codes, telling::Telling},
     clock::Time,
     domain::{
-        agreement::{Agreement, Approver, FirstAsked, Reason, Rule, State, Weight, asked, next_ask},
+        agreement::{Agreement, Approver, FirstAsked, Reason, Rule, State, UpTo, Weight, asked, next_ask},
         event::{Door, EventKind, NewEvent},
         ids::{IncidentId, OrganisationId, PersonId, VisitId},
         incident::{Incident, Kind},
@@ -34,14 +34,14 @@ pub(super) async fn who(
     };
     let away = agreements::away(tx, agreement.organisation, around.trace.now).await?;
     let wanted = (approver, first);
-    let all =
-        |times: usize| asked(around.directory, agreement.worker, wanted, times.saturating_sub(1), &away);
+    let all = |up_to| asked(around.directory, agreement.worker, wanted, up_to, &away);
+    let by_now = UpTo::Time(times.saturating_sub(1));
     if !recent {
-        return Ok(all(times));
+        return Ok(all(by_now));
     }
     // Whoever an alarm is about does not learn from somebody's plans that there is one: then the next ones are asked.
     let mut told = Vec::new();
-    for more in [times, times + 1, usize::MAX - 1] {
+    for more in [by_now, UpTo::Time(times), UpTo::Everybody] {
         for id in all(more) {
             let hidden = incidents::hidden_from(tx, agreement.organisation, id).await?;
             if hidden.is_empty() && !told.contains(&id) {

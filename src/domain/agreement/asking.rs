@@ -45,12 +45,21 @@ pub enum FirstAsked {
     AndDuty,
 }
 
-/// Who is asked for the `times`-th time, from 0: those before them are asked again. Whoever is away is stood in for by their deputy.
+/// How far up people are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpTo {
+    /// Whoever is asked for this time, from 0; those before them are asked again.
+    Time(usize),
+    /// Whoever would ever be.
+    Everybody,
+}
+
+/// Who is asked. Whoever is away is stood in for by their deputy.
 pub fn asked(
     directory: &Directory,
     worker: PersonId,
     (approver, first): (Approver, FirstAsked),
-    times: usize,
+    up_to: UpTo,
     away: &BTreeMap<PersonId, Option<PersonId>>,
 ) -> Vec<PersonId> {
     let duty: Vec<PersonId> = directory.duty_manager.into_iter().collect();
@@ -83,8 +92,12 @@ pub fn asked(
             (None, _) => rounds.push(knows),
         }
     }
+    let so_many = match up_to {
+        UpTo::Time(time) => time.saturating_add(1),
+        UpTo::Everybody => rounds.len(),
+    };
     let mut all = Vec::new();
-    for id in rounds.into_iter().take(times + 1).flatten() {
+    for id in rounds.into_iter().take(so_many).flatten() {
         // Nobody agrees to their own visit as somebody's deputy.
         let id = Some(here(id, away)).filter(|id| *id != worker).unwrap_or(id);
         let can = directory.person(id).is_some_and(|person| !person.left && id != worker);

@@ -33,7 +33,7 @@ const LONGEST_KEY: usize = 40;
 pub(super) struct WebhookView {
     /// Its short name.
     key: String,
-    /// Where it is.
+    /// Where it is. Path and query may hold a token: they are left out for whoever may not set it.
     url: String,
     /// The types that it is told of.
     events: Vec<String>,
@@ -71,13 +71,13 @@ pub(super) struct WebhookView {
 
 impl WebhookView {
     fn new(directory: &Directory, shown: &Shown) -> Self {
-        let Shown { webhook, backlog, next_try } = shown;
+        let Shown { webhook, url, backlog, next_try } = shown;
         let (set_by, set_at) = webhook.set;
         let (given_up, given_up_at) = webhook.given_up;
         let last_failure = webhook.last_failure.clone();
         Self {
             key: webhook.key.clone(),
-            url: webhook.url.clone(),
+            url: url.clone(),
             events: webhook.events.clone(),
             secrets: webhook.secrets.len(),
             state: match (webhook.disabled_at, webhook.failing_since) {

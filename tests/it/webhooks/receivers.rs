@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use homeward::store::people;
+use homeward::store::{self, Tx, events::Cursor, people, webhooks};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,60 @@ on_both! {
         assert_eq!((receiver.got().len(), app.person("ari").get("/webhooks").await.body), (3, json!({"webhooks": []})));
         app.person("adi").post("/webhooks/case/remove", json!({})).await.is_problem(404, "not-found");
         app.finish().await;
+    }
+
+    // Whoever keeps their setup in a script sends it each day: that is no word that the receiver works again.
+    async fn set_again_as_it_was_nothing_is_tried_before_its_time(db: TestDb) {
+        let app = start(&db).await;
+        let receiver = FakeReceiver::start(&[OLD]).await;
+        let body = json!({"url": receiver.url, "events": ["visit.planned"], "secrets": [OLD, NEW]});
+        assert_eq!(app.webhook("case", body.clone()).await.status, 201);
+        receiver.usually(Answer::Status(503));
+        app.plan().await;
+        app.told(&receiver, 1).await;
+        let before = app.the_webhook().await;
+        app.clock.advance(TimeDelta::seconds(2));
+        app.webhook("case", body).await.is_ok();
+        app.webhook("case", json!({"url": receiver.url, "events": ["visit.planned"]})).await.is_ok();
+        app.app.event_webhooks.deliver_due().await.unwrap();
+        assert_eq!((receiver.got().len(), app.the_webhook().await), (1, before));
+        // Another word does: what waits is tried at once.
+        app.webhook("case", json!({"url": receiver.url, "events": ["visit.planned"], "secrets": [NEW]})).await.is_ok();
+        app.told(&receiver, 2).await;
+        app.finish().await;
+    }
+
+    async fn one_with_a_thousand_to_come_is_left_alone_till_the_first_of_them_is_due(db: TestDb) {
+        let app = start(&db).await;
+        let receiver = FakeReceiver::start(&[OLD]).await;
+        app.tell(&receiver, &["visit.planned"]).await;
+        let the_webhook = async || {
+            let mut tx = app.db().read().await.unwrap();
+            webhooks::list(&mut tx, app.organisation).await.unwrap().remove(0)
+        };
+        let (id, later) = (the_webhook().await.id, app.now() + TimeDelta::minutes(5));
+        // As if each had been answered with 500.
+        let place = |seq: u128| Cursor::from(seq.to_be_bytes());
+        let plant = async move |tx: &mut Tx| {
+            for seq in 1_000_001..=1_001_000 {
+                webhooks::add_any_org(tx, id, place(seq), later).await?;
+            }
+            Ok::<_, store::Error>(())
+        };
+        app.db().write(plant).await.unwrap();
+        app.plan().await;
+        assert_eq!(app.the_webhook().await["backlog"], 1000);
+        let looks = the_webhook().await.epoch;
+        for _ in 0..5 {
+            app.clock.advance(TimeDelta::seconds(1));
+            app.app.event_webhooks.deliver_due().await.unwrap();
+        }
+        assert_eq!((the_webhook().await.epoch, receiver.got().len()), (looks, 0), "nothing is written while nothing is to be done");
+        // One of them is gone: the next event is looked at.
+        let gone = place(1_000_001);
+        app.db().write(async move |tx: &mut Tx| webhooks::drop_any_org(tx, id, gone).await).await.unwrap();
+        app.told(&receiver, 1).await;
+        app.verify().await;
     }
 
     async fn those_that_never_answer_keep_no_other_waiting(db: TestDb) {
