@@ -304,9 +304,9 @@ impl<'f> Looking<'f> {
             after => self.matters(after).last()?.0,
         };
         // Of what is after another rule nobody asks at which instant that was met.
-        let mut excuses = self.facts.supervision.excuses.iter().rev();
         let of_it = |excuse: &&Excuse| excuse.rule == key && excuse.from == since.on;
-        let excused = excuses.find(of_it).filter(|excuse| excuse.instead.is_none());
+        let last = self.facts.supervision.excuses.iter().rev().find(of_it);
+        let excused = last.filter(|excuse| excuse.instead.is_none());
         let by_manager = |excuse: &Excuse| Identified { on: excuse.due_on.unwrap_or(excuse.from), at: None };
         self.seen_after(since).map(by_visit).or_else(|| excused.map(by_manager))
     }
@@ -420,12 +420,12 @@ fn end(
     while left > 0 {
         let Some(next) = day.succ_opt() else { return Ok(None) };
         day = next;
-        match facts.paused_on(day) {
+        let counts = match facts.paused_on(day) {
             Some(Pause { until: None, from, .. }) if *from <= today => return Ok(None),
-            Some(Pause { until: None, .. }) if days.is_some() || calendar.is_working_day(day)? => left -= 1,
-            None if days.is_some() || calendar.is_working_day(day)? => left -= 1,
-            Some(_) | None => {}
-        }
+            Some(Pause { until: Some(_), .. }) => false,
+            Some(Pause { until: None, .. }) | None => days.is_some() || calendar.is_working_day(day)?,
+        };
+        left -= u64::from(counts);
     }
     Ok(Some(day))
 }
