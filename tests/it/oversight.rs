@@ -107,7 +107,7 @@ on_both! {
         assert_eq!(app.oversight_missing("sam", "").await, [] as [[String; 4]; 0]);
         let read = app.person("ari").get(&format!("/oversight?about=assessment&id={second}")).await;
         assert_eq!((&read.is_ok().body["entries"][0]["words"], &read.body["entries"][0]["by"]["name"]), (&json!("looked at it: the measures fit"), &json!("Sam Cole")));
-        app.person("ann").get(&format!("/oversight?about=assessment&id={second}")).await.is_problem(403, "role-too-small");
+        app.person("ann").get(&format!("/oversight?about=assessment&id={second}")).await.is_ok();
         assert_eq!(app.oversees("sam", "assessment", &second).await.is_ok().body["done"], json!([]), "as often as they like");
         app.finish().await;
     }

@@ -126,8 +126,7 @@ pub(super) struct OversightList {
     entries: Vec<OversightView>,
 }
 
-/// Shows what managers have said of a case, a visit, an incident or an assessment: to managers and whoever books in reach, and to
-/// auditors; not to whose it is.
+/// Shows what managers have said of a case, a visit, an incident or an assessment, to whoever may see that: the worker reads it too.
 #[utoipa::path(get, path = "/oversight", params(OversightQuery), responses((status = 200, body = OversightList),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
