@@ -300,7 +300,18 @@ async fn ask(
     let Wanted { rule, subject, team, worker, within } = wanted;
     let due_on = last_day(today, within, calendar.as_ref());
     let id = OversightAskId::new(trace.now);
-    let asked = Asked { id, organisation, team, rule, subject, worker, asked_on: today, due_on, done: None };
+    let asked = Asked {
+        id,
+        organisation,
+        team,
+        rule,
+        subject,
+        worker,
+        asked_on: today,
+        due_on,
+        done: None,
+        reference: None,
+    };
     let body = json!({"rule": rule, "about": subject.about(), "id": subject.id(), "due_on": due_on});
     let is_new = oversight::ask(tx, &asked).await?;
     Ok(is_new.then(|| NewEvent::new(EventKind::OversightAsked, trace.now, body)))

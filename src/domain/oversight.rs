@@ -128,6 +128,8 @@ pub struct Asked {
     pub due_on: NaiveDate,
     /// When it was done, and by which entry.
     pub done: Option<(NaiveDate, OversightId)>,
+    /// The case that it is about, or whose assessment; read for lists alone.
+    pub reference: Option<String>,
 }
 
 /// Where an organisation asks for it; what is left out is not asked for.

@@ -34,8 +34,10 @@ const ASKED_FOR: &str =
     "SELECT * FROM oversight_asked WHERE organisation_id = $1 AND due_on >= $2 AND due_on <= $3
      AND withdrawn_on IS NULL ORDER BY due_on, id";
 const MISSING: &str =
-    "SELECT * FROM oversight_asked WHERE organisation_id = $1 AND done_on IS NULL AND withdrawn_on IS NULL
-       AND (due_on > $2 OR due_on = $2 AND id > $3) ORDER BY due_on, id LIMIT $4";
+    "SELECT a.*, c.reference FROM oversight_asked a LEFT JOIN assessment s ON s.id = a.about_id
+       LEFT JOIN case_file c ON c.id = coalesce(s.case_id, a.about_id)
+     WHERE a.organisation_id = $1 AND a.done_on IS NULL AND a.withdrawn_on IS NULL
+       AND (a.due_on > $2 OR a.due_on = $2 AND a.id > $3) ORDER BY a.due_on, a.id LIMIT $4";
 const MISSING_OF_TEAM: &str =
     "SELECT * FROM oversight_asked WHERE organisation_id = $1 AND done_on IS NULL AND withdrawn_on IS NULL AND team_id = $2
      ORDER BY due_on, id LIMIT $3";
@@ -105,6 +107,8 @@ struct AskedRow {
     due_on: String,
     done_on: Option<String>,
     done_by: Option<OversightId>,
+    #[sqlx(default)]
+    reference: Option<String>,
 }
 
 impl TryFrom<AskedRow> for Asked {
@@ -124,6 +128,7 @@ impl TryFrom<AskedRow> for Asked {
             asked_on: day("asked_on", &row.asked_on)?,
             due_on: day("due_on", &row.due_on)?,
             done: done_on.zip(row.done_by),
+            reference: row.reference,
         })
     }
 }

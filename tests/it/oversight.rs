@@ -152,6 +152,8 @@ on_both! {
         risk("high").await;
         let case = |worker, on| line("case_at_risk", "case", worker, on);
         assert_eq!(app.oversight_missing("sam", "").await, [case("-", "2026-02-11")]);
+        let list = app.person("sam").get("/oversight/missing").await;
+        assert_eq!(list.is_ok().body["missing"][0]["reference"], "A111111");
         app.person("sam").post("/cases/A111111/assign", json!({"worker": "ann"})).await.is_ok();
         assert_eq!(app.oversight_missing("sam", "").await, [case("Ann Lee", "2026-02-11")]);
         app.clock.advance(TimeDelta::days(7));

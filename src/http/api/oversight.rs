@@ -163,6 +163,8 @@ pub(super) struct OversightMissingView {
     about: OversightAbout,
     /// The id of that.
     id: Uuid,
+    /// The reference of the case that it is about, or whose assessment.
+    reference: Option<String>,
     /// Which team's managers are asked.
     team: Option<TeamView>,
     /// Whose visit, alarm, assessment or case it is; `null`: nobody's.
@@ -201,6 +203,7 @@ pub(super) async fn missing(
         rule: asked.rule,
         about: asked.subject.about(),
         id: asked.subject.id(),
+        reference: asked.reference.clone(),
         team: TeamView::of(&directory, asked.team),
         worker: asked.worker.map(|worker| PersonView::of(&directory, worker)),
         asked_on: asked.asked_on,

@@ -241,8 +241,12 @@ fn value(figure: Figure) -> Value {
 
 fn lines_as_csv(wanted: &Wanted, table: &Table) -> String {
     let mut text = String::new();
-    let figures = table.lines.first().map(|(_, _, line)| line.iter().map(|(name, _)| name.as_str()));
-    push_line(&mut text, [wanted.by.as_str(), "id"].into_iter().chain(figures.into_iter().flatten()));
+    // Where there is nothing to count the columns are said all the same.
+    let figures: Vec<&str> = match table.lines.first() {
+        Some((_, _, line)) => line.iter().map(|(name, _)| name.as_str()).collect(),
+        None => wanted.report.counts().to_vec(),
+    };
+    push_line(&mut text, [wanted.by.as_str(), "id"].into_iter().chain(figures));
     for (key, name, line) in &table.lines {
         let cells = line.iter().map(|(_, figure)| match value(*figure) {
             Value::Null => String::new(),
