@@ -208,18 +208,23 @@ impl Auditor<'_> {
     }
 }
 
-/// Every count of a report is what was counted here, and the list behind it is so long.
+/// Every count of a report is what was counted here, and the list behind it is so long; of a whole region's lines, the lists of each
+/// twentieth.
 async fn agrees(auditor: &Auditor<'_>, report: &str, by: &str, counted: &Counts) {
+    let open_each = if environment("HOMEWARD_REGION").is_some() { 20 } else { 1 };
     let (first, last) = (year().0, "2027-12-31");
     let shown = auditor.get(&format!("/reports/{report}?from={first}&to={last}&by={by}")).await;
     let mut seen = BTreeSet::new();
-    for line in shown["lines"].as_array().unwrap() {
+    for (n, line) in shown["lines"].as_array().unwrap().iter().enumerate() {
         let name = line["id"].as_str().or(line["name"].as_str()).unwrap();
         for (figure, address) in line["behind"].as_object().unwrap() {
             let key = (by, name.to_owned(), figure.clone());
             let wanted = counted.iter().find(|(at, _)| **at == key).map_or(0, |(_, number)| *number);
             assert_eq!(line["figures"][figure], json!(wanted), "{report} {key:?}");
             seen.insert((name.to_owned(), figure.clone()));
+            if !n.is_multiple_of(open_each) {
+                continue;
+            }
             let behind = auditor.get(address.as_str().unwrap().strip_prefix("/api/v1").unwrap()).await;
             let behind = behind["behind"].as_array().unwrap().len();
             assert_eq!(behind, usize::try_from(wanted).unwrap().min(10_000), "{report} {key:?}: {address}");
