@@ -244,6 +244,26 @@ on_both! {
         app.finish().await;
     }
 
+    async fn a_concern_counts_however_its_reference_is_typed_and_a_restart_makes_nothing_overdue(db: TestDb) {
+        let app = TestApp::due_rules(&db).await;
+        app.set_pin("ann").await;
+        app.a_case("A123456", "2025-12-20", "medium").await;
+        app.ann_visits("A123456", "seen").await;
+        assert_eq!(app.due("ann", "").await, Vec::<String>::new());
+        let concern = json!({"words": "bruises", "kind": "safeguarding", "case_reference": " a123 456"});
+        app.person("ann").post("/concerns", concern).await.is_ok();
+        assert_eq!(app.due("ann", "").await, ["A123456 next 2026-01-28"]);
+        app.clock.advance(TimeDelta::minutes(1));
+        app.ann_visits("A123456", "seen").await;
+        let plan = |start: &str| json!({"start": start, "start_is": "restarted", "risk": "medium", "visits_in_plan": true, "plan_every": "4 weeks"});
+        app.supervise("sam", "A123456", plan("2025-12-20")).await.is_ok();
+        app.clock.set("2026-06-01T12:00:00Z".parse().unwrap());
+        app.supervise("sam", "A123456", plan("2026-05-30")).await.is_ok();
+        let item = app.person("sam").get("/cases/A123456/due").await;
+        assert_eq!((item.body["state"].as_str(), item.body["due_on"].as_str()), (Some("next"), Some("2026-06-27")), "{item:?}");
+        app.finish().await;
+    }
+
     async fn what_is_missing_is_listed_and_what_is_wrong_is_refused(db: TestDb) {
         let app = TestApp::due_rules(&db).await;
         for (reference, visiting) in [("A000001", json!("supervised")), ("A000002", json!("tenant")), ("A000003", Value::Null)] {
