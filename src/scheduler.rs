@@ -43,26 +43,30 @@ impl Scheduler {
         loop {
             let drills = async move |tx: &mut store::Tx| drill_schedules::begin_due(tx, now).await;
             let drills = self.db.write_in(Lane::Usual, drills).await;
-            let rules = self.follow_rules(now).await;
+            let cases = self.compute_left(now).await;
             let house = Arc::clone(&self.house);
             let digests =
                 async move |tx: &mut store::Tx| due::digest::send(tx, &house, DIGESTS_AT_ONCE, now).await;
             let digests = self.db.write_in(Lane::Usual, digests).await;
             // Whatever becomes of one, the others are done.
-            match drills? + rules? + digests? {
+            match drills? + cases? + digests? {
                 0 => return Ok(begun),
                 some => begun += some,
             }
         }
     }
 
-    async fn follow_rules(&self, now: Time) -> store::Result<usize> {
-        let cases = self.db.look(async |tx| rows::not_computed_any_org(tx, CASES_AT_ONCE).await).await?;
-        for case in cases.iter().copied() {
-            let follow = async move |tx: &mut store::Tx| due::follow_rules(tx, case, now).await;
-            self.db.write_in(Lane::Usual, follow).await?;
+    async fn compute_left(&self, now: Time) -> store::Result<usize> {
+        let cases = self.db.look(async |tx| rows::to_compute_any_org(tx, CASES_AT_ONCE).await).await?;
+        let mut done = Ok(cases.len());
+        for case in cases {
+            let compute = async move |tx: &mut store::Tx| due::compute_left(tx, case, now).await;
+            // Where somebody has locked one, the others are computed.
+            if let Err(error) = self.db.write_in(Lane::Usual, compute).await {
+                done = Err(error);
+            }
         }
-        Ok(cases.len())
+        done
     }
 
     /// Ticks until it is told to stop.

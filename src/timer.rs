@@ -110,7 +110,7 @@ impl Timer {
                     }
                 }
                 // Too much for one transaction, or something in it that takes the whole of it along: fewer at a time.
-                Err(Error::Busy | Error::Panicked) if limit > 1 => {
+                Err(Error::Busy | Error::Locked | Error::Panicked) if limit > 1 => {
                     self.limit.store((limit / 8).max(1), Ordering::Relaxed);
                 }
                 Err(error) => return Err(error),

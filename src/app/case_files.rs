@@ -2,13 +2,7 @@
 
 use serde_json::json;
 
-use super::{
-    Outcome, Rejected,
-    access::Actor,
-    allowed,
-    due::{self, Cause},
-    oversight,
-};
+use super::{Outcome, Rejected, access::Actor, allowed, due, oversight};
 use crate::{
     clock::Time,
     domain::{
@@ -17,6 +11,7 @@ use crate::{
             CaseFile, CasePrivate, CaseReference, Destination, Place, PlacePrivate, WhoseHome, same_address,
         },
         concern::ConcernKind,
+        due::Cause,
         event::{EventKind, NewEvent},
         ids::{AssessmentId, CaseId, ConcernId, PersonId, PlaceId, TeamId, VisitId},
         rights::{Casework, may_do_casework},

@@ -12,13 +12,14 @@ use super::{
     access::Actor,
     allowed,
     chases::{ASKED_ALONE, ASKED_AT, in_a_week},
-    due::{self, Cause},
+    due,
     telling::Telling,
 };
 use crate::{
     clock::Time,
     domain::{
         concern::{Action, Closing, Concern, ConcernKind, ConcernState, Discussion, NotNow, case_reference},
+        due::Cause,
         event::{EventKind, NewEvent},
         follow_up::Done,
         ids::{ConcernActionId, ConcernId, PersonId, TeamId, VisitId},

@@ -12,7 +12,6 @@ pub use rules::{put_in_force, see_rules, set_rules};
 pub use supervision::{Excused, Said, StartIs, assign, excuse, set_supervision};
 
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::oversight;
@@ -22,46 +21,20 @@ use crate::{
         calendar::day_of,
         case_file::{CaseFile, CaseReference},
         concern::ConcernKind,
-        due::{Facts, History, Identified, InForce, Made, Standing, Summary, Worry, WorryKind, standing},
+        due::{
+            Cause, Facts, History, Identified, InForce, Made, Standing, Summary, Worry, WorryKind, standing,
+        },
         event::{Door, EventKind, NewEvent},
-        ids::{CaseId, OrganisationId},
-        visit::{Visit, word_enum},
+        ids::OrganisationId,
+        visit::Visit,
     },
     store::{
         self, Trace, Tx, agreements, case_files, concerns,
-        due::{self, Case, Kept},
+        due::{self, Case, Kept, ToCompute},
         events::log_for_organisation,
         people,
     },
 };
-
-word_enum! {
-    /// Why what is due was computed anew.
-    Cause {
-        /// More is known of the supervision.
-        Supervision = "supervision",
-        /// Supervision began anew.
-        Restarted = "restarted",
-        /// The risk has risen.
-        RiskUp = "risk_up",
-        /// It has sunk.
-        RiskDown = "risk_down",
-        /// Days are not counted any more, or again.
-        Pauses = "pauses",
-        /// A concern was raised.
-        ConcernRaised = "concern_raised",
-        /// One was closed.
-        ConcernClosed = "concern_closed",
-        /// How a visit turned out was recorded.
-        VisitRecorded = "visit_recorded",
-        /// The case was opened, or another team looks after it.
-        CaseChanged = "case_changed",
-        /// A manager excused a visit.
-        Excused = "excused",
-        /// Other rules are in force.
-        Rules = "rules",
-    }
-}
 
 /// By what an organisation decides now.
 #[derive(Debug, Clone)]
@@ -162,8 +135,8 @@ pub(super) async fn follow(tx: &mut Tx, case: &CaseFile, why: Cause, trace: Trac
     compute(tx, case, (&mut kept, &now), why, trace).await.map(drop)
 }
 
-/// The same, by a reference as somebody typed it, at the end of what must not fail because of this: then it is logged, and the scheduler
-/// computes it.
+/// The same, by a reference as somebody typed it, at the end of what must neither fail nor wait because of this: then the case is kept
+/// as one to compute, and the scheduler does it.
 pub(super) async fn follow_reference(
     tx: &mut Tx,
     organisation: OrganisationId,
@@ -173,15 +146,18 @@ pub(super) async fn follow_reference(
 ) -> store::Result<()> {
     let Some(Ok(reference)) = reference.map(CaseReference::parse) else { return Ok(()) };
     let done = tx
-        .part(async |tx| match case_files::by_reference(tx, organisation, &reference).await? {
-            Some(case) => follow(tx, &case, why, trace).await,
-            None => Ok(()),
+        .part_that_waits_for_nobody(async |tx| {
+            match case_files::by_reference(tx, organisation, &reference).await? {
+                Some(case) => follow(tx, &case, why, trace).await,
+                None => Ok(()),
+            }
         })
         .await;
     match done {
+        Err(store::Error::Locked) => due::compute_soon(tx, organisation, reference.as_str(), why).await,
         Err(error) if !error.is_for_the_whole() => {
             tracing::error!(%error, ?why, "what is due of a case was not computed; the scheduler does it");
-            due::compute_one_anew(tx, organisation, reference.as_str()).await
+            due::compute_soon(tx, organisation, reference.as_str(), why).await
         }
         done => done,
     }
@@ -193,16 +169,16 @@ pub(super) async fn follow_visit(tx: &mut Tx, visit: &Visit, trace: Trace) -> st
     follow_reference(tx, visit.organisation, reference, Cause::VisitRecorded, trace).await
 }
 
-/// Computes what is due of a case by rules that came in force since; one that cannot be is not tried again with them.
-pub async fn follow_rules(
-    tx: &mut Tx,
-    (id, organisation, version): (CaseId, OrganisationId, i32),
-    now: Time,
-) -> store::Result<()> {
+/// Computes what is due of a case for which that was left to the scheduler; one of which it cannot be is not tried again with the rules
+/// in force.
+pub async fn compute_left(tx: &mut Tx, left: ToCompute, now: Time) -> store::Result<()> {
+    let ToCompute { case: id, organisation, version, cause } = left;
     let trace = Trace::machine(Door::Timer, now);
+    // Whatever is left to compute while this runs stays so: it was read before, and that was not.
+    due::not_left_any_more(tx, left).await?;
     let done = tx
         .part(async |tx| match case_files::find(tx, organisation, id).await? {
-            Some(case) => follow(tx, &case, Cause::Rules, trace).await,
+            Some(case) => follow(tx, &case, cause, trace).await,
             None => Ok(()),
         })
         .await;

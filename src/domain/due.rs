@@ -21,6 +21,34 @@ use super::{
 };
 use crate::clock::Time;
 
+word_enum! {
+    /// Why what is due was computed anew.
+    Cause {
+        /// More is known of the supervision.
+        Supervision = "supervision",
+        /// Supervision began anew.
+        Restarted = "restarted",
+        /// The risk has risen.
+        RiskUp = "risk_up",
+        /// It has sunk.
+        RiskDown = "risk_down",
+        /// Days are not counted any more, or again.
+        Pauses = "pauses",
+        /// A concern was raised.
+        ConcernRaised = "concern_raised",
+        /// One was closed.
+        ConcernClosed = "concern_closed",
+        /// How a visit turned out was recorded.
+        VisitRecorded = "visit_recorded",
+        /// The case was opened, or another team looks after it.
+        CaseChanged = "case_changed",
+        /// A manager excused a visit.
+        Excused = "excused",
+        /// Other rules are in force.
+        Rules = "rules",
+    }
+}
+
 /// What people have said of the supervision of a case.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

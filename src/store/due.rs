@@ -1,12 +1,13 @@
 //! Who is due a visit: the rules of an organisation, what is known of its cases, and when digests go.
 
 use sqlx::{FromRow, types::Json};
+use uuid::Uuid;
 
 use super::{Result, Sql, Tx, both, execute, readable};
 use crate::{
     clock::Time,
     domain::{
-        due::{History, Settings, Summary, Supervision},
+        due::{Cause, History, Settings, Summary, Supervision},
         ids::{CaseId, OrganisationId, PersonId, TeamId, VisitId},
         visit::{VisitOutcome, Visiting},
     },
@@ -48,15 +49,21 @@ const CASES_OF_TEAM: &str = "SELECT c.id, c.team_id, c.reference, c.visiting, s.
 const CASE: &str = "SELECT c.id, c.team_id, c.reference, c.visiting, s.worker_id, s.known, s.history
      FROM case_file c LEFT JOIN supervision s ON s.case_id = c.id
      WHERE c.organisation_id = $1 AND c.reference = $2";
-const NOT_COMPUTED_ANY_ORG: &str = "SELECT c.id, c.organisation_id, r.version FROM case_file c
-     JOIN (SELECT organisation_id, max(version) AS version FROM due_rules GROUP BY organisation_id) r
-       ON r.organisation_id = c.organisation_id
+const TO_COMPUTE_ANY_ORG: &str =
+    "WITH r AS (SELECT organisation_id, max(version) AS version FROM due_rules GROUP BY organisation_id)
+     SELECT t.case_id, t.organisation_id, r.version, t.cause FROM case_to_compute t
+     JOIN r ON r.organisation_id = t.organisation_id
+     UNION ALL
+     SELECT c.id, c.organisation_id, r.version, 'rules' FROM case_file c
+     JOIN r ON r.organisation_id = c.organisation_id
      WHERE NOT EXISTS (SELECT 1 FROM supervision s WHERE s.case_id = c.id AND s.rules_version = r.version)
-     ORDER BY c.id LIMIT $1";
+     ORDER BY 1 LIMIT $1";
+const COMPUTE_SOON: &str = "INSERT INTO case_to_compute (id, case_id, organisation_id, cause)
+     SELECT $1, id, organisation_id, $4 FROM case_file WHERE organisation_id = $2 AND reference = $3";
+const NOT_LEFT: &str =
+    "DELETE FROM case_to_compute WHERE case_id = $1 AND organisation_id = $2 AND cause = $3";
 const GIVE_UP: &str = "UPDATE supervision SET rules_version = $3 WHERE case_id = $1 AND organisation_id = $2";
 const COMPUTE_ANEW: &str = "UPDATE supervision SET rules_version = 0 WHERE organisation_id = $1";
-const COMPUTE_ONE_ANEW: &str = "UPDATE supervision SET rules_version = 0
-     WHERE case_id IN (SELECT id FROM case_file WHERE organisation_id = $1 AND reference = $2)";
 const SET_DIGEST: &str = "INSERT INTO due_digest (team_id, organisation_id, due_at) VALUES ($1, $2, $3)
      ON CONFLICT (team_id) DO UPDATE SET due_at = excluded.due_at";
 const BEGIN_DIGEST: &str = "INSERT INTO due_digest (team_id, organisation_id, due_at) VALUES ($1, $2, $3)
@@ -171,9 +178,41 @@ pub async fn save(tx: &mut Tx, organisation: OrganisationId, kept: &Kept) -> Res
     Ok(())
 }
 
-/// Cases that nothing was computed of yet by the rules in force.
-pub async fn not_computed_any_org(tx: &mut Tx, limit: i64) -> Result<Vec<(CaseId, OrganisationId, i32)>> {
-    Ok(both!(tx, |c| sqlx::query_as(NOT_COMPUTED_ANY_ORG).bind(limit).fetch_all(c).await?))
+/// A case of which what is due has still to be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct ToCompute {
+    /// Which.
+    #[sqlx(rename = "case_id")]
+    pub case: CaseId,
+    /// Whose.
+    #[sqlx(rename = "organisation_id")]
+    pub organisation: OrganisationId,
+    /// By this version of the rules.
+    pub version: i32,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Cases that were left to compute, and those of which nothing was yet by the rules in force.
+pub async fn to_compute_any_org(tx: &mut Tx, limit: i64) -> Result<Vec<ToCompute>> {
+    Ok(both!(tx, |c| sqlx::query_as(TO_COMPUTE_ANY_ORG).bind(limit).fetch_all(c).await?))
+}
+
+/// Leaves the case of this reference to be computed. Waits for nobody: it is a row of its own.
+pub async fn compute_soon(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    reference: &str,
+    cause: Cause,
+) -> Result<()> {
+    execute!(tx, COMPUTE_SOON, Uuid::new_v4(), organisation, reference, cause);
+    Ok(())
+}
+
+/// It is not left any more.
+pub async fn not_left_any_more(tx: &mut Tx, left: ToCompute) -> Result<()> {
+    execute!(tx, NOT_LEFT, left.case, left.organisation, left.cause);
+    Ok(())
 }
 
 /// The visits of a case whose outcome is known, the first one first.
@@ -188,12 +227,6 @@ pub async fn visits_of(
 /// Whatever follows from what is kept of all cases is to be computed anew.
 pub async fn compute_anew(tx: &mut Tx, organisation: OrganisationId) -> Result<()> {
     execute!(tx, COMPUTE_ANEW, organisation);
-    Ok(())
-}
-
-/// The same of one.
-pub async fn compute_one_anew(tx: &mut Tx, organisation: OrganisationId, reference: &str) -> Result<()> {
-    execute!(tx, COMPUTE_ONE_ANEW, organisation, reference);
     Ok(())
 }
 

@@ -11,6 +11,9 @@ pub enum Error {
     /// The database could not take it now, and may later: locked, or a use case that took too long.
     #[error("the database is busy")]
     Busy,
+    /// Somebody else has locked a row for longer than it was to be waited for.
+    #[error("a row is locked by somebody else")]
+    Locked,
     /// The engine asks to run the transaction again.
     #[error("the database asks to try the transaction again")]
     Retry,
@@ -51,7 +54,7 @@ impl Error {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Conflict => "conflict",
-            Self::Busy => "busy",
+            Self::Busy | Self::Locked => "busy",
             Self::Retry => "retry",
             Self::CommitUnknown => "commit_unknown",
             Self::Unavailable(_) => "unavailable",
@@ -69,7 +72,7 @@ impl Error {
     /// Whether it is not for a part of a transaction to deal with: it passes by itself (a conflict), or the database is busy or
     /// gone. The whole is given up, and done again.
     pub fn is_for_the_whole(&self) -> bool {
-        self.passes() || matches!(self, Self::Busy | Self::Closed)
+        self.passes() || matches!(self, Self::Busy | Self::Locked | Self::Closed)
     }
 
     /// Whether the same use case may succeed if it is simply run again.
@@ -84,8 +87,10 @@ impl From<sqlx::Error> for Error {
             match database.code().as_deref() {
                 // PostgreSQL: serialization failure, deadlock, read-only (a demoted primary).
                 Some("40001" | "40P01" | "25006") => return Self::Retry,
-                // PostgreSQL: lock or statement timeout; SQLite: busy, busy snapshot, locked.
-                Some("55P03" | "57014" | "25P03" | "5" | "6" | "261" | "517") => return Self::Busy,
+                // PostgreSQL: lock timeout.
+                Some("55P03") => return Self::Locked,
+                // PostgreSQL: statement timeout; SQLite: busy, busy snapshot, locked.
+                Some("57014" | "25P03" | "5" | "6" | "261" | "517") => return Self::Busy,
                 _ => {}
             }
             return Self::Unavailable(

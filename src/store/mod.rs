@@ -416,6 +416,25 @@ impl Tx {
         }
     }
 
+    /// Runs a part of a use case that fails with [`Error::Locked`] where somebody else has locked a row.
+    pub async fn part_that_waits_for_nobody<T>(
+        &mut self,
+        part: impl AsyncFnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        if matches!(self.conn, Conn::Sqlite(_)) {
+            // There is one writer, and this is it.
+            return self.part(part).await;
+        }
+        // Undone with the part, where it fails.
+        self.part(async |tx| {
+            tx.run("SET LOCAL lock_timeout = '20ms'").await?;
+            let done = part(tx).await?;
+            tx.run("SET LOCAL lock_timeout = DEFAULT").await?;
+            Ok(done)
+        })
+        .await
+    }
+
     /// Runs a part of a use case so that its failure, even a panic, undoes that part alone.
     pub async fn part<T>(&mut self, part: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
         messages::flush(self).await?;

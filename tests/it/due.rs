@@ -4,11 +4,13 @@ use chrono::TimeDelta;
 use homeward::{
     app::organisation::{self, Defaults, Wanted},
     domain::{contact::Channel, event::Door},
+    store::Pools,
     store::Trace,
 };
 use serde_json::{Value, json};
 
 use crate::support::{
+    TestDb,
     app::{Reply, TestApp, WESTSHIRE},
     on_both,
 };
@@ -453,6 +455,46 @@ async fn subjects(app: &TestApp) -> Vec<String> {
     let all = homeward::store::messages::list(&mut tx, app.organisation, 100_000).await.unwrap();
     let digests = all.into_iter().filter(|message| message.subject.contains("ome visits"));
     digests.map(|message| message.subject).collect()
+}
+
+/// Somebody else holds what is kept of the case, or the organisation's log: the visit is over all the same, and what is due follows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_out_waits_for_nobody_who_holds_the_case() {
+    let Some(db) = TestDb::postgres().await else { return };
+    let app = TestApp::due_rules(&db).await;
+    app.set_pin("ann").await;
+    app.a_case("A1", "2026-01-02", "high").await;
+    let Pools::Postgres(pool) = app.db().pools() else { unreachable!() };
+    let state = async || {
+        let item = app.person("ann").get("/cases/A1/due").await;
+        item.is_ok().body["state"].as_str().unwrap().to_owned()
+    };
+    for (held, outcome, before, after) in
+        [("supervision", "not_in", "this_week", "now"), ("organisation", "seen", "now", "not_due")]
+    {
+        let mut somebody = pool.begin().await.unwrap();
+        let lock = sqlx::AssertSqlSafe(format!("SELECT 1 FROM {held} FOR NO KEY UPDATE"));
+        sqlx::query(lock).execute(&mut *somebody).await.unwrap();
+        app.ann_visits("A1", outcome).await;
+        if held == "supervision" {
+            let raised = json!({"kind": "risk", "case_reference": "A1", "words": "a car that waits"});
+            app.person("ann").post("/concerns", raised).await.is_ok();
+        }
+        somebody.rollback().await.unwrap();
+        app.clock.advance(TimeDelta::minutes(1));
+        assert_eq!(state().await, before, "{held}: not computed yet");
+        app.schedule().await;
+        assert_eq!(state().await, after, "{held}");
+    }
+    let computed = app.due_events("due.computed").await;
+    let mut causes: Vec<_> = computed.iter().map(|event| event["body"]["cause"].as_str().unwrap()).collect();
+    causes.sort_unstable();
+    assert_eq!(
+        causes,
+        ["case_changed", "concern_raised", "supervision", "visit_recorded", "visit_recorded"],
+        "each once"
+    );
+    app.finish().await;
 }
 
 #[test]

@@ -210,6 +210,7 @@ fn every_function_of_the_store_knows_its_organisation_or_says_that_it_does_not()
                 "&mut Agreement",
                 "&Assessment",
                 "&CaseFile",
+                "ToCompute",
                 "&Place",
             ];
             let says =

@@ -3,13 +3,13 @@
 use chrono::{NaiveDate, TimeDelta};
 use serde_json::json;
 
-use super::{Cause, Item, Now, compute, list, log, now_in_force};
+use super::{Item, Now, compute, list, log, now_in_force};
 use crate::{
     app::{Outcome, Rejected, access::Actor, allowed, oversight},
     domain::{
         calendar::day_of,
         case_file::{CaseFile, CaseReference},
-        due::{Counted, Earlier, Excuse, Identified, Length, Line, Pause, Plan, Supervision},
+        due::{Cause, Counted, Earlier, Excuse, Identified, Length, Line, Pause, Plan, Supervision},
         event::{EventKind, NewEvent},
         ids::ConcernId,
         rights::{OnDue, Relation, may_on_due},

@@ -1,0 +1,9 @@
+-- Cases of which what is due could not be computed at once, because somebody else held them: the scheduler does it. Rows are only added
+-- and deleted, so that whoever adds one waits for nobody.
+CREATE TABLE case_to_compute (
+    id              BLOB PRIMARY KEY,
+    case_id         BLOB NOT NULL REFERENCES case_file (id),
+    organisation_id BLOB NOT NULL REFERENCES organisation (id),
+    cause           TEXT NOT NULL -- as in the log
+) STRICT;
+CREATE INDEX case_to_compute_of ON case_to_compute (case_id);
