@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     Act, Reply, Reuse,
     sos::not_sent,
-    visits::{self, unreadable},
+    visits::starts::{self, unreadable},
 };
 use crate::{
     app::{
@@ -120,7 +120,7 @@ async fn by_old_token(site: Site, actor: Actor, received: Received) -> Response 
     let trace = Trace { actor: Some(actor.person), door: Door::Text, now: site.clock.now() };
     let command = parse(&received.text);
     if matches!(command, Command::In(_)) {
-        return visits::by_old_token(site, actor).await;
+        return starts::by_old_token(site, actor).await;
     }
     if !calls_for_help(&command) {
         return refused(&site, actor).await.into_response();
