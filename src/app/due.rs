@@ -26,7 +26,7 @@ use crate::{
         },
         event::{Door, EventKind, NewEvent},
         ids::OrganisationId,
-        visit::Visit,
+        visit::{Visit, Visiting},
     },
     store::{
         self, Trace, Tx, agreements, case_files, concerns,
@@ -72,7 +72,12 @@ async fn history(tx: &mut Tx, case: &CaseFile, now: &Now) -> store::Result<Histo
     let reference = case.reference.as_str();
     let visits = due::visits_of(tx, case.organisation, reference).await?;
     let all = concerns::about_case(tx, case.organisation, reference).await?;
-    let made = |(id, at, outcome)| Made { id, on: day_of(at, now.zone), at, outcome };
+    let made = |(id, at, outcome, _)| Made { id, on: day_of(at, now.zone), at, outcome };
+    // Somebody else was visited about the same case: a victim, perhaps.
+    let rules = &now.in_force.rules;
+    let is_about_it = |(_, _, _, visiting): &(_, _, _, Option<Visiting>)| {
+        visiting.is_none_or(|who| rules.visiting.contains(&who))
+    };
     let worry = |(id, at, kind, closed)| Worry {
         id,
         kind: if kind == ConcernKind::Safeguarding { WorryKind::Safeguarding } else { WorryKind::Concern },
@@ -80,7 +85,7 @@ async fn history(tx: &mut Tx, case: &CaseFile, now: &Now) -> store::Result<Histo
         closed,
     };
     Ok(History {
-        visits: visits.into_iter().map(made).collect(),
+        visits: visits.into_iter().filter(is_about_it).map(made).collect(),
         concerns: all.into_iter().map(worry).collect(),
     })
 }

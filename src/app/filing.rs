@@ -9,7 +9,7 @@ use crate::{
     domain::{
         event::{EventKind, NewEvent},
         filing::{Entry, Filed, FilingKind},
-        ids::{AssessmentId, PlaceId, TeamId, VisitId},
+        ids::{AssessmentId, OversightId, PlaceId, TeamId, VisitId},
         people::Role,
         rights::{OnFiling, may_file},
         visit::VisitState,
@@ -64,6 +64,7 @@ pub async fn list(tx: &mut Tx, actor: &Actor, asked: Asked) -> Outcome<Vec<Entry
     };
     let mut parties = Vec::new();
     let mut all = filing::assessments(tx, actor.organisation, &filter).await?;
+    all.extend(filing::oversight(tx, actor.organisation, &filter).await?);
     for (entry, party) in filing::visits(tx, actor.organisation, &filter).await? {
         parties.extend(party.map(|party| (entry.id, party)));
         all.push(entry);
@@ -136,6 +137,10 @@ async fn stands(
                 let over = matches!(visit.state, VisitState::Ended { .. } | VisitState::Recorded { .. });
                 (visit.team, (!over).then_some("this visit is not over, or did not take place"))
             }))
+        }
+        FilingKind::Oversight => {
+            let team = filing::team_of_oversight(tx, actor.organisation, OversightId(id)).await?;
+            Ok(team.map(|team| (team, None)))
         }
         FilingKind::Assessment => {
             let Some(found) = assessments::find(tx, actor.organisation, AssessmentId(id)).await? else {

@@ -261,7 +261,12 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
     super::end_of_day::follow_policies(tx, &directory, now).await?;
     agreements::save_deputies(tx, organisation, &deputies).await?;
     if let Some(rules) = rules {
-        agreements::save_rules(tx, organisation, &rules.into_inner()).await?;
+        let rules = rules.into_inner();
+        if agreements::rules(tx, organisation).await?.office_days != rules.office_days {
+            // Working days are counted by them.
+            due_rows::compute_anew(tx, organisation).await?;
+        }
+        agreements::save_rules(tx, organisation, &rules).await?;
     }
     super::policy_documents::follow_people(tx, &directory, now).await?;
     if let Some(due) = due {

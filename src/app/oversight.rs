@@ -194,8 +194,13 @@ pub struct Filter {
     pub worker: Option<String>,
 }
 
-/// What is missing and somebody may see, the first day first: at most `limit`.
-pub async fn missing(tx: &mut Tx, actor: &Actor, filter: &Filter, limit: usize) -> Outcome<Vec<Asked>> {
+/// What is missing and somebody may see, the first day first: at most `limit`, and whether that is all.
+pub async fn missing(
+    tx: &mut Tx,
+    actor: &Actor,
+    filter: &Filter,
+    limit: usize,
+) -> Outcome<(Vec<Asked>, bool)> {
     if matches!(actor.role, Role::Worker | Role::Administrator) {
         return Ok(Err(Rejected::Role));
     }
@@ -210,7 +215,7 @@ pub async fn missing(tx: &mut Tx, actor: &Actor, filter: &Filter, limit: usize) 
     let worker = match filter.worker.as_deref() {
         None => None,
         Some(called) => {
-            let Some(person) = directory.named(called) else {
+            let Some(person) = directory.ever_named(called) else {
                 let why = format!("“{called}” is nobody here");
                 return Ok(Err(Rejected::Field { field: "worker", why }));
             };
@@ -229,15 +234,16 @@ pub async fn missing(tx: &mut Tx, actor: &Actor, filter: &Filter, limit: usize) 
             && worker.is_none_or(|worker| asked.worker == Some(worker))
     };
     let (mut shown, mut last) = (Vec::new(), None);
-    // What somebody may not see takes no room in the list.
-    while shown.len() < limit {
+    // What somebody may not see takes no room in the list. One more tells that there are more.
+    while shown.len() <= limit {
         let page = oversight::missing(tx, actor.organisation, (last, AT_ONCE)).await?;
         let Some(end) = page.last() else { break };
         last = Some((end.due_on, end.id));
         shown.extend(page.into_iter().filter(sees));
     }
+    let are_all = shown.len() <= limit;
     shown.truncate(limit);
-    Ok(Ok(shown))
+    Ok(Ok((shown, are_all)))
 }
 
 /// Whose digest names what is missing of a team: its managers and those of whose it is; never of their own, nor of what they may not

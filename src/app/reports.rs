@@ -4,7 +4,7 @@ mod dated;
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, NaiveDate, NaiveTime};
+use chrono::{Datelike, NaiveDate};
 use serde_json::json;
 
 use super::{Outcome, Rejected, access::Actor, allowed};
@@ -13,7 +13,6 @@ use crate::{
     domain::{
         contact::Channel,
         ids::{PersonId, TeamId},
-        local_time,
         people::{Directory, Person, Role},
         proof::Standing,
         report::{
@@ -25,11 +24,11 @@ use crate::{
     },
     store::{
         Tx, people,
-        reports::{self, Counted, DrillFact, Group, Scope},
+        reports::{self, CalledInDrill, Counted, DrillFact, Group, Scope},
     },
 };
 
-/// So many stand in the list behind a figure.
+/// So many stand in the list behind a figure at most; where there are more it says so.
 const MOST_BEHIND: usize = 10_000;
 
 /// What somebody wants to know.
@@ -62,6 +61,15 @@ pub struct Table {
     pub to: NaiveDate,
     /// Its lines: what each is about, by name, and its figures.
     pub lines: Vec<(Key, String, Line)>,
+}
+
+/// What stands behind a figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AllBehind {
+    /// In the order in which it happened.
+    pub behind: Vec<Behind>,
+    /// Whether that is everything: of very many only the first are listed.
+    pub are_all: bool,
 }
 
 struct Asked {
@@ -120,7 +128,7 @@ pub async fn behind(
     wanted: &Wanted,
     figure: &str,
     now: Time,
-) -> Outcome<Vec<Behind>> {
+) -> Outcome<AllBehind> {
     if !wanted.report.counts().contains(&figure) {
         let known = wanted.report.counts().join(", ");
         return Ok(Err(wrong("figure", format!("there is a list behind each of {known}"))));
@@ -128,10 +136,10 @@ pub async fn behind(
     let directory = people::directory(tx, actor.organisation).await?;
     let asked = allowed!(scope(tx, actor, &directory, wanted, now).await?);
     let scope = &asked.scope;
-    let most = i64::try_from(MOST_BEHIND).unwrap_or(i64::MAX);
-    Ok(Ok(match wanted.report {
+    let one_more = i64::try_from(MOST_BEHIND + 1).unwrap_or(i64::MAX);
+    let mut behind: Vec<Behind> = match wanted.report {
         ReportKind::CheckOuts => {
-            reports::check_outs_behind(tx, directory.organisation, scope, figure, most).await?
+            reports::check_outs_behind(tx, directory.organisation, scope, figure, one_more).await?
         }
         ReportKind::Alarms => {
             let all = reports::alarms(tx, directory.organisation, scope).await?;
@@ -149,20 +157,23 @@ pub async fn behind(
                 scope,
                 (asked.today, wanted.risk.as_deref()),
                 figure,
-                most,
+                one_more,
             )
             .await?
         }
         ReportKind::FirstVisits | ReportKind::Frequency | ReportKind::RisingRisk | ReportKind::Oversight => {
             let all = dated::were_due_in(tx, directory.organisation, (&asked, wanted)).await?;
-            let of = all.iter().filter(|one| one.class == figure).take(MOST_BEHIND);
-            of.map(|one| dated_thing(one, &directory)).collect()
+            all.iter().filter(|one| one.class == figure).map(dated_thing).collect()
         }
-        ReportKind::Drills => reports::drills(tx, directory.organisation, scope, actor.person)
-            .await?
-            .iter()
-            .map(drill)
-            .collect(),
+        ReportKind::Drills if figure == "drills" => {
+            let all = reports::drills(tx, directory.organisation, scope, actor.person).await?;
+            all.iter().map(drill).collect()
+        }
+        ReportKind::Drills => {
+            let called = reports::called_in_drills(tx, directory.organisation, scope, actor.person).await?;
+            let of = called.iter().filter(|called| figure == "called" || called.answered_at.is_some());
+            of.map(called_in_drill).collect()
+        }
         ReportKind::Contacts => reached(&directory, scope)
             .filter(|(person, channel)| is_proved(&directory, person, *channel) == (figure == "proved"))
             .map(|(person, _)| Behind {
@@ -170,10 +181,13 @@ pub async fn behind(
                 id: person.id.0,
                 worker: None,
                 team: person.team.0,
-                at: None,
+                ..Behind::default()
             })
             .collect(),
-    }))
+    };
+    let are_all = behind.len() <= MOST_BEHIND;
+    behind.truncate(MOST_BEHIND);
+    Ok(Ok(AllBehind { behind, are_all }))
 }
 
 async fn scope(
@@ -204,7 +218,7 @@ async fn scope(
     let whose = match wanted.worker.as_deref() {
         None => Whose::Anybodys,
         Some("nobody") if was_due => Whose::Nobodys,
-        Some(named) => match directory.named(named) {
+        Some(named) => match directory.ever_named(named) {
             Some(person) => Whose::Of(person.id),
             None => return Ok(Err(wrong("worker", format!("“{named}” is nobody here")))),
         },
@@ -238,8 +252,11 @@ async fn scope(
         }
     }
     let today = now.with_timezone(&directory.zone).date_naive();
-    let from = wanted.from.unwrap_or(today.with_day(1).unwrap_or(today));
-    let to = wanted.to.unwrap_or(today);
+    let (mut from, mut to) =
+        (wanted.from.unwrap_or(today.with_day(1).unwrap_or(today)), wanted.to.unwrap_or(today));
+    if wanted.report.is_as_of_now() {
+        (from, to) = (today, today);
+    }
     if to < from {
         return Ok(Err(wrong(
             "to",
@@ -359,16 +376,21 @@ fn incident(alarm: &AlarmFact) -> Behind {
         worker: Some(alarm.subject.0),
         team: alarm.team.0,
         at: Some(alarm.opened_at),
+        ..Behind::default()
     }
 }
 
-fn dated_thing(one: &WasDue, directory: &Directory) -> Behind {
+fn dated_thing(one: &WasDue) -> Behind {
     Behind {
         what: one.what.into(),
         id: one.id,
+        reference: one.reference.clone(),
         worker: one.worker.map(|worker| worker.0),
         team: one.team.0,
-        at: Some(local_time::at(one.due_on, NaiveTime::MIN, directory.zone)),
+        at: None,
+        due_on: Some(one.due_on),
+        rule: one.rule.clone(),
+        risk: one.risk.clone(),
     }
 }
 
@@ -379,6 +401,17 @@ fn drill(drill: &DrillFact) -> Behind {
         worker: None,
         team: drill.team_id.0,
         at: Some(drill.starts_at),
+        ..Behind::default()
+    }
+}
+
+fn called_in_drill(called: &CalledInDrill) -> Behind {
+    Behind {
+        what: "person".into(),
+        id: called.person_id.0,
+        team: called.team_id.0,
+        at: Some(called.answered_at.unwrap_or(called.starts_at)),
+        ..Behind::default()
     }
 }
 

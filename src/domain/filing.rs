@@ -1,4 +1,5 @@
-//! What a case system needs of what was done here (row T6): each completed visit, each agreed assessment.
+//! What a case system needs of what was done here (row T6): each completed visit, each agreed
+//! assessment, each entry of management oversight about one of them or a case.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use uuid::Uuid;
 use super::{
     assessment::Rating,
     ids::{AssessmentId, PersonId, TeamId},
+    oversight::Subject,
     visit::{VisitOutcome, Visiting, word_enum},
 };
 use crate::clock::Time;
@@ -18,13 +20,15 @@ word_enum! {
         Visit = "visit",
         /// A version of a risk assessment that a manager agreed with.
         Assessment = "assessment",
+        /// What a manager said of a case, a visit or an assessment.
+        Oversight = "oversight",
     }
 }
 
 impl FilingKind {
     /// Reads its word.
     pub fn read(word: &str) -> Option<Self> {
-        [Self::Visit, Self::Assessment].into_iter().find(|kind| kind.as_str() == word)
+        [Self::Visit, Self::Assessment, Self::Oversight].into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -35,11 +39,11 @@ pub struct Entry {
     pub kind: FilingKind,
     /// Its id.
     pub id: Uuid,
-    /// When it was complete: the visit over, the assessment agreed.
+    /// When it was complete: the visit over, the assessment agreed, the oversight recorded.
     pub at: Time,
     /// Whose it is.
     pub team: TeamId,
-    /// Who visited, or who made the assessment.
+    /// Who visited, who made the assessment, or which manager said it.
     pub by: PersonId,
     /// Who else was on the visit.
     pub with: Vec<PersonId>,
@@ -63,6 +67,8 @@ pub struct Entry {
     pub assessment: Option<AssessedBy>,
     /// Who agreed, to the visit or with the assessment, and when.
     pub agreed: Option<(PersonId, Time)>,
+    /// What a manager said, and of what.
+    pub oversight: Option<(Subject, Option<String>)>,
     /// As what it is filed elsewhere.
     pub filed: Option<Filed>,
 }

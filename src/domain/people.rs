@@ -162,6 +162,15 @@ impl Directory {
             .filter(move |person| person.team == team && person.role.is_some_and(Role::manages))
     }
 
+    /// Who looks after a team: its managers who are here, else those of the nearest team above that has one.
+    pub fn who_looks_after(&self, team: TeamId) -> BTreeSet<PersonId> {
+        let here = |team: TeamId| {
+            let managers = self.managers_of(team).filter(|manager| !manager.left);
+            managers.map(|manager| manager.id).collect::<BTreeSet<_>>()
+        };
+        self.line_of(team).into_iter().map(here).find(|managers| !managers.is_empty()).unwrap_or_default()
+    }
+
     /// Who answers for this person: the manager named for them, else the managers of the nearest team that has one.
     pub fn managers_for(&self, id: PersonId) -> Vec<PersonId> {
         let Some(person) = self.person(id) else { return Vec::new() };
@@ -201,6 +210,12 @@ impl Directory {
         self.people
             .values()
             .find(|person| (person.key == name || person.id.to_string() == name) && !person.left)
+    }
+
+    /// Whom somebody means, be they here or not any more: what was theirs can be looked at.
+    pub fn ever_named(&self, name: &str) -> Option<&Person> {
+        let left = || self.people.values().find(|person| person.key == name || person.id.to_string() == name);
+        self.named(name).or_else(left)
     }
 
     /// The team that somebody means, by id or by key.

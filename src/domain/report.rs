@@ -83,6 +83,11 @@ impl ReportKind {
         matches!(self, Self::FirstVisits | Self::Frequency | Self::RisingRisk | Self::Oversight)
     }
 
+    /// Whether it says how things stand today, whatever the period.
+    pub fn is_as_of_now(self) -> bool {
+        matches!(self, Self::Assessments | Self::Contacts)
+    }
+
     /// The figures of a line that are counts, in that order; behind each is a list.
     pub fn counts(self) -> &'static [&'static str] {
         match self {
@@ -312,6 +317,8 @@ pub struct WasDue {
     pub what: &'static str,
     /// The id of that.
     pub id: Uuid,
+    /// The reference of the case that it is about, or whose assessment.
+    pub reference: Option<String>,
     /// Of which team.
     pub team: TeamId,
     /// Whose it is.
@@ -365,12 +372,14 @@ pub fn were_due_lines(report: ReportKind, all: &[WasDue], by: By) -> BTreeMap<Ke
 }
 
 /// What stands behind a figure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Behind {
-    /// What it is: visit, incident, place, drill or person.
+    /// What it is: case, visit, incident, assessment, place, drill or person.
     pub what: String,
     /// Its id.
     pub id: Uuid,
+    /// The reference of the case, where it is one or belongs to one.
+    pub reference: Option<String>,
     /// Whose it is.
     pub worker: Option<Uuid>,
     /// Of which team.
@@ -378,6 +387,12 @@ pub struct Behind {
     /// When: it ended, went up, began.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub at: Option<Time>,
+    /// By which day it was due.
+    pub due_on: Option<NaiveDate>,
+    /// By which rule.
+    pub rule: Option<String>,
+    /// How high the risk was.
+    pub risk: Option<String>,
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ const HOLD: Sql = Sql::pair(
 const SAVE: &str =
     "UPDATE supervision SET worker_id = $3, known = $4, history = $5, standing = $6, rules_version = $7
      WHERE case_id = $1 AND organisation_id = $2";
-const VISITS: &str = "SELECT id, arrived_at, outcome FROM visit
+const VISITS: &str = "SELECT id, arrived_at, outcome, visiting FROM visit
      WHERE organisation_id = $1 AND case_reference IS NOT NULL AND upper(replace(case_reference, ' ', '')) = $2
        AND arrived_at IS NOT NULL AND outcome IS NOT NULL ORDER BY arrived_at, id";
 const PLANNED: &str =
@@ -220,7 +220,7 @@ pub async fn visits_of(
     tx: &mut Tx,
     organisation: OrganisationId,
     reference: &str,
-) -> Result<Vec<(VisitId, Time, VisitOutcome)>> {
+) -> Result<Vec<(VisitId, Time, VisitOutcome, Option<Visiting>)>> {
     Ok(both!(tx, |c| sqlx::query_as(VISITS).bind(organisation).bind(reference).fetch_all(c).await?))
 }
 

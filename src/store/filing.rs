@@ -10,7 +10,8 @@ use crate::{
         assessment::Rating,
         case_file::PlacePrivate,
         filing::{AssessedBy, Entry, Filed, FilingKind},
-        ids::{AssessmentId, OrganisationId, PersonId, TeamId, VisitId},
+        ids::{AssessmentId, OrganisationId, OversightId, PersonId, TeamId, VisitId},
+        oversight::{OversightAbout, Subject},
         visit::{VisitOutcome, Visiting},
     },
 };
@@ -55,6 +56,31 @@ const ASSESSMENTS: Sql = Sql::pair(
        AND ($7::boolean IS NULL OR (f.about IS NOT NULL) = $7)
      ORDER BY a.agreed_at, a.id LIMIT $8",
 );
+// Of an incident nothing is filed: who may know of it is decided here.
+const OVERSIGHT: Sql = Sql::pair(
+    "SELECT o.id, coalesce(c.team_id, v.team_id) AS team_id, o.by_id, o.at, o.words, o.about, o.about_id,
+       coalesce(c.reference, v.case_reference) AS case_reference, coalesce(c.visiting, v.visiting) AS visiting,
+       f.reference AS filed_as, f.filed_at, f.filed_by
+     FROM oversight o LEFT JOIN assessment a ON a.id = o.about_id LEFT JOIN case_file c ON c.id = coalesce(a.case_id, o.about_id)
+     LEFT JOIN visit v ON v.id = o.about_id LEFT JOIN filing f ON f.about = o.id
+     WHERE o.organisation_id = $1 AND o.about <> 'incident' AND o.at >= $2 AND o.at < $3
+       AND (o.at, o.id) > ($4, $5) AND coalesce(c.team_id, v.team_id) IN (SELECT unhex(value) FROM json_each($6))
+       AND ($7 IS NULL OR (f.about IS NOT NULL) = $7)
+     ORDER BY o.at, o.id LIMIT $8",
+    "SELECT o.id, coalesce(c.team_id, v.team_id) AS team_id, o.by_id, o.at, o.words, o.about, o.about_id,
+       coalesce(c.reference, v.case_reference) AS case_reference, coalesce(c.visiting, v.visiting) AS visiting,
+       f.reference AS filed_as, f.filed_at, f.filed_by
+     FROM oversight o LEFT JOIN assessment a ON a.id = o.about_id LEFT JOIN case_file c ON c.id = coalesce(a.case_id, o.about_id)
+     LEFT JOIN visit v ON v.id = o.about_id LEFT JOIN filing f ON f.about = o.id
+     WHERE o.organisation_id = $1 AND o.about <> 'incident' AND o.at >= $2 AND o.at < $3
+       AND (o.at, o.id) > ($4, $5) AND coalesce(c.team_id, v.team_id) = ANY($6)
+       AND ($7::boolean IS NULL OR (f.about IS NOT NULL) = $7)
+     ORDER BY o.at, o.id LIMIT $8",
+);
+const OVERSIGHT_TEAM: &str =
+    "SELECT coalesce(c.team_id, v.team_id) FROM oversight o LEFT JOIN assessment a ON a.id = o.about_id
+     LEFT JOIN case_file c ON c.id = coalesce(a.case_id, o.about_id) LEFT JOIN visit v ON v.id = o.about_id
+     WHERE o.id = $1 AND o.organisation_id = $2 AND o.about <> 'incident'";
 const SAY: &str = "INSERT INTO filing (about, kind, organisation_id, reference, filed_at, filed_by)
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (about) DO UPDATE
      SET reference = excluded.reference, filed_at = excluded.filed_at, filed_by = excluded.filed_by
@@ -143,6 +169,7 @@ fn of_visit(row: VisitRow) -> Result<(Entry, Option<VisitId>)> {
         work_undertaken: row.work_undertaken,
         assessment: assessment.map(|((id, version), rating)| AssessedBy { id, version, rating, reused_on }),
         agreed,
+        oversight: None,
         filed: filed(row.filed_as, row.filed_at, row.filed_by),
     };
     Ok((entry, row.party_id))
@@ -189,6 +216,48 @@ impl From<AssessmentRow> for Entry {
                 reused_on: None,
             }),
             agreed: Some((row.agreed_by, row.agreed_at)),
+            oversight: None,
+            filed: filed(row.filed_as, row.filed_at, row.filed_by),
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct OversightRow {
+    id: OversightId,
+    team_id: TeamId,
+    by_id: PersonId,
+    at: Time,
+    words: Option<String>,
+    about: OversightAbout,
+    about_id: Uuid,
+    case_reference: Option<String>,
+    visiting: Option<Visiting>,
+    filed_as: Option<String>,
+    filed_at: Option<Time>,
+    filed_by: Option<PersonId>,
+}
+
+impl From<OversightRow> for Entry {
+    fn from(row: OversightRow) -> Self {
+        Self {
+            kind: FilingKind::Oversight,
+            id: row.id.0,
+            at: row.at,
+            team: row.team_id,
+            by: row.by_id,
+            with: Vec::new(),
+            arrived_at: None,
+            left_at: None,
+            address: None,
+            case_reference: row.case_reference,
+            visiting: row.visiting,
+            outcome: None,
+            seen_whom: None,
+            work_undertaken: None,
+            assessment: None,
+            agreed: None,
+            oversight: Some((Subject::of(row.about, row.about_id), row.words)),
             filed: filed(row.filed_as, row.filed_at, row.filed_by),
         }
     }
@@ -229,6 +298,25 @@ pub async fn visits(
 /// Assessments that were agreed, in that order.
 pub async fn assessments(tx: &mut Tx, organisation: OrganisationId, filter: &Filter) -> Result<Vec<Entry>> {
     Ok(page!(tx, ASSESSMENTS, organisation, filter, AssessmentRow, |row: AssessmentRow| Ok(Entry::from(row))))
+}
+
+/// What managers said of cases, visits and assessments, in that order.
+pub async fn oversight(tx: &mut Tx, organisation: OrganisationId, filter: &Filter) -> Result<Vec<Entry>> {
+    Ok(page!(tx, OVERSIGHT, organisation, filter, OversightRow, |row: OversightRow| Ok(Entry::from(row))))
+}
+
+/// The team whose it is what a manager said; nothing: there is no such entry, or it is about an incident.
+pub async fn team_of_oversight(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    id: OversightId,
+) -> Result<Option<TeamId>> {
+    let team: Option<Option<TeamId>> = both!(tx, |c| sqlx::query_scalar(OVERSIGHT_TEAM)
+        .bind(id)
+        .bind(organisation)
+        .fetch_optional(c)
+        .await?);
+    Ok(team.flatten())
 }
 
 /// It is filed elsewhere, under this reference; false: that was said before.

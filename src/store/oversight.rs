@@ -31,8 +31,9 @@ const WITHDRAW: &str = "UPDATE oversight_asked SET withdrawn_on = $4
 const FOLLOW_CASE: &str = "UPDATE oversight_asked SET team_id = $3, worker_id = $4
      WHERE about_id = $1 AND organisation_id = $2 AND done_on IS NULL AND withdrawn_on IS NULL";
 const ASKED_FOR: &str =
-    "SELECT * FROM oversight_asked WHERE organisation_id = $1 AND due_on >= $2 AND due_on <= $3
-     AND withdrawn_on IS NULL ORDER BY due_on, id";
+    "SELECT a.*, c.reference FROM oversight_asked a LEFT JOIN assessment s ON s.id = a.about_id
+       LEFT JOIN case_file c ON c.id = coalesce(s.case_id, a.about_id)
+     WHERE a.organisation_id = $1 AND a.due_on >= $2 AND a.due_on <= $3 AND a.withdrawn_on IS NULL ORDER BY a.due_on, a.id";
 const MISSING: &str =
     "SELECT a.*, c.reference FROM oversight_asked a LEFT JOIN assessment s ON s.id = a.about_id
        LEFT JOIN case_file c ON c.id = coalesce(s.case_id, a.about_id)

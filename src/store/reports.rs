@@ -144,14 +144,14 @@ const CHECK_OUTS_BEHIND: Sql = Sql::pair(
 );
 
 const ALARMS: Sql = Sql::pair(
-    "SELECT i.id, i.team_id, i.subject_id, i.kind, i.outcome, i.opened_at, coalesce(i.missed, i.sos_at, i.opened_at) AS since,
+    "SELECT i.id, i.team_id, i.subject_id, i.kind, i.outcome, i.opened_at, min(coalesce(i.missed, i.opened_at), coalesce(i.sos_at, i.opened_at)) AS since,
        coalesce(v.risk, 'normal') AS risk
      FROM incident i LEFT JOIN visit v ON v.id = i.visit_id
      WHERE i.organisation_id = $1 AND i.opened_at >= $2 AND i.opened_at < $3
        AND i.team_id IN (SELECT unhex(value) FROM json_each($4))
        AND ($5 IS NULL OR i.subject_id = $5) AND ($6 IS NULL OR coalesce(v.risk, 'normal') = $6)
        AND i.id NOT IN (SELECT unhex(value) FROM json_each($7)) ORDER BY i.id",
-    "SELECT i.id, i.team_id, i.subject_id, i.kind, i.outcome, i.opened_at, coalesce(i.missed, i.sos_at, i.opened_at) AS since,
+    "SELECT i.id, i.team_id, i.subject_id, i.kind, i.outcome, i.opened_at, least(i.missed, i.sos_at, i.opened_at) AS since,
        coalesce(v.risk, 'normal') AS risk
      FROM incident i LEFT JOIN visit v ON v.id = i.visit_id
      WHERE i.organisation_id = $1 AND i.opened_at >= $2 AND i.opened_at < $3 AND i.team_id = ANY($4)
@@ -238,6 +238,14 @@ const DRILLS: Sql = Sql::pair(
      WHERE d.organisation_id = $1 AND d.starts_at >= $2 AND d.starts_at < $3 AND d.team_id = ANY($4)
        AND d.subject_id <> $5 GROUP BY d.id, d.team_id, d.starts_at ORDER BY d.id",
 );
+const CALLED_IN_DRILLS: Sql = Sql::pair(
+    "SELECT d.team_id, d.starts_at, c.person_id, c.answered_at FROM drill d JOIN drill_call c ON c.drill_id = d.id
+     WHERE d.organisation_id = $1 AND d.starts_at >= $2 AND d.starts_at < $3
+       AND d.team_id IN (SELECT unhex(value) FROM json_each($4)) AND d.subject_id <> $5 ORDER BY d.id, c.person_id",
+    "SELECT d.team_id, d.starts_at, c.person_id, c.answered_at FROM drill d JOIN drill_call c ON c.drill_id = d.id
+     WHERE d.organisation_id = $1 AND d.starts_at >= $2 AND d.starts_at < $3 AND d.team_id = ANY($4)
+       AND d.subject_id <> $5 ORDER BY d.id, c.person_id",
+);
 
 /// How visits ended that ended in the period.
 pub async fn check_outs(
@@ -276,7 +284,7 @@ struct BehindRow {
 
 impl From<BehindRow> for Behind {
     fn from(BehindRow { what, id, worker, team, at }: BehindRow) -> Self {
-        Self { what, id, worker, team, at }
+        Self { what, id, worker, team, at, ..Self::default() }
     }
 }
 
@@ -437,6 +445,37 @@ pub async fn drills(
     reader: PersonId,
 ) -> Result<Vec<DrillFact>> {
     let text = tx.text(DRILLS);
+    Ok(both!(tx, |c| sqlx::query_as(text)
+        .bind(organisation)
+        .bind(scope.from)
+        .bind(scope.to)
+        .bind(scope.teams())
+        .bind(reader)
+        .fetch_all(c)
+        .await?))
+}
+
+/// Whoever was called in a drill.
+#[derive(Debug, Clone, FromRow)]
+pub struct CalledInDrill {
+    /// Whose drill it was.
+    pub team_id: TeamId,
+    /// When it began.
+    pub starts_at: Time,
+    /// Who.
+    pub person_id: PersonId,
+    /// When they answered, if they did.
+    pub answered_at: Option<Time>,
+}
+
+/// Everybody who was called in the drills of the period; not the reader's own.
+pub async fn called_in_drills(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    scope: &Scope,
+    reader: PersonId,
+) -> Result<Vec<CalledInDrill>> {
+    let text = tx.text(CALLED_IN_DRILLS);
     Ok(both!(tx, |c| sqlx::query_as(text)
         .bind(organisation)
         .bind(scope.from)

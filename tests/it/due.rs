@@ -146,7 +146,8 @@ on_both! {
         let line = first().await;
         assert_eq!((&line["figures"]["overdue"], &line["figures"]["late"], &line["figures"]["in_time_share"]), (&json!(0), &json!(1), &json!(0.0)));
         let behind = app.person("sam").get(line["behind"]["late"].as_str().unwrap().strip_prefix("/api/v1").unwrap()).await;
-        assert_eq!((&behind.is_ok().body["behind"][0]["what"], &behind.body["behind"][0]["at"]), (&json!("case"), &json!("2026-01-17T00:00:00Z")));
+        let first = &behind.is_ok().body["behind"][0];
+        assert_eq!((&first["what"], &first["reference"], &first["due_on"], &first["rule"], &behind.body["more"]), (&json!("case"), &json!("A123456"), &json!("2026-01-17"), &json!("first_high"), &json!(false)));
         let item = app.person("ann").get("/cases/A123456/due").await;
         assert_eq!((item.body["state"].as_str(), item.body["last_seen"]["visit"].as_str()), (Some("not_due"), Some(seen.as_str())));
         assert_eq!(item.body["tried_since"], json!([]));

@@ -159,7 +159,7 @@ on_both! {
             "arrived_at": "2026-01-15T12:00:00Z", "left_at": "2026-01-15T12:25:00Z", "address": "12 High St, Flat \"B\"",
             "visiting": null, "outcome": "seen", "seen_whom": "=Robin", "work_undertaken": "Supervision, two hours\nof it",
             "assessment": {"id": assessment, "version": 1, "rating": "low", "reused_on": "2026-01-15"},
-            "agreed_by": null, "agreed_at": null, "filed": null,
+            "agreed_by": null, "agreed_at": null, "oversight": null, "filed": null,
         });
         assert_eq!(all[2], expected);
         assert_eq!((&all[2]["person"]["name"], &all[2]["team"]["key"]), (&json!("Ann Lee"), &json!("north")));
@@ -251,7 +251,7 @@ on_both! {
         assert_eq!(app.filing("cas", "?filed=yes").await[1]["filed"], filed.body);
         assert_eq!(app.say_filed("cas", "visit", &visit, "nd-3").await.is_ok().body["reference"], "nd-3", "it was mistyped");
         let (_, text) = app.csv("ari", "?filed=yes&team=north").await;
-        assert!(text.contains("nd-3,2026-01-15T12:55:00+00:00,Cas Moss\r\n"), "{text}");
+        assert!(text.contains("nd-3,2026-01-15T12:55:00+00:00,Cas Moss,,,\r\n"), "{text}");
 
         // The log says that it was filed; what is personal, and the other system's reference, it does not.
         let log = app.everything_that_happened().await;
@@ -259,6 +259,28 @@ on_both! {
         assert_eq!(filed.iter().map(|event| event["body"].clone()).collect::<Vec<_>>(), [json!({"visit": visit}), json!({"assessment": assessment}), json!({"visit": visit})]);
         assert_eq!(filed[0]["words"], json!({"reference": "nd-1"}), "erasable");
         app.verify().await;
+    }
+
+    async fn what_managers_said_is_filed_too(db: TestDb) {
+        let app = start(&db).await;
+        let done = app.done().await;
+        app.clock.advance(TimeDelta::days(120));
+        let said = json!({"about": "visit", "id": done.visit, "words": "Well handled."});
+        let oversight = app.person("sam").post("/oversight", said).await;
+        let oversight = oversight.is_ok().body["entry"]["oversight"].as_str().unwrap().to_owned();
+        let entries = app.filing("sam", "?filed=no").await;
+        let entry = entries.last().unwrap();
+        assert_eq!((&entry["kind"], &entry["id"], &entry["case_reference"]), (&json!("oversight"), &json!(oversight), &json!("A123456")));
+        assert_eq!(entry["oversight"], json!({"about": "visit", "about_id": done.visit, "words": "Well handled."}));
+        assert!(entries.iter().any(|entry| entry["id"] == done.visit.as_str()), "what waits longest is not forgotten");
+        assert_eq!(app.ids("lou", "?filed=no").await.iter().filter(|id| **id == oversight).count(), 0);
+        assert_eq!(app.say_filed("lou", "oversight", &oversight, "X").await.status, 404);
+        app.say_filed("sam", "oversight", &oversight, "NSI 99").await.is_ok();
+        assert!(!app.ids("sam", "?filed=no").await.contains(&oversight));
+        let (_, table) = app.csv("sam", "?filed=yes").await;
+        assert!(table.contains("NSI 99") && table.contains(&format!("visit,{},Well handled.", done.visit)), "{table}");
+        app.person("sam").get("/filing?to=-262143-01-01").await.is_problem(422, "invalid-field");
+        app.finish().await;
     }
 
     async fn who_goes_along_is_named_and_so_is_who_agreed(db: TestDb) {

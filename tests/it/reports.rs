@@ -225,6 +225,19 @@ on_both! {
         app.verify().await;
     }
 
+    async fn an_alarm_counts_from_the_first_that_was_wrong(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let visit = app.ann_goes_in(30).await;
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        app.pass(20).await;
+        // Her deadline passes while somebody is called anyway.
+        app.pass(40).await;
+        let response = report(&app, "response_times", "total").await;
+        let figures = &response["lines"][0]["figures"];
+        assert_eq!((&figures["alarms"], &figures["queued_worst"]), (&json!(1), &json!(0)), "{visit}: {figures}");
+        app.finish().await;
+    }
+
     async fn reports_are_for_those_who_look_after_teams(db: TestDb) {
         let app = TestApp::with(&db, WESTSHIRE, |_| {}).await;
         app.person("ann").get("/reports/check_outs").await.is_problem(403, "role-too-small");
@@ -295,6 +308,11 @@ on_both! {
         app.work().await;
         let drills = figures(&report(&app, "drills", "total").await);
         assert_eq!((&drills["drills"], &drills["answered"]), (&json!(1), &json!(0)), "{drills}");
+        for figure in ["drills", "called", "answered"] {
+            let behind = app.person("una").get(&format!("/reports/drills/behind?figure={figure}")).await;
+            let behind = behind.is_ok().body["behind"].as_array().unwrap().len();
+            assert_eq!(json!(behind), drills[figure], "{figure}");
+        }
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let table = client.get(app.url("/api/v1/reports/drills.csv?by=month&from=2026-03-01&to=2026-03-31"));
         let table = table.bearer_auth(&app.tokens["una"]).send().await.unwrap().text().await.unwrap();

@@ -123,16 +123,17 @@ async fn send_one(
     let all: Vec<DueItem> = items.iter().filter_map(said).collect();
     let name = directory.teams.get(&team).map(|team| team.name.clone()).unwrap_or_default();
     let missing = oversight::missing_by_manager(tx, &directory, team).await?;
-    let managers = directory.managers_of(team).filter(|manager| !manager.left && !all.is_empty());
-    let managers: BTreeSet<PersonId> =
-        managers.map(|manager| manager.id).chain(missing.keys().copied()).collect();
+    let look_after = directory.who_looks_after(team);
+    let mut managers: BTreeSet<PersonId> = missing.keys().copied().collect();
+    if !all.is_empty() {
+        managers.extend(&look_after);
+    }
     for manager in managers {
         told += 1;
         let telling = Telling { house, directory: &directory, worker: manager, now };
         let oversight = missing_of(&missing, manager, day);
         // Whoever is asked because the team's own manager cannot be does not look after its cases.
-        let looks_after = directory.managers_of(team).any(|of_team| of_team.id == manager);
-        let items = if looks_after { all.clone() } else { Vec::new() };
+        let items = if look_after.contains(&manager) { all.clone() } else { Vec::new() };
         let notice = Notice::DueDigest { team: Some(name.clone()), today: day, items, oversight };
         telling.mail_person(tx, manager, notice, &format!("{occasion}/manager")).await?;
     }

@@ -79,9 +79,15 @@ impl Item {
         self.standing.bucket(self.today)
     }
 
-    /// What somebody is at who asks for a part of the list: what is due at once may be overdue too.
+    /// What somebody is at who asks for a part of the list: what is due at once may be overdue too, and of what is due something may be
+    /// missing.
     fn is_in(&self, bucket: Bucket) -> bool {
-        self.bucket() == bucket || (bucket == Bucket::Overdue && self.standing.is_overdue(self.today))
+        let also = match bucket {
+            Bucket::Overdue => self.standing.is_overdue(self.today),
+            Bucket::CannotBeComputed => !self.standing.cannot.is_empty(),
+            _ => false,
+        };
+        also || self.bucket() == bucket
     }
 
     fn presses(&self) -> (u8, Option<NaiveDate>) {
@@ -105,7 +111,7 @@ pub async fn list(tx: &mut Tx, actor: &Actor, filter: Filter, at: Time) -> Outco
     let directory = people::directory(tx, actor.organisation).await?;
     let worker = match filter.worker.as_deref() {
         None => None,
-        Some(named) => match directory.named(named) {
+        Some(named) => match directory.ever_named(named) {
             Some(person) => Some(person.id),
             None => {
                 return Ok(Err(Rejected::Field {

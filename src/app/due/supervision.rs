@@ -75,7 +75,12 @@ async fn hold(tx: &mut Tx, actor: &Actor, reference: &str, what: OnDue) -> Outco
     let in_reach = actor.reaches(tx, case.team).await?;
     // Of a case that is nobody's yet whoever opens it says what is known.
     let nobodys = what == OnDue::Change && kept.worker.is_none() && in_reach;
-    let own = nobodys || kept.worker == Some(actor.person);
+    let theirs = kept.worker == Some(actor.person);
+    // Nobody excuses what they have missed themselves.
+    if what == OnDue::Excuse && theirs {
+        return Ok(Err(Rejected::Role));
+    }
+    let own = nobodys || theirs;
     allowed!(may_on_due(actor.role, what, Relation { own, in_reach, ..Relation::default() }));
     let Some(now) = now_in_force(tx, actor.organisation).await? else {
         let why = "no rules are in force: an administrator sets them first, with PUT /due/rules".into();

@@ -65,6 +65,7 @@ async fn visits(
             |rule: Option<String>, risk: Option<String>, due_on: NaiveDate, class: &'static str| WasDue {
                 what: "case",
                 id: case.id.0,
+                reference: Some(case.reference.clone()),
                 team: case.team,
                 worker: case.worker,
                 rule,
@@ -127,6 +128,7 @@ async fn oversight(tx: &mut Tx, organisation: OrganisationId, asked: &Asked) -> 
     let was_due = |one: oversight::Asked| WasDue {
         what: one.subject.about().as_str(),
         id: one.subject.id(),
+        reference: one.reference.clone(),
         team: one.team,
         worker: one.worker,
         rule: Some(one.rule.as_str().to_owned()),

@@ -1,7 +1,7 @@
 //! What became of visits that were due, for figures (row T5): of each that a rule asked for, whether it was made in time, as the due list
 //! said on that day. What was known then decides, so that a risk that rises later makes no earlier visit late.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -51,6 +51,9 @@ pub struct WasDue {
     pub became: Became,
 }
 
+/// What was known till an instant was known just before it.
+const BEFORE: TimeDelta = TimeDelta::microseconds(1);
+
 /// The rules in force since then, the first ones first.
 pub type RulesSince = Vec<(Time, InForce)>;
 
@@ -60,15 +63,20 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
     let mut all = Vec::new();
     let visits = &facts.history.visits;
     for (n, visit) in visits.iter().enumerate().filter(|(_, visit)| visit.counts()) {
-        // Of two who went together, or twice on a day, the first counts.
-        let before = visits.get(..n).unwrap_or_default();
-        if before.iter().any(|before| before.counts() && before.on == visit.on) {
+        let mut before = visits.get(..n).unwrap_or_default();
+        // Of two who went together, or twice on a day, the first counts; what has happened between them asks for the second.
+        if due != Due::RisingRisk && before.iter().any(|before| before.counts() && before.on == visit.on) {
             continue;
         }
         let was_seen = |start| before.iter().any(|before| before.counts() && before.on >= start);
         let supervision = facts.supervision.as_of(visit.at);
         if due == Due::FirstVisit && supervision.start.is_some_and(was_seen) {
             continue;
+        }
+        if let (Due::FirstVisit, Some(start)) = (due, supervision.start) {
+            // What was before it makes no first visit impossible to judge, once it was made.
+            let since = before.iter().position(|before| before.on >= start).unwrap_or(before.len());
+            before = before.get(since..).unwrap_or_default();
         }
         let then = known_at(facts, supervision, before, (due, visit.at));
         let in_force = in_force_at(rules, visit.at);
@@ -91,6 +99,8 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
     }
     if due == Due::RisingRisk {
         all.extend(closed_too_late(facts, rules));
+    } else {
+        all.extend(left_at_restarts(facts, rules, due));
     }
     all.extend(excused(facts, rules, due, today));
     all
@@ -101,6 +111,28 @@ fn known_at(facts: &Facts, supervision: Supervision, before: &[Made], (due, at):
     let concerns = if due == Due::RisingRisk { facts.history.concerns_at(at) } else { Vec::new() };
     let history = History { visits: before.to_vec(), concerns };
     Facts { visiting: facts.visiting, supervision, history }
+}
+
+/// What was overdue when supervision began anew, and was not made.
+fn left_at_restarts(facts: &Facts, rules: &RulesSince, due: Due) -> Vec<WasDue> {
+    let supervision = &facts.supervision;
+    let mut all = Vec::new();
+    for (n, earlier) in supervision.earlier.iter().enumerate() {
+        let next = supervision.earlier.get(n + 1).map_or(supervision.start, |next| next.start);
+        let (Some(_), Some(anew)) = (earlier.start, next.filter(|next| Some(*next) != earlier.start)) else {
+            continue;
+        };
+        let before = |visit: &&Made| visit.on < anew;
+        let visits: Vec<Made> = facts.history.visits.iter().filter(before).copied().collect();
+        let then = known_at(facts, supervision.as_of(earlier.until - BEFORE), &visits, (due, earlier.until));
+        for (line, due_on) in asked_for(&then, in_force_at(rules, earlier.until), due, anew) {
+            if due_on < anew {
+                let risk = then.supervision.risk.clone();
+                all.push(WasDue { rule: line.rule, due_on, risk, became: Became::Overdue });
+            }
+        }
+    }
+    all
 }
 
 /// Concerns that were closed after the last day for a visit, which nobody had made.
@@ -212,16 +244,18 @@ fn excused(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -> Vec
 }
 
 impl Supervision {
-    /// What was known of it then.
+    /// What was known of it then; a level of risk that was not is the one that was said first.
     #[must_use]
     pub fn as_of(&self, at: Time) -> Self {
         let mut then = self.clone();
-        if let Some(Earlier { start, first_start, risk, flags, plan, end, .. }) =
-            self.earlier.iter().find(|earlier| earlier.until > at)
-        {
+        let known = self.earlier.iter().position(|earlier| earlier.until > at);
+        let since = known.and_then(|known| self.earlier.get(known..)).unwrap_or_default();
+        if let Some(Earlier { start, first_start, risk, flags, plan, end, .. }) = since.first() {
             then.start = *start;
             then.first_start = *first_start;
-            then.risk.clone_from(risk);
+            let said_first =
+                || since.iter().find_map(|earlier| earlier.risk.clone()).or_else(|| self.risk.clone());
+            then.risk = risk.clone().or_else(said_first);
             then.flags.clone_from(flags);
             then.plan.clone_from(plan);
             then.end = *end;

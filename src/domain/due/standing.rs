@@ -174,6 +174,10 @@ pub fn standing(facts: &Facts, in_force: &InForce, today: NaiveDate) -> Standing
         }
     }
     looking.miss_a_first_rule();
+    // Also where nothing hangs on it just now: it is never in time by silence.
+    if facts.supervision.risk.is_none() && rules.rules.iter().any(|rule| !rule.risk.is_empty()) {
+        looking.cannot(Cannot::NoRisk);
+    }
     let Looking { mut lines, cannot, .. } = looking;
     lines.sort_by(|one, other| (one.by, one.from, &one.rule).cmp(&(other.by, other.from, &other.rule)));
     Standing { lines, cannot, paused: facts.paused_on(today).copied() }

@@ -144,7 +144,7 @@ fn what_cannot_be_computed_is_never_in_time() {
         facts
     };
     for (facts, expected) in [
-        (no_start, " | the start of supervision is not known"),
+        (no_start, " | the start of supervision is not known; the level of risk is not known"),
         (supervised("2026-02-14", "high"), " | supervision begins only on 2026-02-14"),
         (with(&|facts| facts.supervision.risk = None), " | the level of risk is not known"),
         (supervised("2026-01-14", "mild"), " | the rules know no level of risk “mild”"),
@@ -172,7 +172,10 @@ fn what_cannot_be_computed_is_never_in_time() {
     });
     assert_eq!(on(&flagged, &rules, "2026-01-20"), "first_high 2026-01-29 | the level of risk is not known");
     // A case of which nothing is known may be one; a tenant is not.
-    assert_eq!(on(&Facts::default(), &rules, "2026-01-20"), " | the start of supervision is not known");
+    assert_eq!(
+        on(&Facts::default(), &rules, "2026-01-20"),
+        " | the start of supervision is not known; the level of risk is not known"
+    );
     assert_eq!(on(&Facts { visiting: Some(Visiting::Tenant), ..Facts::default() }, &rules, "2026-01-20"), "");
 }
 
@@ -391,6 +394,57 @@ fn what_became_of_first_visits() {
     assert_eq!(first(&facts, "2026-06-30"), "first_high 2026-01-29 high late");
     facts.supervision.start = None;
     assert_eq!(first(&facts, "2026-06-30"), "", "what cannot be computed is in time for nobody");
+}
+
+#[test]
+fn what_was_not_known_when_the_visit_was_made_counts_all_the_same() {
+    let first = |facts: &Facts| figures(facts, Due::FirstVisit, "2026-06-30");
+    // Nobody had said how high the risk is: it stays listed until somebody does, and that holds back to the start.
+    let mut facts = supervised("2026-01-02", "high");
+    facts.supervision.risk = None;
+    facts.history.visits = vec![seen("2026-03-20")];
+    assert_eq!(on(&facts, &probation(), "2026-06-30"), " | the level of risk is not known");
+    let before = Earlier {
+        until: noon_of(day("2026-04-01")),
+        start: facts.supervision.start,
+        first_start: None,
+        risk: None,
+        flags: Vec::new(),
+        plan: None,
+        end: None,
+    };
+    facts.supervision.risk = Some("high".into());
+    facts.supervision.earlier = vec![before.clone()];
+    assert_eq!(first(&facts), "first_high 2026-01-17 high late");
+    // Somebody was seen before supervision began: the first visit since is judged by itself.
+    let mut facts = supervised("2026-01-14", "high");
+    facts.history.visits = vec![seen("2026-01-07"), seen("2026-03-20")];
+    assert_eq!(first(&facts), "first_high 2026-01-29 high late");
+    // It began anew before anybody was seen: what was missed stays missed.
+    let mut facts = supervised("2026-03-01", "high");
+    facts.supervision.first_start = Some(day("2026-01-02"));
+    facts.supervision.earlier = vec![Earlier {
+        until: noon_of(day("2026-03-02")),
+        start: Some(day("2026-01-02")),
+        risk: Some("high".into()),
+        ..before
+    }];
+    facts.history.visits = vec![seen("2026-03-10")];
+    assert_eq!(first(&facts), "first_high 2026-03-16 high in_time; first_high 2026-01-17 high overdue");
+}
+
+#[test]
+fn a_concern_between_two_visits_of_a_day_asks_for_the_second() {
+    let mut facts = supervised("2026-01-14", "low");
+    let at = |time: &str| time.parse::<Time>().unwrap();
+    let mut visits = vec![seen("2026-02-02"), seen("2026-02-02")];
+    visits[0].at = at("2026-02-02T09:00:00Z");
+    visits[1].at = at("2026-02-02T15:00:00Z");
+    facts.history.visits = visits;
+    let mut raised = worry(WorryKind::Safeguarding, "2026-02-02");
+    raised.identified.at = Some(at("2026-02-02T11:00:00Z"));
+    facts.history.concerns = vec![raised];
+    assert_eq!(figures(&facts, Due::RisingRisk, "2026-06-30"), "safeguarding 2026-02-16 low in_time");
 }
 
 #[test]

@@ -24,6 +24,7 @@ use crate::{
         filing::{Entry, Filed, FilingKind},
         ids::PersonId,
         local_time,
+        oversight::OversightAbout,
         people::Directory,
         visit::{VisitOutcome, Visiting},
     },
@@ -40,13 +41,15 @@ const MOST: usize = 1000;
 const USUAL: usize = 200;
 /// So many lines in one table at most.
 const LONGEST_TABLE: usize = 20_000;
+/// Nothing was filed before.
+const EARLIEST: Option<NaiveDate> = NaiveDate::from_ymd_opt(2000, 1, 1);
 /// Of so many days where the first is not said.
 const USUAL_DAYS: TimeDelta = TimeDelta::days(92);
 /// The longest reference of another system.
 const LONGEST_REFERENCE: usize = 100;
 
 /// The columns of the table, in this order. New ones are added at the end.
-pub(super) const COLUMNS: [&str; 23] = [
+pub(super) const COLUMNS: [&str; 26] = [
     "kind",
     "id",
     "date",
@@ -70,13 +73,17 @@ pub(super) const COLUMNS: [&str; 23] = [
     "filed_reference",
     "filed_at",
     "filed_by",
+    "oversight_about",
+    "oversight_about_id",
+    "oversight",
 ];
 
 /// Which entries.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FilingQuery {
-    /// Complete on this day or later, in the organisation's zone; not said: 92 days before the last.
+    /// Complete on this day or later, in the organisation's zone; not said: 92 days before the last, or of what is not filed
+    /// everything.
     from: Option<NaiveDate>,
     /// Complete on this day or earlier; not said: today.
     to: Option<NaiveDate>,
@@ -93,7 +100,10 @@ pub(super) struct FilingQuery {
 /// A period, as days, and what is asked for.
 fn read(query: FilingQuery, today: NaiveDate, zone: Tz) -> Result<((NaiveDate, NaiveDate), Asked), Problem> {
     let to = query.to.unwrap_or(today);
-    let from = query.from.unwrap_or_else(|| to - USUAL_DAYS);
+    // What waits to be filed may have waited for long.
+    let usual =
+        if query.filed.as_deref() == Some("no") { EARLIEST } else { to.checked_sub_signed(USUAL_DAYS) };
+    let from = query.from.or(usual).unwrap_or(to);
     for (field, day) in [("from", from), ("to", to)] {
         if !(2000..2200).contains(&day.year()) {
             return Err(Problem::field(field, "this day cannot be meant: say it as 2026-03-09"));
@@ -166,7 +176,7 @@ impl FiledView {
 /// Something that has to be filed, or is.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct FilingEntry {
-    /// A completed visit, or an agreed assessment.
+    /// A completed visit, an agreed assessment, or an entry of management oversight.
     kind: FilingKind,
     /// Its id.
     id: Uuid,
@@ -174,7 +184,7 @@ pub(super) struct FilingEntry {
     date: NaiveDate,
     /// Whose case.
     case_reference: Option<String>,
-    /// Who visited, or who made the assessment.
+    /// Who visited, who made the assessment, or which manager said it.
     person: PersonView,
     /// Who else was on the visit.
     accompanied_by: Vec<PersonView>,
@@ -200,8 +210,21 @@ pub(super) struct FilingEntry {
     agreed_by: Option<PersonView>,
     /// When.
     agreed_at: Option<DateTime<Utc>>,
+    /// What a manager said of a case, a visit or an assessment.
+    oversight: Option<OversightFiling>,
     /// As what it is filed elsewhere; none: it is not.
     filed: Option<FiledView>,
+}
+
+/// What a manager said.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct OversightFiling {
+    /// Of what.
+    about: OversightAbout,
+    /// The id of that.
+    about_id: Uuid,
+    /// In their words; none: they were erased.
+    words: Option<String>,
 }
 
 /// The day that an entry is of.
@@ -235,6 +258,11 @@ impl FilingEntry {
             }),
             agreed_by: entry.agreed.map(|(by, _)| person(by)),
             agreed_at: entry.agreed.map(|(_, at)| at),
+            oversight: entry.oversight.as_ref().map(|(subject, words)| OversightFiling {
+                about: subject.about(),
+                about_id: subject.id(),
+                words: words.clone(),
+            }),
             filed: entry.filed.as_ref().map(|filed| FiledView::new(directory, filed)),
         }
     }
@@ -253,7 +281,7 @@ pub(super) struct FilingList {
     next: Option<String>,
 }
 
-/// Lists completed visits and agreed assessments for whoever files them elsewhere: case administrators and managers in their reach,
+/// Lists completed visits, agreed assessments and management oversight for whoever files them elsewhere: case administrators and managers in their reach,
 /// auditors. It holds personal data.
 #[utoipa::path(get, path = "/filing", params(FilingQuery), responses((status = 200, body = FilingList),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
@@ -353,6 +381,9 @@ fn cells(directory: &Directory, entry: &Entry) -> [String; COLUMNS.len()] {
         filed.map(|filed| filed.reference.clone()).unwrap_or_default(),
         instant(filed.map(|filed| filed.at)),
         filed.map(|filed| name(filed.by)).unwrap_or_default(),
+        word(entry.oversight.as_ref().map(|(subject, _)| subject.about().as_str())),
+        entry.oversight.as_ref().map(|(subject, _)| subject.id().to_string()).unwrap_or_default(),
+        entry.oversight.as_ref().map(|(_, said)| words(said)).unwrap_or_default(),
     ]
 }
 
@@ -364,7 +395,7 @@ pub(super) struct FiledBody {
     reference: String,
 }
 
-/// Says that a visit or an assessment is filed elsewhere, and as what there. Said again it changes nothing.
+/// Says that a visit, an assessment or an entry of oversight is filed elsewhere, and as what there. Said again it changes nothing.
 #[utoipa::path(put, path = "/filing/{kind}/{id}", params(("kind" = FilingKind, Path), ("id" = Uuid, Path)), request_body = FiledBody,
     responses((status = 200, body = FiledView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn say(

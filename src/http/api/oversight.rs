@@ -182,6 +182,8 @@ pub(super) struct OversightMissingView {
 pub(super) struct OversightMissingList {
     /// The first day first, at most 500.
     missing: Vec<OversightMissingView>,
+    /// Whether there is more than is listed: ask for one rule, one team or one person's.
+    more: bool,
 }
 
 /// Lists where oversight is asked for and nobody has said anything yet: for managers and whoever books in their reach, and auditors.
@@ -196,7 +198,7 @@ pub(super) async fn missing(
         query.map_err(|error| Problem::field("query", error.body_text()))?;
     let mut tx = site.db.read().await?;
     let filter = Filter { rule, team, worker };
-    let missing = cases::missing(&mut tx, &actor, &filter, PAGE).await??;
+    let (missing, are_all) = cases::missing(&mut tx, &actor, &filter, PAGE).await??;
     let directory = people::directory(&mut tx, actor.organisation).await?;
     let today = day_of(site.clock.now(), directory.zone);
     let view = |asked: &Asked| OversightMissingView {
@@ -210,5 +212,6 @@ pub(super) async fn missing(
         due_on: asked.due_on,
         overdue: asked.due_on < today,
     };
-    Ok(Reply::ok(&OversightMissingList { missing: missing.iter().map(view).collect() }).into_response())
+    Ok(Reply::ok(&OversightMissingList { missing: missing.iter().map(view).collect(), more: !are_all })
+        .into_response())
 }

@@ -14,7 +14,7 @@ use super::Reply;
 use crate::{
     app::{
         access::Actor,
-        reports::{self as cases, Table, Wanted},
+        reports::{self as cases, AllBehind, Table, Wanted},
     },
     domain::{
         csv::push_line,
@@ -99,11 +99,13 @@ pub(super) struct ReportView {
     lines: Vec<LineView>,
 }
 
-/// What stands behind a figure; at most 10,000.
+/// What stands behind a figure.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct BehindList {
-    /// In the order in which it happened.
+    /// In the order in which it happened, at most 10,000.
     behind: Vec<Behind>,
+    /// Whether there are more than are listed: ask for fewer days, one team or one worker.
+    more: bool,
 }
 
 /// `check_outs`, or `check_outs.csv`.
@@ -155,9 +157,15 @@ pub(super) async fn behind(
     let wanted = query.wanted(report)?;
     let figure = query.figure.as_deref().unwrap_or_default();
     let mut tx = site.db.read().await?;
-    let behind = cases::behind(&mut tx, &actor, &wanted, figure, site.clock.now()).await??;
+    let AllBehind { behind, are_all } =
+        cases::behind(&mut tx, &actor, &wanted, figure, site.clock.now()).await??;
     Ok(match shown {
-        As::Json => Reply::ok(&BehindList { behind }).into_response(),
+        As::Json => Reply::ok(&BehindList { behind, more: !are_all }).into_response(),
+        // A table has no place to say so.
+        As::Csv if !are_all => {
+            let what = "there are more lines than a table holds: ask for fewer days, one team or one worker";
+            return Err(Problem::field("from", what));
+        }
         As::Csv => download(report.as_str(), behind_as_csv(&behind)),
     })
 }
@@ -261,14 +269,21 @@ fn lines_as_csv(wanted: &Wanted, table: &Table) -> String {
 
 fn behind_as_csv(behind: &[Behind]) -> String {
     let mut text = String::new();
-    push_line(&mut text, ["what", "id", "worker", "team", "at"]);
-    for Behind { what, id, worker, team, at } in behind {
-        let worker = worker.map(|id| id.to_string()).unwrap_or_default();
-        let at = at.map(|at| at.to_rfc3339()).unwrap_or_default();
-        push_line(
-            &mut text,
-            [what, &id.to_string(), &worker, &team.to_string(), &at].map(|cell| cell as &str),
-        );
+    push_line(&mut text, ["what", "id", "reference", "worker", "team", "at", "due_on", "rule", "risk"]);
+    for Behind { what, id, reference, worker, team, at, due_on, rule, risk } in behind {
+        let word = |word: &Option<String>| word.clone().unwrap_or_default();
+        let cells = [
+            what.clone(),
+            id.to_string(),
+            word(reference),
+            worker.map(|id| id.to_string()).unwrap_or_default(),
+            team.to_string(),
+            at.map(|at| at.to_rfc3339()).unwrap_or_default(),
+            due_on.map(|day| day.to_string()).unwrap_or_default(),
+            word(rule),
+            word(risk),
+        ];
+        push_line(&mut text, cells.iter().map(String::as_str));
     }
     text
 }
