@@ -80,6 +80,9 @@ pub async fn save(
     };
     let body = json!({"case": case.id, "visiting": case.visiting});
     // Before it is logged: the organisation is locked last.
+    if let Some(left) = before.filter(|before| *before != case.team) {
+        due::left_team(tx, &case, left, trace).await?;
+    }
     due::follow(tx, &case, Cause::CaseChanged, trace).await?;
     log(tx, actor, case.team, NewEvent::new(kind, trace.now, body), trace).await?;
     Ok(Ok((case, is_new)))

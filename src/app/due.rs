@@ -9,6 +9,7 @@ mod supervision;
 pub(super) use list::let_others_in;
 pub use list::{Filter, Item, Sort, explain, list, one};
 pub use rules::{put_in_force, see_rules, set_rules};
+pub(super) use supervision::left_team;
 pub use supervision::{Excused, Said, StartIs, assign, excuse, set_supervision};
 
 use chrono::NaiveDate;

@@ -16,7 +16,7 @@ pub use standing::{Bucket, By, Cannot, Line, Standing, standing};
 
 use super::{
     calendar::{BankHolidays, Calendar, Nation, Wrong},
-    ids::{ConcernId, PersonId, VisitId},
+    ids::{ConcernId, PersonId, TeamId, VisitId},
     visit::{VisitOutcome, Visiting, word_enum},
 };
 use crate::clock::Time;
@@ -71,8 +71,21 @@ pub struct Supervision {
     pub end: Option<NaiveDate>,
     /// What a manager has excused.
     pub excuses: Vec<Excuse>,
+    /// Whose it was before, the first first: figures are theirs whose it was when it was due.
+    pub holders: Vec<Holder>,
     /// What was known before, the first first: figures hold a visit to what was known when it was made.
     pub earlier: Vec<Earlier>,
+}
+
+/// Whose a case was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Till then.
+    pub until: Time,
+    /// Which worker's; none: nobody's.
+    pub worker: Option<PersonId>,
+    /// Which team looked after it.
+    pub team: TeamId,
 }
 
 /// What was known of a supervision before.

@@ -331,6 +331,24 @@ on_both! {
         app.finish().await;
     }
 
+    async fn what_was_due_is_theirs_whose_case_it_was(db: TestDb) {
+        let app = TestApp::due_rules(&db).await;
+        app.a_case("A1", "2026-01-02", "high").await;
+        app.day("2026-02-02T12:00:00Z").await;
+        app.person("sam").post("/cases/A1/assign", json!({"worker": "ben"})).await.is_ok();
+        let overdue = async |who: &str, by: &str| -> Vec<String> {
+            let report = app.person(who).get(&format!("/reports/first_visits?from=2026-01-01&to=2026-01-31&by={by}")).await;
+            let lines = report.is_ok().body["lines"].as_array().unwrap().clone();
+            lines.iter().filter(|line| line["figures"]["overdue"] == 1).map(|line| line["name"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(overdue("sam", "worker").await, ["Ann Lee"], "it was hers when it was due");
+        app.person("una").post("/cases", json!({"reference": "A1", "team": "south"})).await.is_ok();
+        assert_eq!(app.due("lou", "?state=overdue").await, ["A1 overdue 2026-01-17"]);
+        assert_eq!(overdue("una", "team").await, ["North team"]);
+        assert_eq!(overdue("lou", "total").await, Vec::<String>::new());
+        app.finish().await;
+    }
+
     async fn whose_list_it_is(db: TestDb) {
         let app = TestApp::due_rules(&db).await;
         app.a_case("A000001", "2026-01-02", "high").await;

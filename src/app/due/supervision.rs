@@ -9,14 +9,14 @@ use crate::{
     domain::{
         calendar::day_of,
         case_file::{CaseFile, CaseReference},
-        due::{Cause, Counted, Earlier, Excuse, Identified, Length, Line, Pause, Plan, Supervision},
+        due::{Cause, Counted, Earlier, Excuse, Holder, Identified, Length, Line, Pause, Plan, Supervision},
         event::{EventKind, NewEvent},
-        ids::ConcernId,
+        ids::{ConcernId, TeamId},
         rights::{OnDue, Relation, may_on_due},
         visit::word_enum,
     },
     store::{
-        Trace, Tx, case_files,
+        self, Trace, Tx, case_files,
         due::{self, Kept},
         people,
     },
@@ -173,6 +173,7 @@ fn follows(before: &Supervision, said: Said, now: &Now, trace: Trace) -> (Superv
         pauses: said.pauses,
         end: said.end,
         excuses: before.excuses.clone(),
+        holders: before.holders.clone(),
         earlier: before.earlier.clone(),
     };
     let start_is = if restarted { StartIs::Restarted } else { StartIs::Corrected };
@@ -258,6 +259,9 @@ pub async fn assign(
     };
     if kept.worker != worker {
         let body = json!({"case": case.id, "before": kept.worker, "after": worker});
+        if kept.worker.is_some() {
+            hand_over(&mut kept, case.team, trace);
+        }
         kept.worker = worker;
         due::save(tx, actor.organisation, &kept).await?;
         let known = (worker, kept.supervision.risk.as_deref());
@@ -266,6 +270,22 @@ pub async fn assign(
         log(tx, &case, (&kept, event), trace).await?;
     }
     list::one(tx, actor, reference, trace.now).await
+}
+
+fn hand_over(kept: &mut Kept, team: TeamId, trace: Trace) {
+    kept.supervision.holders.push(Holder { until: trace.now, worker: kept.worker, team });
+}
+
+/// Another team looks after the case from now on; what was due before was this one's.
+pub(in crate::app) async fn left_team(
+    tx: &mut Tx,
+    case: &CaseFile,
+    team: TeamId,
+    trace: Trace,
+) -> store::Result<()> {
+    let mut kept = due::hold(tx, case.organisation, case.id).await?;
+    hand_over(&mut kept, team, trace);
+    due::save(tx, case.organisation, &kept).await
 }
 
 /// What a manager excuses.

@@ -58,21 +58,25 @@ async fn visits(
     let mut all = Vec::new();
     for (n, case) in due::cases(tx, organisation).await?.into_iter().enumerate() {
         let_others_in(n).await;
-        if !asked.scope.teams.contains(&case.team) {
+        let holders = &case.supervision.holders;
+        let mut teams = holders.iter().map(|holder| holder.team).chain([case.team]);
+        if !teams.any(|team| asked.scope.teams.contains(&team)) {
             continue;
         }
-        let what =
-            |rule: Option<String>, risk: Option<String>, due_on: NaiveDate, class: &'static str| WasDue {
+        let what = |rule: Option<String>, risk: Option<String>, due_on: NaiveDate, class: &'static str| {
+            let then = case.supervision.holder_on(due_on);
+            WasDue {
                 what: "case",
                 id: case.id.0,
                 reference: Some(case.reference.clone()),
-                team: case.team,
-                worker: case.worker,
+                team: then.map_or(case.team, |then| then.team),
+                worker: then.and_then(|then| then.worker).or(case.worker),
                 rule,
                 risk,
                 due_on,
                 class,
-            };
+            }
+        };
         let facts = Facts {
             visiting: case.visiting,
             supervision: case.supervision.clone(),

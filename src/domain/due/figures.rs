@@ -5,8 +5,8 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    After, Counted, Earlier, Facts, History, Identified, InForce, Line, Made, Supervision, When, Worry,
-    standing,
+    After, Counted, Earlier, Facts, History, Holder, Identified, InForce, Line, Made, Supervision, When,
+    Worry, standing,
 };
 use crate::{clock::Time, domain::visit::word_enum};
 
@@ -244,6 +244,11 @@ fn excused(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -> Vec
 }
 
 impl Supervision {
+    /// Whose it was at the end of a day, if it is another's by now.
+    pub fn holder_on(&self, day: NaiveDate) -> Option<&Holder> {
+        self.holders.iter().find(|holder| holder.until.date_naive() > day)
+    }
+
     /// What was known of it then; a level of risk that was not is the one that was said first.
     #[must_use]
     pub fn as_of(&self, at: Time) -> Self {
