@@ -8,6 +8,7 @@ use super::{
     events::{self, About, ChainOf},
     id_list::IdList,
     later::later,
+    people::KeptPolicy,
     readable,
 };
 use crate::{
@@ -238,12 +239,12 @@ pub async fn load(tx: &mut Tx, organisation: OrganisationId, id: VisitId) -> Res
     struct WithPolicy {
         #[sqlx(flatten)]
         row: Row,
-        policy: Json<Policy>,
+        policy: Json<KeptPolicy>,
     }
     let text = tx.text(LOAD);
     let found: Option<WithPolicy> =
         both!(tx, |c| sqlx::query_as(text).bind(id).bind(organisation).fetch_optional(c).await?);
-    found.map(|found| Ok((found.row.try_into()?, found.policy.0))).transpose()
+    found.map(|found| Ok((found.row.try_into()?, found.policy.0.0))).transpose()
 }
 
 /// A visit, to be shown.
