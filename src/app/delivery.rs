@@ -20,10 +20,10 @@ use crate::{
         people::Directory,
     },
     store::{
-        self, Trace, Tx, incidents as incident_rows, ladders,
+        self, Trace, Tx, incidents as incident_rows,
         messages::{self, Message, MessageState, NewMessage},
         outbox::{self, Claimed, Patience},
-        people, receipts, visits,
+        people, receipts,
     },
 };
 
@@ -337,11 +337,8 @@ pub(super) async fn bring_next_step_forward(
         return Ok(());
     }
     let Some(incident) = incident_rows::load(tx, message.organisation_id, id).await? else { return Ok(()) };
-    let visit = match incident.visit {
-        Some(visit) => visits::find(tx, message.organisation_id, visit).await?,
-        None => None,
-    };
-    let ladder = ladders::by_id(tx, message.organisation_id, incident.ladder).await?.ladder;
+    let visit = incidents::visit_of(tx, message.organisation_id, incident.visit).await?;
+    let ladder = incidents::ladder_of(tx, &incident).await?;
     let decision = incident.all_refused(rung, &ladder, directory, trace.now);
     incidents::carry_out(tx, house, directory, visit.as_ref(), decision, trace).await.map(drop)
 }

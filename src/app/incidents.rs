@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::{House, Outcome, Rejected, access::Actor, allowed, chases, oversight, telling::Telling};
 use crate::{
     domain::{
-        ids::{IncidentId, OrganisationId, PersonId},
+        ids::{IncidentId, OrganisationId, PersonId, VisitId},
         incident::{
             CallsOff, Closing, Decision, Incident, Outcome as How, Police, Release, Review, Rules, WorkerNow,
         },
@@ -54,6 +54,33 @@ pub(super) struct Held {
     pub(super) ladder: Ladder,
 }
 
+/// A visit or a ladder as it is needed for the wording of an alarm: one that cannot be read must not keep it from anybody.
+fn unless_unreadable<T>(found: store::Result<T>, otherwise: T) -> store::Result<T> {
+    match found {
+        Err(error) if error.is_about_a_row() => {
+            tracing::error!(%error, "what an alarm says of its visit, or its ladder, cannot be read");
+            Ok(otherwise)
+        }
+        found => found,
+    }
+}
+
+/// The visit that an incident is about, or that stands nearest to it, if it can be read.
+pub async fn visit_of(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    visit: Option<VisitId>,
+) -> store::Result<Option<Visit>> {
+    let Some(visit) = visit else { return Ok(None) };
+    unless_unreadable(visits::find(tx, organisation, visit).await, None)
+}
+
+/// The ladder of an incident; where it cannot be read, the usual one.
+pub(super) async fn ladder_of(tx: &mut Tx, incident: &Incident) -> store::Result<Ladder> {
+    let found = ladders::by_id(tx, incident.organisation, incident.ladder).await;
+    unless_unreadable(found.map(|version| version.ladder), Ladder::default())
+}
+
 pub(super) async fn hold(
     tx: &mut Tx,
     organisation: OrganisationId,
@@ -61,12 +88,14 @@ pub(super) async fn hold(
 ) -> store::Result<Option<Held>> {
     let Some(found) = incidents::find(tx, organisation, id).await? else { return Ok(None) };
     let visit = match found.visit {
-        Some(visit) => visits::load(tx, organisation, visit).await?.map(|(visit, _)| visit),
+        Some(visit) => {
+            unless_unreadable(visits::load(tx, organisation, visit).await, None)?.map(|(visit, _)| visit)
+        }
         None => None,
     };
     let Some(incident) = incidents::load(tx, organisation, id).await? else { return Ok(None) };
     let directory = people::directory(tx, organisation).await?;
-    let ladder = ladders::by_id(tx, organisation, incident.ladder).await?.ladder;
+    let ladder = ladder_of(tx, &incident).await?;
     Ok(Some(Held { incident, visit, directory, ladder }))
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     House,
     access::Actor,
-    incidents::carry_out,
+    incidents::{carry_out, ladder_of, visit_of},
     telling::{Telling, tell_of_stuck_deadline},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         event::{EventKind, NewEvent},
         ids::{EquipmentId, IncidentId, OrganisationId, PersonId},
         incident::{self, Incident, Kind, Opened, Opening, Position, Rules, Sos},
+        ladder::Ladder,
         people::Directory,
         pin::{PinRecord, Sign},
         visit::{FURTHEST_AHEAD, Report, Risk, Said, Visit, VisitState},
@@ -184,11 +185,8 @@ async fn raise(
     let directory = people::directory(tx, organisation).await?;
     match open_about(tx, organisation, worker).await? {
         Found::Open(incident) => {
-            let ladder = ladders::by_id(tx, organisation, incident.ladder).await?.ladder;
-            let visit = match incident.visit {
-                Some(visit) => visits::find(tx, organisation, visit).await?,
-                None => None,
-            };
+            let ladder = ladder_of(tx, &incident).await?;
+            let visit = visit_of(tx, organisation, incident.visit).await?;
             let policy = directory.policy(incident.team);
             let rules = Rules { ladder: &ladder, directory: &directory, policy: &policy };
             let decision = (*incident).sos(cry, rules, trace.now);
@@ -247,17 +245,23 @@ async fn open(
     let risk = visit.or(nearest.as_ref()).map_or(Risk::High, |visit| visit.details.risk);
     let team = visit.map_or(team, |visit| visit.team);
     let current = ladders::current(tx, organisation).await?;
-    let ladder = ladders::in_force(&current, directory, team, risk)
-        .ok_or_else(|| Error::inconsistent("ladder", "team_id", organisation))?;
+    let (stamp, ladder) = if let Some(version) = ladders::in_force(&current, directory, team, risk) {
+        (version.id, version.ladder.clone())
+    } else {
+        // None can be read: a call for help goes up by the usual one.
+        let stamp = ladders::last_id(tx, organisation).await?;
+        let stamp = stamp.ok_or_else(|| Error::inconsistent("ladder", "team_id", organisation))?;
+        (stamp, Ladder::default())
+    };
     let policy = directory.policy(team);
-    let rules = Rules { ladder: &ladder.ladder, directory, policy: &policy };
+    let rules = Rules { ladder: &ladder, directory, policy: &policy };
     let opening = Opening {
         id: IncidentId::new(now),
         organisation,
         team,
         subject: worker,
         visit: visit.map(|visit| visit.id),
-        ladder: ladder.id,
+        ladder: stamp,
         opened: Opened::InTime,
     };
     let nearest = nearest.map(|visit| visit.id);

@@ -339,11 +339,8 @@ async fn incident_is_due(
     let Some(incident) = incident_rows::load(tx, organisation, id).await? else {
         return incident_rows::set_due(tx, id, None).await;
     };
-    let visit = match incident.visit {
-        Some(visit) => visits::find(tx, organisation, visit).await?,
-        None => None,
-    };
-    let ladder = ladders::by_id(tx, organisation, incident.ladder).await?.ladder;
+    let visit = incidents::visit_of(tx, organisation, incident.visit).await?;
+    let ladder = incidents::ladder_of(tx, &incident).await?;
     let policy = known.directory.policy(incident.team);
     let due = incident.next_due(&policy);
     let rules = Rules { ladder: &ladder, directory: &known.directory, policy: &policy };

@@ -1,11 +1,13 @@
 //! What a worker does: start, plan, arrive, check in, extend, check out, cancel, record.
 
 mod acts;
+mod arrivals;
 mod starts;
 
 pub(super) use self::starts::who_goes_in;
 pub use self::{
     acts::{OfAll, Request, act, act_on_running, heed},
+    arrivals::arrive,
     starts::{ForWhom, Unwatched, accompany, start, unwatched_start},
 };
 use super::access::Actor;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{Datelike, NaiveTime, TimeDelta, Weekday};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{
     local_time,
@@ -223,6 +224,23 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// What is kept of a team, as far as it can be read, and the fields that cannot: a newer version may have written it, and nobody may go
+    /// unwatched for that. What asks for more stands in for them.
+    pub fn as_far_as_it_can_be_read(kept: Value) -> (Self, Vec<String>) {
+        let Value::Object(fields) = kept else { return (Self::default(), vec!["all of it".into()]) };
+        let alone = |(field, value): &(String, Value)| {
+            let alone = Map::from_iter([(field.clone(), value.clone())]);
+            serde_json::from_value::<Self>(Value::Object(alone)).is_ok()
+        };
+        let (read, odd): (Vec<_>, Vec<_>) = fields.into_iter().partition(alone);
+        let mut policy: Self = serde_json::from_value(Value::from_iter(read)).unwrap_or_default();
+        let odd: Vec<String> = odd.into_iter().map(|(field, _)| field).collect();
+        if odd.iter().any(|field| field == "agreement") {
+            policy.agreement = AgreementAsked::Asked;
+        }
+        (policy, odd)
+    }
+
     /// From the missed deadline to the incident.
     pub fn grace(&self, risk: Risk) -> TimeDelta {
         delta(match risk {

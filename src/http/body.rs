@@ -1,5 +1,7 @@
 //! Request bodies: read up to a limit, parsed so that a refusal names the field.
 
+use std::time::Duration;
+
 use axum::{
     body::{Bytes, to_bytes},
     extract::{FromRequest, Request},
@@ -22,6 +24,21 @@ impl FromRequest<Site> for Body {
 
     async fn from_request(request: Request, _: &Site) -> Result<Self, Self::Rejection> {
         Ok(Self(to_bytes(request.into_body(), LARGEST).await.map_err(|_| Problem::of(Kind::TooLarge))))
+    }
+}
+
+/// A call for help waits so long for what comes with it.
+const HELP_WAITS: Duration = Duration::from_secs(2);
+
+/// What came with a call for help, as far as it came in time and could be read: the call itself is what counts.
+pub(super) struct WhatCame(pub(super) Bytes);
+
+impl FromRequest<Site> for WhatCame {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, _: &Site) -> Result<Self, Self::Rejection> {
+        let came = tokio::time::timeout(HELP_WAITS, to_bytes(request.into_body(), LARGEST)).await;
+        Ok(Self(came.map_or_else(|_too_late| Bytes::new(), Result::unwrap_or_default)))
     }
 }
 

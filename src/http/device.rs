@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use super::{
     Site,
     api::sos::{not_sent, noted, read},
-    body::Body,
+    body::WhatCame,
     problem::{Kind, Problem},
 };
 use crate::{
@@ -26,10 +26,13 @@ use crate::{
 };
 
 /// Calls for help, about whoever has the device.
-pub(super) async fn sos(State(site): State<Site>, Path(secret): Path<String>, Body(body): Body) -> Response {
+pub(super) async fn sos(
+    State(site): State<Site>,
+    Path(secret): Path<String>,
+    WhatCame(body): WhatCame,
+) -> Response {
     let now = site.clock.now();
-    // What cannot be read is left out: the call itself is what counts.
-    let cry = read(&body.unwrap_or_default(), now);
+    let cry = read(&body, now);
     let house = Arc::clone(&site.house);
     let case = async move |tx: &mut Tx| cases::call_for_help(tx, &house, &secret, cry.clone(), now).await;
     match site.db.write_in(Lane::Help, case).await {

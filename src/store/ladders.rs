@@ -17,6 +17,8 @@ const CURRENT: &str = "SELECT id, team_id, risk, version, body, set_by, created_
        AND version = (SELECT max(version) FROM ladder m WHERE m.organisation_id = l.organisation_id
                       AND m.risk = l.risk AND (m.team_id = l.team_id OR (m.team_id IS NULL AND l.team_id IS NULL)))";
 const BY_ID: &str = "SELECT id, team_id, risk, version, body, set_by, created_at FROM ladder WHERE id = $1 AND organisation_id = $2";
+const LAST_ID: &str =
+    "SELECT id FROM ladder WHERE organisation_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1";
 const ADD: &str = "INSERT INTO ladder (id, organisation_id, team_id, risk, version, body, set_by, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 
@@ -79,6 +81,11 @@ pub fn in_force<'v>(
 ) -> Option<&'v Version> {
     let of = |team| current.iter().find(move |version| version.team == team && version.risk == risk);
     directory.line_of(team).into_iter().find_map(|team| of(Some(team))).or_else(|| of(None))
+}
+
+/// The version that was added last, be it one that cannot be read.
+pub async fn last_id(tx: &mut Tx, organisation: OrganisationId) -> Result<Option<LadderId>> {
+    Ok(both!(tx, |c| sqlx::query_scalar(LAST_ID).bind(organisation).fetch_optional(c).await?))
 }
 
 /// The version that an incident is stamped with.

@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, types::Json};
 
 use super::{Error, Result, Sql, Tx, both, execute, readable};
@@ -54,11 +56,13 @@ const IN_REACH: &str = "WITH RECURSIVE below (id) AS (
        UNION SELECT t.id FROM team t JOIN below ON t.parent_id = below.id)
      SELECT id FROM below";
 
-const SAVE_ORGANISATION: &str =
+// Neither locks the row where nothing in it changes: whoever writes into the organisation's log would wait for the whole of it.
+const ADD_ORGANISATION: &str =
     "INSERT INTO organisation (id, key, name, zone, duty_manager, last_resort, chain_number, chain_hash)
-     VALUES ($1, $2, $3, $4, $5, $6, 0, $7)
-     ON CONFLICT (id) DO UPDATE SET name = excluded.name, zone = excluded.zone,
-       duty_manager = excluded.duty_manager, last_resort = excluded.last_resort";
+     VALUES ($1, $2, $3, $4, $5, $6, 0, $7) ON CONFLICT (id) DO NOTHING";
+const CHANGE_ORGANISATION: &str =
+    "UPDATE organisation SET name = $2, zone = $3, duty_manager = $4, last_resort = $5
+     WHERE id = $1 AND (name <> $2 OR zone <> $3 OR duty_manager IS DISTINCT FROM $4 OR last_resort <> $5)";
 const SAVE_TEAM: &str = "INSERT INTO team (id, organisation_id, key, name, parent_id, policy) VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (id) DO UPDATE SET name = excluded.name, parent_id = excluded.parent_id, policy = excluded.policy";
 const SAVE_PERSON: &str =
@@ -86,6 +90,20 @@ const WAS_CALLED_SINCE_ANY_ORG: &str =
      WHERE a.person_id = $1 AND (a.created_at >= $2 OR i.state = 'open'))";
 const CALLED_ABOUT: &str = "SELECT person_id FROM alarm_code WHERE incident_id = $1";
 
+/// What a team works by, as it is kept: a row that a newer version wrote must refuse no start and no check-out.
+#[derive(Debug)]
+pub(super) struct KeptPolicy(pub(super) Policy);
+
+impl<'de> Deserialize<'de> for KeptPolicy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let (policy, odd) = Policy::as_far_as_it_can_be_read(Value::deserialize(deserializer)?);
+        if !odd.is_empty() {
+            tracing::error!(fields = ?odd, "a team's policy cannot be read in full; the default stands in for these");
+        }
+        Ok(Self(policy))
+    }
+}
+
 #[derive(FromRow)]
 struct OrganisationRow {
     id: OrganisationId,
@@ -101,7 +119,7 @@ struct TeamRow {
     key: String,
     name: String,
     parent_id: Option<TeamId>,
-    policy: Json<Policy>,
+    policy: Json<KeptPolicy>,
 }
 
 #[derive(FromRow)]
@@ -184,7 +202,7 @@ async fn read_directory(tx: &mut Tx, organisation: OrganisationId) -> Result<Dir
             .into_iter()
             .map(|team| {
                 let TeamRow { id, key, name, parent_id, policy } = team;
-                (id, Team { id, key, name, parent: parent_id, policy: policy.0 })
+                (id, Team { id, key, name, parent: parent_id, policy: policy.0.0 })
             })
             .collect(),
         people: people
@@ -225,9 +243,9 @@ pub async fn name(tx: &mut Tx, organisation: OrganisationId, person: PersonId) -
 
 /// What a team works by.
 pub async fn policy(tx: &mut Tx, organisation: OrganisationId, team: TeamId) -> Result<Policy> {
-    let policy: Json<Policy> =
+    let policy: Json<KeptPolicy> =
         both!(tx, |c| sqlx::query_scalar(TEAM_POLICY).bind(team).bind(organisation).fetch_one(c).await?);
-    Ok(policy.0)
+    Ok(policy.0.0)
 }
 
 /// A team and all below it: how far somebody of that team reaches.
@@ -251,7 +269,7 @@ pub async fn save(tx: &mut Tx, key: &str, directory: &Directory) -> Result<()> {
     let no_hash = ChainHead::default().hash;
     execute!(
         tx,
-        SAVE_ORGANISATION,
+        ADD_ORGANISATION,
         organisation,
         key,
         &directory.name,
@@ -298,6 +316,15 @@ pub async fn save(tx: &mut Tx, key: &str, directory: &Directory) -> Result<()> {
             execute!(tx, SAVE_CONTACT, person.id, position, contact);
         }
     }
+    execute!(
+        tx,
+        CHANGE_ORGANISATION,
+        organisation,
+        &directory.name,
+        directory.zone.name(),
+        directory.duty_manager,
+        Json(&directory.last_resort)
+    );
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::{FromRow, types::Json};
 
-use super::{Error, Result, Sql, Tx, both, later::later};
+use super::{Error, Result, Sql, Tx, both, later::later, people::KeptPolicy};
 use crate::{
     clock::Time,
     domain::{
@@ -90,12 +90,12 @@ pub async fn load_with_policy(
     struct WithPolicy {
         #[sqlx(flatten)]
         row: Row,
-        policy: Json<Policy>,
+        policy: Json<KeptPolicy>,
     }
     let text = tx.text(LOAD_WITH_POLICY);
     let found: WithPolicy =
         both!(tx, |c| sqlx::query_as(text).bind(person).bind(team).bind(organisation).fetch_one(c).await?);
-    Ok((found.row.record(person)?, found.policy.0))
+    Ok((found.row.record(person)?, found.policy.0.0))
 }
 
 /// Whether a person has set a PIN, to be shown.

@@ -13,6 +13,9 @@ use super::{Bell, Conn, Error, LONGEST_USE_CASE, Lane, Result, Settings, Tx, peo
 /// So often a use case is run before its caller hears of the conflict.
 const TRIES: u32 = 4;
 
+/// What may take its time waits longer for a row too, if not for longer than any statement may take.
+const PATIENT: &str = "SET LOCAL lock_timeout = '2500ms'";
+
 /// So many connections more, for the timer and the outbox alone.
 const TIMERS: u32 = 4;
 
@@ -36,7 +39,8 @@ impl Database {
     pub(super) fn open(settings: &Settings) -> Result<Self> {
         let options = PgConnectOptions::from_str(&settings.url)?.application_name("homeward").options([
             ("statement_timeout", "4s"),
-            ("lock_timeout", "4s"),
+            // Whoever waits for a row gives up before their use case is given up, which would leave the statement waiting behind it.
+            ("lock_timeout", "1500ms"),
             ("idle_in_transaction_session_timeout", "4s"),
             // A connection to a machine that has gone must not be waited for.
             ("tcp_user_timeout", "5s"),
@@ -127,6 +131,9 @@ impl Database {
             Err(_no_answer) => return ControlFlow::Break(Err(Error::Busy)),
         };
         let work = async {
+            if lane == Lane::Patient {
+                tx.run(PATIENT).await?;
+            }
             let done = case(&mut tx).await?;
             tx.flush().await?;
             tx.send().await?;

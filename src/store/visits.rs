@@ -8,6 +8,7 @@ use super::{
     events::{self, About, ChainOf},
     id_list::IdList,
     later::later,
+    people::KeptPolicy,
     readable,
 };
 use crate::{
@@ -27,6 +28,8 @@ const LOAD: Sql = Sql::pair(
      FOR NO KEY UPDATE OF v",
 );
 const FIND: &str = "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2";
+const PLANNED: &str =
+    "SELECT expected_arrival, expected_departure FROM visit WHERE id = $1 AND organisation_id = $2";
 const FIND_EACH: Sql = Sql::pair(
     "SELECT * FROM visit WHERE organisation_id = $1 AND id IN (SELECT unhex(value) FROM json_each($2)) ORDER BY id",
     "SELECT * FROM visit WHERE organisation_id = $1 AND id = ANY($2) ORDER BY id",
@@ -236,12 +239,12 @@ pub async fn load(tx: &mut Tx, organisation: OrganisationId, id: VisitId) -> Res
     struct WithPolicy {
         #[sqlx(flatten)]
         row: Row,
-        policy: Json<Policy>,
+        policy: Json<KeptPolicy>,
     }
     let text = tx.text(LOAD);
     let found: Option<WithPolicy> =
         both!(tx, |c| sqlx::query_as(text).bind(id).bind(organisation).fetch_optional(c).await?);
-    found.map(|found| Ok((found.row.try_into()?, found.policy.0))).transpose()
+    found.map(|found| Ok((found.row.try_into()?, found.policy.0.0))).transpose()
 }
 
 /// A visit, to be shown.
@@ -249,6 +252,17 @@ pub async fn find(tx: &mut Tx, organisation: OrganisationId, id: VisitId) -> Res
     let row: Option<Row> =
         both!(tx, |c| sqlx::query_as(FIND).bind(id).bind(organisation).fetch_optional(c).await?);
     row.map(Visit::try_from).transpose()
+}
+
+/// How long a visit was planned for, also where it is over by now. `None`: it was not planned.
+pub async fn planned_length(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    id: VisitId,
+) -> Result<Option<TimeDelta>> {
+    let planned: Option<(Option<Time>, Time)> =
+        both!(tx, |c| sqlx::query_as(PLANNED).bind(id).bind(organisation).fetch_optional(c).await?);
+    Ok(planned.and_then(|(arrival, departure)| Some(departure - arrival?)))
 }
 
 /// Several visits, to be shown, in the order in which they were made.

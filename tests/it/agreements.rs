@@ -472,13 +472,14 @@ on_both! {
         let ahead = json!({"expected_arrival": "2026-01-15T10:00:00Z", "expected_departure": "2026-01-15T11:00:00Z"});
         assert_eq!(app.person("una").post("/visits", visit("12, HIGH ST.", "B1", ahead)).await.status, 201);
         assert_eq!(app.person("dee").post("/visits", visit("", "a 123456", json!({"minutes": 60}))).await.status, 201);
-        app.person("ann").post("/visits", visit("12 High St", "A123456", json!({"minutes": 60}))).await;
+        app.person("ann").post("/visits", visit("12 High St", "A123456", json!({"minutes": 60, "with": ["cas"]}))).await;
         app.person("ann").post("/sos", json!({})).await.is_ok();
         app.work().await;
         for (who, says) in [("una", "Speak to your manager before your visit"), ("dee", "Come out if you can and ring your manager")] {
             let texts = app.texts(who).await;
             assert!(texts.iter().any(|text| text.starts_with("Something happened at another visit") && text.contains(says)), "{who}: {texts:?}");
         }
+        assert!(!app.texts("cas").await.iter().any(|text| text.starts_with("Something happened")), "cas went in with her, and may be held too");
         app.verify().await;
     }
 

@@ -4,6 +4,7 @@
 use homeward::domain::contact::Channel;
 use serde_json::{Value, json};
 
+use crate::store::execute;
 use crate::support::{
     app::{Reply, TestApp, WESTSHIRE},
     on_both,
@@ -314,6 +315,84 @@ on_both! {
         let confirmed = app.person("sam").post("/teams/north/end-of-day", json!({})).await;
         assert_eq!((confirmed.status, confirmed.body["next_at"].clone()), (200, json!("2026-01-19T17:30:00Z")));
         app.finish().await;
+    }
+
+    async fn whoever_is_at_the_door_of_a_plan_that_is_over_is_watched(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let ann = app.person("ann");
+        // Ended with the incident: it was taken that she would not go.
+        let id = ann.post("/visits", plan(&app)).await.id();
+        app.pass(76).await;
+        let incident = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        app.person("sam").post(&format!("/incidents/{incident}/close"), json!({"outcome": "false_alarm", "known_by": "spoke_by_voice", "worker_now": "home", "note": "Thought she was off."})).await.is_ok();
+        let over = ann.get(&format!("/visits/{id}")).await;
+        assert_eq!((over.body["state"].as_str(), &over.body["arrived_at"]), (Some("ended"), &Value::Null));
+        // Only she herself can say that she is there.
+        app.person("sam").post(&format!("/visits/{id}/arrive"), json!({})).await.is_problem(409, "wrong-state");
+        let there = ann.post(&format!("/visits/{id}/arrive"), json!({})).await;
+        assert_eq!((there.status, there.body["state"].as_str(), there.body["place"].as_str()), (201, Some("begun"), Some("12 High St")), "{there:?}");
+        assert_eq!(there.body["expected_departure"], json!("2026-01-14T14:16:00Z"), "for as long as was planned");
+        assert_eq!(there.message(), "Watching you till 14:16. Check out with your PIN when you leave.");
+        assert_eq!(there.body["warnings"][0]["message"], "the planned visit was over: a new visit was begun, you are watched till 14:16");
+        // Said again it is the same visit; and somebody does watch.
+        let again = ann.post(&format!("/visits/{id}/arrive"), json!({})).await;
+        assert_eq!((again.status, again.id()), (200, there.id()));
+        app.pass(71).await;
+        assert_eq!(app.the_incident().await["visit"], json!(there.id()));
+        ann.post(&format!("/visits/{}/check-out", there.id()), json!({"pin": "4821"})).await.is_ok();
+        ann.post(&format!("/visits/{}/arrive", there.id()), json!({})).await.is_problem(409, "wrong-state");
+        app.finish().await;
+    }
+
+    async fn whoever_is_at_the_door_of_a_plan_that_was_called_off_is_watched(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let ann = app.person("ann");
+        let id = ann.post("/visits", plan(&app)).await.id();
+        ann.post(&format!("/visits/{id}/cancel"), json!({"reason": "Ill.", "pin": "4821"})).await.is_ok();
+        app.pass(60).await;
+        let there = ann.post_once(&format!("/visits/{id}/arrive"), "k", json!({})).await;
+        assert_eq!((there.status, there.body["expected_departure"].clone()), (201, json!("2026-01-14T14:00:00Z")), "{there:?}");
+        let again = ann.post_once(&format!("/visits/{id}/arrive"), "k", json!({})).await;
+        assert_eq!((again.status, again.id()), (201, there.id()));
+        // Nobody believes that they are watched by a visit that is over.
+        ann.post(&format!("/visits/{}/check-out", there.id()), json!({"pin": "4821"})).await.is_ok();
+        let anew = ann.post_once(&format!("/visits/{id}/arrive"), "k", json!({})).await;
+        assert_eq!((anew.status, anew.id() == there.id()), (201, false), "{anew:?}");
+        app.finish().await;
+    }
+
+    async fn nothing_odd_keeps_whoever_is_at_the_door_from_being_watched(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let ann = app.person("ann");
+        let large = vec![b' '; 70_000];
+        for body in [b"{\"colour\": \"red\"}".to_vec(), b"{\"made_at\": \"noon\"}".to_vec(), b"at the door".to_vec(), b"[1]".to_vec(), b"\xff".to_vec(), large] {
+            let id = ann.post("/visits", plan(&app)).await.id();
+            let there = ann.post_raw(&format!("/visits/{id}/arrive"), body.clone()).await;
+            assert_eq!((there.status, there.body["state"].as_str(), there.body["arrived_at"].clone()), (200, Some("begun"), json!(app.now())), "{there:?}");
+            assert_eq!(there.body["warnings"].as_array().unwrap().len(), 1, "{there:?}");
+        }
+        // By a token that no longer lets in nobody is watched, and the manager is told.
+        let id = ann.post("/visits", plan(&app)).await.id();
+        let (organisation, now) = (app.organisation, app.now());
+        let listed = homeward::store::tokens::list(&mut app.db().read().await.unwrap(), organisation).await.unwrap();
+        let token = listed.iter().find(|token| token.person_key == "ann").unwrap().id;
+        app.db().write(async move |tx| homeward::store::tokens::revoke(tx, organisation, token, now).await).await.unwrap();
+        ann.post(&format!("/visits/{id}/arrive"), json!({})).await.is_problem(401, "not-being-watched");
+        app.work().await;
+        assert!(app.texts("sam").await.contains(&"A start by Ann Lee could not be read: Ann Lee is NOT BEING WATCHED. Ring them.".to_owned()));
+        app.finish().await;
+    }
+
+    async fn an_incident_that_cannot_be_read_refuses_no_start(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.person("ann").post("/visits", plan(&app)).await;
+        app.pass(76).await;
+        assert_eq!(app.open_incidents().await, 1);
+        assert_eq!(execute(app.db(), "UPDATE incident SET claim = 'of a newer version'").await.unwrap(), 1);
+        let start = app.person("ann").post("/visits", json!({"place": "12 High St", "minutes": 30})).await;
+        assert_eq!((start.status, start.body["state"].as_str()), (200, Some("begun")), "{start:?}");
     }
 }
 

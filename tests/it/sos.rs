@@ -3,6 +3,10 @@
 use chrono::TimeDelta;
 use homeward::domain::{contact::Channel, notice::Purpose};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::store::execute;
 use crate::support::{app::TestApp, on_both};
@@ -205,6 +209,39 @@ on_both! {
         app.person("ann").post("/sos", json!({})).await.is_ok();
         app.work().await;
         assert!(app.texts("sam").await.iter().any(|text| text.starts_with("SOS: Ann Lee 12:20.")), "{:?}", app.texts("sam").await);
+    }
+
+    async fn a_visit_and_a_ladder_that_cannot_be_read_stand_in_nobodys_way(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.ann_goes_in(10).await;
+        app.pass(20).await;
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        assert_eq!(execute(app.db(), "UPDATE visit SET state = 'nonsense'").await.unwrap(), 1);
+        assert!(execute(app.db(), "UPDATE ladder SET body = '{\"of\": \"a newer version\"}'").await.unwrap() > 0);
+        app.person("ann").post("/sos", json!({})).await.is_ok();
+        app.work().await;
+        assert!(app.texts("sam").await.iter().any(|text| text.starts_with("SOS: Ann Lee 12:20.") || text.starts_with("SOS: Ann Lee, whom")), "{:?}", app.texts("sam").await);
+        let before = app.said().await.len();
+        app.pass(3).await;
+        assert!(app.said().await.len() > before, "and its ladder goes on");
+        app.person("sam").post(&format!("/incidents/{id}/acknowledge"), json!({})).await.is_ok();
+        // Another's goes up too, though no ladder can be read.
+        app.person("cas").post("/sos", json!({})).await.is_ok();
+        assert_eq!(app.open_incidents().await, 2);
+    }
+
+    async fn it_does_not_wait_for_a_body_that_never_comes(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let token = app.tokens["ann"].clone();
+        let address = app.url("").trim_start_matches("http://").to_owned();
+        let mut phone = TcpStream::connect(&address).await.unwrap();
+        let head = format!("POST /api/v1/sos HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Length: 40\r\n\r\n{{\"words\"");
+        phone.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        phone.read_exact(&mut answer).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 200");
+        assert_eq!(app.the_incident().await["kind"], "sos");
+        app.finish().await;
     }
 
     async fn an_old_token_is_enough_and_an_invented_one_is_not(db: TestDb) {

@@ -45,6 +45,14 @@ on_both! {
         app.finish().await;
     }
 
+    async fn what_no_database_takes_is_left_out_of_a_text(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        assert_eq!(app.text("ann", "IN\t45 12 High\u{0} St").await, "Watching you till 12:45. Reply OUT and your PIN when you leave.");
+        assert_eq!(app.person("ann").get("/visits").await.body["visits"][0]["place"], "12 High St");
+        app.finish().await;
+    }
+
     async fn pins_by_text(db: TestDb) {
         let app = TestApp::start(&db).await;
         app.set_pin("ann").await;

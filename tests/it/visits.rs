@@ -3,6 +3,7 @@
 use homeward::domain::contact::Channel;
 use serde_json::{Value, json};
 
+use crate::store::execute;
 use crate::support::{
     app::{Reply, TestApp},
     on_both,
@@ -69,6 +70,19 @@ on_both! {
         assert_eq!(app.texts("sam").await[0], "A start by Ann Lee could not be read: Ann Lee is NOT BEING WATCHED. Ring them.");
         let log = app.everything_that_happened().await;
         assert_eq!(log.body.to_string().matches("start.unreadable").count(), 4);
+        app.finish().await;
+    }
+
+    async fn a_policy_of_a_newer_version_refuses_no_start_and_no_check_out(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let newer = "UPDATE team SET policy = '{\"default_visit\": \"45m\", \"colour\": \"red\", \"pin_by_text\": \"sometimes\"}'";
+        assert!(execute(app.db(), newer).await.unwrap() > 0);
+        let start = app.person("ann").post("/visits", json!({"place": "12 High St"})).await;
+        assert_eq!((start.status, start.message()), (201, "Watching you till 12:45. Check out with your PIN when you leave."), "what can be read of it counts");
+        let out = app.person("ann").post("/text", json!({"text": "OUT"})).await;
+        assert_eq!(out.is_ok().body["reply"], "Not ended: PIN needed. Still watching till 12:45. Reply OUT and your PIN.", "and the stricter stands in for the rest");
+        app.person("ann").post(&format!("/visits/{}/check-out", start.id()), json!({"pin": "4821"})).await.is_ok();
         app.finish().await;
     }
 

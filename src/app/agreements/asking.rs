@@ -200,6 +200,7 @@ async fn warn(tx: &mut Tx, house: &House, incident: &Incident, trace: Trace) -> 
         return Ok(());
     };
     let Some(there) = visits::find(tx, incident.organisation, id).await? else { return Ok(()) };
+    let party = there.party.filter(|_| incident.visit == Some(there.id));
     let about = case_files::about(tx, &there).await?;
     let destination = case_files::destination(&there, about.place.as_ref());
     let directory = people::directory(tx, incident.organisation).await?;
@@ -214,6 +215,8 @@ async fn warn(tx: &mut Tx, house: &House, incident: &Incident, trace: Trace) -> 
         let Some((visit, _)) = visits::load(tx, incident.organisation, id).await? else { continue };
         match visit.state {
             VisitState::Planned { .. } => around.take_back(tx, visit).await?,
+            // Whoever went in with the worker is in it too: they need no text about it while they are.
+            VisitState::Begun { .. } if visit.party.is_some() && visit.party == party => {}
             VisitState::Begun { .. } if worker != incident.subject && !incident.is_withheld_from(worker) => {
                 around.warn_inside(tx, visit).await?;
             }

@@ -8,7 +8,7 @@ use crate::{
     clock::Time,
     domain::{
         event::{EventKind, NewEvent},
-        ids::{IncidentId, VisitId},
+        ids::{IncidentId, OrganisationId, VisitId},
         incident::Kind,
         notice::{Notice, Occasion},
         people::Directory,
@@ -315,6 +315,18 @@ fn unless_unreadable(told: store::Result<()>, incident: IncidentId) -> store::Re
     }
 }
 
+/// Tells an incident about a plan that its worker is at the door.
+pub(super) async fn arrived_late(
+    tx: &mut Tx,
+    house: &House,
+    directory: &Directory,
+    about: (OrganisationId, IncidentId),
+    trace: Trace,
+) -> store::Result<()> {
+    let told = tx.part(async |tx| incidents::arrived_late(tx, house, directory, about, trace).await).await;
+    unless_unreadable(told, about.1)
+}
+
 #[expect(clippy::too_many_arguments, reason = "each is a different thing that an effect may need")]
 async fn follow(
     tx: &mut Tx,
@@ -345,11 +357,7 @@ async fn follow(
             }
             Effect::ArrivedLate => {
                 let Some(incident) = incident else { continue };
-                let about = (visit.organisation, incident);
-                let told = tx
-                    .part(async |tx| incidents::arrived_late(tx, house, directory, about, trace).await)
-                    .await;
-                unless_unreadable(told, incident)?;
+                arrived_late(tx, house, directory, (visit.organisation, incident), trace).await?;
             }
             Effect::AboveCap { total } => {
                 let notice =

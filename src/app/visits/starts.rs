@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::{Came, Done, alarm_of};
+use super::{Came, Done, acts::arrived_late, alarm_of};
 use crate::{
-    app::{House, Outcome, Rejected, access::Actor, allowed, incidents, telling::Telling},
+    app::{House, Outcome, Rejected, access::Actor, allowed, telling::Telling},
     clock::Time,
     domain::{
         command::Plan,
@@ -131,7 +131,7 @@ pub async fn start(
         visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
     } else if let Some((incident, ..)) = found {
         let directory = people::directory(tx, actor.organisation).await?;
-        incidents::arrived_late(tx, house, &directory, (actor.organisation, incident), trace).await?;
+        arrived_late(tx, house, &directory, (actor.organisation, incident), trace).await?;
     }
     if worker != actor.person {
         tell_started_for_them(tx, house, actor, &visit, now).await?;

@@ -103,6 +103,12 @@ impl Visit {
         self.running(said).is_ok() && self.arrived_at.is_none_or(|at| at <= said.at)
     }
 
+    /// Whether it was called off, or ended by others, while it was still a plan.
+    pub fn was_over_before_it_began(&self) -> bool {
+        self.arrived_at.is_none()
+            && matches!(self.state, VisitState::Ended { .. } | VisitState::Cancelled { .. })
+    }
+
     /// Begins the watching, and what belongs to it.
     pub(in crate::domain) fn begin(&mut self, until: Time, number: i32, now: Time, policy: &Policy) {
         let risk = self.details.risk;

@@ -34,7 +34,7 @@ use crate::{
     store::{
         self, Tx, equipment,
         events::{self, ChainOf},
-        follow_ups, incidents, people, visits,
+        follow_ups, incidents, people,
     },
 };
 
@@ -116,10 +116,7 @@ pub(super) async fn show(
     let relation = actor.relation_to_incident(&mut tx, &incident).await?;
     rights::may(actor.role, rights::Act::SeeIncident, relation).map_err(Rejected::from)?;
     let mut view = view(&mut tx, &actor, &incident, site.clock.now()).await?;
-    let visit = match incident.visit {
-        Some(visit) => visits::find(&mut tx, actor.organisation, visit).await?,
-        None => None,
-    };
+    let visit = cases::visit_of(&mut tx, actor.organisation, incident.visit).await?;
     let of_visit = visit.map(|visit| (ChainOf::Visit(visit.id), visit.chain.number));
     let of_incident = (ChainOf::Incident(incident.id), incident.chain.number);
     for (chain, ends) in of_visit.into_iter().chain([of_incident]) {
@@ -140,10 +137,7 @@ async fn view(
     now: DateTime<Utc>,
 ) -> store::Result<IncidentView> {
     let directory = people::directory(tx, actor.organisation).await?;
-    let visit = match incident.visit.or(incident.nearest_visit) {
-        Some(visit) => visits::find(tx, actor.organisation, visit).await?,
-        None => None,
-    };
+    let visit = cases::visit_of(tx, actor.organisation, incident.visit.or(incident.nearest_visit)).await?;
     let code = people::code_of(tx, incident.id, actor.person).await?;
     let follow_ups = follow_ups::of_incident(tx, actor.organisation, incident.id).await?;
     let mut view = IncidentView::new(&directory, incident, visit.as_ref(), code, now);

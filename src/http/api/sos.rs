@@ -23,7 +23,7 @@ use crate::{
     http::{
         Site,
         auth::bearer,
-        body::{Body, clean},
+        body::{WhatCame, clean},
         problem::{Kind, Problem},
     },
     store::{Lane, Trace, Tx},
@@ -85,14 +85,13 @@ pub(super) struct Noted {
 pub(super) async fn call_for_help(
     State(site): State<Site>,
     headers: HeaderMap,
-    Body(body): Body,
+    WhatCame(body): WhatCame,
 ) -> Response {
     let now = site.clock.now();
     let Some(token) = bearer(&headers).map(str::to_owned) else {
         return whose_nobody_knows(&site, now).await;
     };
-    // What cannot be read is left out: the call itself is what counts.
-    let cry = read(&body.unwrap_or_default(), now);
+    let cry = read(&body, now);
     let house = Arc::clone(&site.house);
     // One transaction, and of a lane of its own: it waits for no crowd, not even to learn whose the token is.
     let case = async move |tx: &mut Tx| {

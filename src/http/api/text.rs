@@ -146,6 +146,9 @@ fn read(body: &[u8]) -> Result<Received, Problem> {
         Some(Value::Number(number)) => number.to_string(),
         _ => return Err(Problem::new(Kind::Field, "`text` is missing")),
     };
+    // One database would not take the first; the others part words.
+    let text: String = text.chars().filter(|c| *c != '\0').collect();
+    let text = text.replace(|c: char| c.is_control() && c != '\n', " ");
     // A time that cannot be read is left out: then it counts from now.
     let made_at = fields.remove("made_at").and_then(|at| serde_json::from_value(at).ok());
     Ok(Received { text, made_at })

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Path, State},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::{
     answer,
     reading::{MOST_MINUTES, Reading},
+    starts::by_old_token,
     visit_id,
 };
 use crate::{
@@ -28,9 +29,10 @@ use crate::{
     http::{
         Site,
         api::{
-            self, Act, Reply,
+            self, Act, Reply, Reuse,
             views::{StillWatched, VisitView},
         },
+        auth::Caller,
         body::{Body, clean, parse},
         problem::Problem,
     },
@@ -73,20 +75,13 @@ async fn act(
     request
         .run(async move |tx, actor, trace| {
             let request = Request { act: act.clone(), pin: pin.clone(), known_by, made_at };
-            let mut outcome = cases::act(tx, &house, actor, id, request, trace).await?;
-            if let (Ok(done), visit::Act::Arrive) = (&mut outcome, &act) {
-                let stands = agreements::follow_arrival(tx, &house, done, trace).await?;
-                let words = api::agreements::in_words(&stands);
-                done.warnings.extend(words.map(|words| Warning::about("agreement", words)));
-            }
+            let outcome = cases::act(tx, &house, actor, id, request, trace).await?;
             let worker = outcome.as_ref().ok().map(|done| done.visit.worker);
             let mut reply = answer(tx, actor, Ok(outcome), trace).await?;
             if let Some(worker) = worker.filter(|_| ends) {
                 add_still_watched(tx, actor, worker, id, &mut reply).await?;
             }
-            if let Some(warnings) = reply.body.get_mut("warnings").and_then(Value::as_array_mut) {
-                warnings.extend(odd.iter().filter_map(|warning| serde_json::to_value(warning).ok()));
-            }
+            add_warnings(&mut reply, &odd);
             Ok(reply)
         })
         .await
@@ -122,20 +117,78 @@ pub(in crate::http::api) struct MadeAtBody {
     made_at: Option<DateTime<Utc>>,
 }
 
+/// What somebody says who is at the door; nothing has to.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the request; nothing odd in it can refuse it")]
+pub(in crate::http::api) struct ArriveBody {
+    /// When this was said, if that was earlier.
+    made_at: Option<DateTime<Utc>>,
+}
+
 /// The worker is at the door; a planned visit begins.
-#[utoipa::path(post, path = "/visits/{id}/arrive", params(("id" = Uuid, Path)), request_body = MadeAtBody,
-    responses((status = 200, body = VisitView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+///
+/// Nothing in the body can refuse it. A plan of the worker's own that was over before it began is watched as a new visit.
+#[utoipa::path(post, path = "/visits/{id}/arrive", params(("id" = Uuid, Path)), request_body = ArriveBody, responses(
+    (status = 200, body = VisitView), (status = 201, body = VisitView, description = "the plan was over: a new visit"),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http::api) async fn arrive(
     State(site): State<Site>,
-    actor: Actor,
+    caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
-    act(site, actor, (id, "arrive"), headers, body, |body| {
-        Ok(Said::new(visit::Act::Arrive, parse::<MadeAtBody>(body)?.made_at))
+    let actor = match caller {
+        Caller::Known(actor) => actor,
+        Caller::Once(actor) => return by_old_token(site, actor).await,
+    };
+    let id = match visit_id(&id) {
+        Ok(id) => id,
+        Err(problem) => return problem.into_response(),
+    };
+    let (made_at, odd) = read_arrival(body.as_deref());
+    let house = std::sync::Arc::clone(&site.house);
+    let route = format!("POST /visits/{id}/arrive");
+    let mut act = Act::new(site, actor, route, &headers, body.unwrap_or_default());
+    act.reuse = Reuse::Warn;
+    act.run(async move |tx, actor, trace| {
+        let mut outcome = cases::arrive(tx, &house, actor, id, made_at, trace).await?;
+        let created = matches!(&outcome, Ok(done) if done.came.is_new());
+        if let Ok(done) = &mut outcome {
+            let stands = if done.visit.id == id {
+                agreements::follow_arrival(tx, &house, done, trace).await?
+            } else {
+                agreements::follow(tx, &house, done, trace).await?
+            };
+            let words = api::agreements::in_words(&stands);
+            done.warnings.extend(words.map(|words| Warning::about("agreement", words)));
+        }
+        let mut reply = answer(tx, actor, Ok(outcome), trace).await?;
+        if created {
+            reply.status = StatusCode::CREATED;
+        }
+        add_warnings(&mut reply, &odd);
+        Ok(reply)
     })
     .await
+}
+
+/// When somebody says that they are at the door, and what was odd about how they said it.
+fn read_arrival(body: Result<&[u8], &Problem>) -> (Option<DateTime<Utc>>, Vec<Warning>) {
+    let fields: Option<Map<String, Value>> = body.ok().and_then(|body| parse(body).ok());
+    let Some(fields) = fields else {
+        return (None, vec![Warning::general("the body could not be read: counted from now")]);
+    };
+    let mut reading = Reading { fields, warnings: vec![] };
+    let made_at = reading.take("made_at");
+    reading.leave_out_the_rest();
+    (made_at, reading.warnings)
+}
+
+fn add_warnings(reply: &mut Reply, odd: &[Warning]) {
+    if let Some(warnings) = reply.body.get_mut("warnings").and_then(Value::as_array_mut) {
+        warnings.extend(odd.iter().filter_map(|warning| serde_json::to_value(warning).ok()));
+    }
 }
 
 /// A PIN.
@@ -244,9 +297,7 @@ pub(in crate::http::api) async fn check_out(
         let work_undertaken = reading.words("work_undertaken");
         let known_by = reading.take("known_by");
         let made_at = reading.take("made_at");
-        for field in std::mem::take(&mut reading.fields).into_iter().map(|(field, _)| field) {
-            reading.warnings.push(Warning::about(&field, "left out: there is no such field"));
-        }
+        reading.leave_out_the_rest();
         let record = visit::Record { outcome, seen_whom, work_undertaken };
         Ok(Said { act: visit::Act::CheckOut(record), pin, known_by, made_at, odd: reading.warnings })
     })

@@ -43,6 +43,13 @@ impl Reading {
         Some(TimeDelta::minutes(minutes))
     }
 
+    /// What nobody has read by now is no field of this request.
+    pub(super) fn leave_out_the_rest(&mut self) {
+        let unknown = std::mem::take(&mut self.fields).into_iter();
+        let left_out = unknown.map(|(field, _)| Warning::about(&field, "left out: there is no such field"));
+        self.warnings.extend(left_out);
+    }
+
     pub(super) fn words(&mut self, field: &str) -> Option<String> {
         let text: String = self.take(field)?;
         let text = clean(&text);

@@ -120,9 +120,7 @@ fn read_start(body: &[u8]) -> Result<ReadStart, Problem> {
         plan: Plan::AsDescribed,
     };
     let for_whom = reading.take("worker").map_or(ForWhom::Self_, ForWhom::Another);
-    for field in std::mem::take(&mut reading.fields).into_iter().map(|(field, _)| field) {
-        reading.warnings.push(Warning::about(&field, "left out: there is no such field"));
-    }
+    reading.leave_out_the_rest();
     Ok(ReadStart { start, for_whom, with, odd: reading.warnings })
 }
 

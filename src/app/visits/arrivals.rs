@@ -1,0 +1,57 @@
+//! "I am at the door" of what was planned, also where the plan is over already: whoever is at a door is watched.
+
+use super::{Came, Done, Request, act, starts};
+use crate::{
+    app::{House, Outcome, Rejected, access::Actor, allowed},
+    clock::Time,
+    domain::{
+        command::Plan,
+        ids::VisitId,
+        local_time::written,
+        start::{Departure, Start, Warning},
+        visit::Act,
+    },
+    store::{Trace, Tx, pins, visits},
+};
+
+/// Begins a planned visit. Where the worker's own plan was over without ever having begun (cancelled, or ended with the incident about
+/// it), a new visit begins with what was planned.
+pub async fn arrive(
+    tx: &mut Tx,
+    house: &House,
+    actor: &Actor,
+    id: VisitId,
+    made_at: Option<Time>,
+    trace: Trace,
+) -> Outcome<Done> {
+    // Lock order: it may become a start, which locks the PIN row first.
+    pins::load(tx, actor.person).await?;
+    let request = Request { act: Act::Arrive, pin: None, known_by: None, made_at };
+    let refused = match act(tx, house, actor, id, request, trace).await? {
+        Err(refused @ Rejected::Visit { .. }) => refused,
+        done => return Ok(done),
+    };
+    let plan = visits::find(tx, actor.organisation, id).await?;
+    let Some(plan) = plan.filter(|plan| plan.worker == actor.person && plan.was_over_before_it_began())
+    else {
+        return Ok(Err(refused));
+    };
+    let length = visits::planned_length(tx, actor.organisation, id).await?;
+    let start = Start {
+        details: plan.details,
+        expected_arrival: None,
+        departure: length.map_or(Departure::Missing, Departure::After),
+        made_at,
+        plan: Plan::AsDescribed,
+    };
+    let (own, id) = (starts::ForWhom::Self_, VisitId::new(trace.now));
+    let mut done = allowed!(starts::start(tx, house, actor, &own, start, id, trace).await?);
+    let till = written(done.visit.expected_departure, trace.now, actor.zone);
+    let instead = match done.came {
+        Came::New | Came::NewThoughSeveralPlansFit => "a new visit was begun",
+        Came::Arrival | Came::ThereBefore => "this is another visit of yours",
+    };
+    let over = format!("the planned visit was over: {instead}, you are watched till {till}");
+    done.warnings.insert(0, Warning::general(over));
+    Ok(Ok(done))
+}
