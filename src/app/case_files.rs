@@ -7,6 +7,7 @@ use crate::{
     clock::Time,
     domain::{
         assessment::{Assessment, Difference, Draft, differences},
+        calendar::day_of,
         case_file::{
             CaseFile, CasePrivate, CaseReference, Destination, Place, PlacePrivate, WhoseHome, same_address,
         },
@@ -81,7 +82,7 @@ pub async fn save(
     let body = json!({"case": case.id, "visiting": case.visiting});
     // Before it is logged: the organisation is locked last.
     if let Some(left) = before.filter(|before| *before != case.team) {
-        due::left_team(tx, &case, left, trace).await?;
+        due::left_team(tx, &case, left, day_of(trace.now, actor.zone)).await?;
     }
     due::follow(tx, &case, Cause::CaseChanged, trace).await?;
     log(tx, actor, case.team, NewEvent::new(kind, trace.now, body), trace).await?;

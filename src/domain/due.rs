@@ -80,8 +80,8 @@ pub struct Supervision {
 /// Whose a case was before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Till then.
-    pub until: Time,
+    /// The day on which it went to another.
+    pub until: NaiveDate,
     /// Which worker's; none: nobody's.
     pub worker: Option<PersonId>,
     /// Which team looked after it.

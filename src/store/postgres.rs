@@ -13,9 +13,6 @@ use super::{Bell, Conn, Error, LONGEST_USE_CASE, Lane, Result, Settings, Tx, peo
 /// So often a use case is run before its caller hears of the conflict.
 const TRIES: u32 = 4;
 
-/// What may take its time waits longer for a row too, if not for longer than any statement may take.
-const PATIENT: &str = "SET LOCAL lock_timeout = '2500ms'";
-
 /// So many connections more, for the timer and the outbox alone.
 const TIMERS: u32 = 4;
 
@@ -132,7 +129,8 @@ impl Database {
         };
         let work = async {
             if lane == Lane::Patient {
-                tx.run(PATIENT).await?;
+                // It waits longer for a row too, if not for longer than any statement may take.
+                tx.run("SET LOCAL lock_timeout = '2500ms'").await?;
             }
             let done = case(&mut tx).await?;
             tx.flush().await?;

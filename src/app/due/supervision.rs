@@ -260,7 +260,7 @@ pub async fn assign(
     if kept.worker != worker {
         let body = json!({"case": case.id, "before": kept.worker, "after": worker});
         if kept.worker.is_some() {
-            hand_over(&mut kept, case.team, trace);
+            hand_over(&mut kept, case.team, day_of(trace.now, actor.zone));
         }
         kept.worker = worker;
         due::save(tx, actor.organisation, &kept).await?;
@@ -272,8 +272,8 @@ pub async fn assign(
     list::one(tx, actor, reference, trace.now).await
 }
 
-fn hand_over(kept: &mut Kept, team: TeamId, trace: Trace) {
-    kept.supervision.holders.push(Holder { until: trace.now, worker: kept.worker, team });
+fn hand_over(kept: &mut Kept, team: TeamId, today: NaiveDate) {
+    kept.supervision.holders.push(Holder { until: today, worker: kept.worker, team });
 }
 
 /// Another team looks after the case from now on; what was due before was this one's.
@@ -281,10 +281,10 @@ pub(in crate::app) async fn left_team(
     tx: &mut Tx,
     case: &CaseFile,
     team: TeamId,
-    trace: Trace,
+    today: NaiveDate,
 ) -> store::Result<()> {
     let mut kept = due::hold(tx, case.organisation, case.id).await?;
-    hand_over(&mut kept, team, trace);
+    hand_over(&mut kept, team, today);
     due::save(tx, case.organisation, &kept).await
 }
 

@@ -246,7 +246,7 @@ fn excused(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -> Vec
 impl Supervision {
     /// Whose it was at the end of a day, if it is another's by now.
     pub fn holder_on(&self, day: NaiveDate) -> Option<&Holder> {
-        self.holders.iter().find(|holder| holder.until.date_naive() > day)
+        self.holders.iter().find(|holder| holder.until > day)
     }
 
     /// What was known of it then; a level of risk that was not is the one that was said first.
