@@ -384,11 +384,7 @@ fn read_directory(
                 .collect(),
             left: entry.left,
         };
-        if person.phone.is_none()
-            && person.email.is_none()
-            && !person.left
-            && person.role != Some(Role::Auditor)
-        {
+        if person.phone.is_none() && person.email.is_none() && person.may_be_called() {
             reading.complain(Some(entry.key.span()), format!("“{}” has neither phone nor email", person.key));
         }
         people.insert(id, person);

@@ -18,7 +18,7 @@ use crate::{
         event::{Door, EventKind, NewEvent},
         ids::{AskId, OrganisationId, PersonId},
         notice::{Answering, AskedBefore, NotCountedOn, Notice, Occasion, ProofAsked, Purpose},
-        people::{Directory, Person, Role},
+        people::{Directory, Person},
         proof::{self, CodeHash, Follows, News, Proof},
         reply::Reply,
         retry::Cause,
@@ -93,8 +93,7 @@ async fn ask_one(
     let answered = can_answer(house, address.channel);
     let Some(answered) = answered else { return Ok(()) };
     // Who is never called need not show that they could be.
-    let is_called = |person: &&Person| !person.left && person.role != Some(Role::Auditor);
-    let Some(person) = directory.person(address.person).filter(is_called) else {
+    let Some(person) = directory.person(address.person).filter(|person| person.may_be_called()) else {
         return proofs::put_off(tx, organisation, address, None).await;
     };
     let drawn = codes::code()?;

@@ -455,7 +455,7 @@ fn drills_by(drills: &[DrillFact], directory: &Directory, asked: &Asked, by: By)
 /// Each address of everybody who may be called, of the teams in question.
 fn reached<'d>(directory: &'d Directory, scope: &'d Scope) -> impl Iterator<Item = (&'d Person, Channel)> {
     let people = directory.people.values().filter(move |person| {
-        !person.left
+        person.may_be_called()
             && scope.teams.contains(&person.team)
             && scope.worker.is_none_or(|worker| worker == person.id)
     });

@@ -6,7 +6,7 @@ use std::{
     sync::LazyLock,
 };
 
-use chrono::{Datelike, NaiveDate, Weekday};
+use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -156,6 +156,12 @@ pub struct Calendar {
 }
 
 impl Calendar {
+    /// The year that has begun, or is near, if its bank holidays are not known.
+    pub fn unknown_year_near(&self, today: NaiveDate) -> Option<i32> {
+        let is_unknown = |year: &i32| self.holidays.of_year(self.nation, *year).is_err();
+        [today, today + NEAR].map(|day| day.year()).into_iter().find(is_unknown)
+    }
+
     /// Whether somebody works on that day.
     pub fn is_working_day(&self, day: NaiveDate) -> Result<bool, UnknownYear> {
         let holidays = self.holidays.of_year(self.nation, day.year())?;
@@ -164,6 +170,9 @@ impl Calendar {
             && !holidays.contains(&day))
     }
 }
+
+/// So long before a year begins somebody is told that its bank holidays are not known.
+const NEAR: TimeDelta = TimeDelta::days(92);
 
 /// The day that it is in a zone.
 pub fn day_of(at: Time, zone: Tz) -> NaiveDate {

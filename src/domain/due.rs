@@ -301,22 +301,29 @@ impl Facts {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {
-    /// By which rule; the strictest.
-    pub rule: Option<String>,
-    /// By when; none: at once, or nothing is due.
-    pub due_on: Option<NaiveDate>,
+    /// By each rule that asks for a visit, the strictest first.
+    pub due: Vec<DueBy>,
     /// How much could not be computed.
     pub cannot: usize,
 }
 
+/// That a visit was due by one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueBy {
+    /// By which.
+    pub rule: String,
+    /// The last day for it; none: at once.
+    pub due_on: Option<NaiveDate>,
+    /// The concern that asks for it, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concern: Option<ConcernId>,
+}
+
 impl From<&Standing> for Summary {
     fn from(standing: &Standing) -> Self {
-        let strictest = standing.strictest();
-        Self {
-            rule: strictest.map(|line| line.rule.clone()),
-            due_on: strictest.and_then(|line| line.by.day()),
-            cannot: standing.cannot.len(),
-        }
+        let due_by =
+            |line: &Line| DueBy { rule: line.rule.clone(), due_on: line.by.day(), concern: line.concern };
+        Self { due: standing.lines.iter().map(due_by).collect(), cannot: standing.cannot.len() }
     }
 }
 

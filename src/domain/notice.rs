@@ -381,6 +381,8 @@ pub enum Notice {
         items: Vec<DueItem>,
         /// What oversight is asked of the reader.
         oversight: OversightMissing,
+        /// A year that is near, or has begun, and whose bank holidays nobody has said.
+        unknown_year: Option<i32>,
     },
     /// To the manager: at the door the agreed measures are not in place.
     MeasuresMissing {

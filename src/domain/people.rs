@@ -83,6 +83,11 @@ impl Person {
         self.role.is_none()
     }
 
+    /// Whether anybody may call them: so they need a phone or mail, and show that messages arrive.
+    pub fn may_be_called(&self) -> bool {
+        !self.left && self.role != Some(Role::Auditor)
+    }
+
     /// Whether `channel` could reach them.
     pub fn has(&self, channel: Channel) -> bool {
         match channel {

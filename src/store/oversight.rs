@@ -33,7 +33,8 @@ const FOLLOW_CASE: &str = "UPDATE oversight_asked SET team_id = $3, worker_id = 
 const ASKED_FOR: &str =
     "SELECT a.*, c.reference FROM oversight_asked a LEFT JOIN assessment s ON s.id = a.about_id
        LEFT JOIN case_file c ON c.id = coalesce(s.case_id, a.about_id)
-     WHERE a.organisation_id = $1 AND a.due_on >= $2 AND a.due_on <= $3 AND a.withdrawn_on IS NULL ORDER BY a.due_on, a.id";
+     WHERE a.organisation_id = $1 AND a.due_on >= $2 AND a.due_on <= $3
+       AND (a.withdrawn_on IS NULL OR a.withdrawn_on > a.due_on) ORDER BY a.due_on, a.id";
 const MISSING: &str =
     "SELECT a.*, c.reference FROM oversight_asked a LEFT JOIN assessment s ON s.id = a.about_id
        LEFT JOIN case_file c ON c.id = coalesce(s.case_id, a.about_id)

@@ -13,6 +13,7 @@ use crate::{
         fake_twilio::{Answer, FakeTwilio},
         on_both,
         phones::{ANN, DEE, JO, Phones, SAM, environment},
+        proofs::{mailed, page},
     },
 };
 
@@ -85,29 +86,6 @@ async fn close(phones: &Phones) {
 async fn happened(app: &TestApp, kind: &str) -> usize {
     let log = app.everything_that_happened().await;
     log.body["events"].as_array().unwrap().iter().filter(|event| event["kind"] == kind).count()
-}
-
-async fn page(app: &TestApp, method: &str, link: &str, form: Option<&str>) -> (u16, String) {
-    let path = link.split_once("/proofs/").unwrap().1;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut request = client.request(method.parse().unwrap(), app.url(&format!("/proofs/{path}")));
-    if let Some(form) = form {
-        request = request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
-    }
-    let answer = request.send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
-}
-
-/// The link and the code in the last mail that asks somebody.
-async fn mailed(app: &TestApp, who: &str) -> (String, String) {
-    let said = app.said().await;
-    let asks = |said: &&crate::support::app::Said| {
-        said.to == who && said.channel == Channel::Email && said.purpose == Purpose::Proof
-    };
-    let mail = said.iter().rfind(asks).unwrap().text.clone();
-    let link = mail.lines().find(|line| line.contains("/proofs/")).unwrap().to_owned();
-    let code = mail.split("the code ").nth(1).unwrap()[..4].to_owned();
-    (link, code)
 }
 
 on_both! {

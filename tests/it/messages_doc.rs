@@ -164,7 +164,14 @@ fn due_digest(team: Option<&str>, when: &[DueWhen]) -> Notice {
     };
     let items = when.iter().enumerate().map(item).collect();
     let oversight = OversightMissing { asked: if team.is_some() { 3 } else { 0 }, overdue: 1 };
-    Notice::DueDigest { team: team.map(s), today: "2026-03-02".parse().unwrap(), items, oversight }
+    let unknown_year = team.filter(|_| !when.is_empty()).map(|_| 2029);
+    Notice::DueDigest {
+        team: team.map(s),
+        today: "2026-03-02".parse().unwrap(),
+        items,
+        oversight,
+        unknown_year,
+    }
 }
 
 fn policy_late(asked: Asked) -> Notice {

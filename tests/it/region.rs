@@ -1,14 +1,17 @@
 //! A year of a region (rows T4, T5): every figure of the reports agrees with a slow, obvious count straight from the log of events, and
 //! behind each is a list so long.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod counting;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use counting::{Counting, Counts, day};
 use serde_json::{Value, json};
 
 use crate::support::{
     app::TestApp,
-    environment, on_both,
+    environment, on_both, proofs,
     region::{Door, REGION, Size, organisation, year},
 };
 
@@ -17,163 +20,6 @@ const SMALL: Size = Size { workers: 22, cases: 50, visits: 200 };
 /// `HOMEWARD_REGION=1` lives the year of a whole region.
 fn size() -> Size {
     if environment("HOMEWARD_REGION").is_some() { REGION } else { SMALL }
-}
-
-type Counts = BTreeMap<(&'static str, String, String), i64>;
-
-/// Whoever counts: what they know of people and cases by now.
-#[derive(Default)]
-struct Counting {
-    counts: BTreeMap<&'static str, Counts>,
-    /// What the log has said of each case.
-    cases: BTreeMap<String, Known>,
-    /// Whose each visit is, and its risk.
-    visits: BTreeMap<String, (String, String)>,
-    extended: BTreeSet<String>,
-    /// Visits about which somebody was called.
-    alarms: BTreeSet<String>,
-    /// Whom each alarm is about, and when it went up.
-    incidents: BTreeMap<String, (String, NaiveDate)>,
-    /// By which rule it is asked for, and by when.
-    oversight: BTreeMap<String, (String, NaiveDate)>,
-}
-
-#[derive(Default, Clone)]
-struct Known {
-    worker: Option<String>,
-    /// What is due, as the log said last.
-    due: Option<(String, NaiveDate)>,
-    cannot: bool,
-}
-
-fn day(at: &str) -> NaiveDate {
-    let at: DateTime<Utc> = at.parse().unwrap();
-    at.with_timezone(&chrono_tz::Europe::London).date_naive()
-}
-
-impl Counting {
-    fn count(&mut self, report: &'static str, on: NaiveDate, keys: &[(&'static str, &str)], figure: &str) {
-        let counts = self.counts.entry(report).or_default();
-        let month = on.format("%Y-%m").to_string();
-        for (by, name) in keys.iter().copied().chain([("total", "total"), ("month", &month)]) {
-            *counts.entry((by, name.to_owned(), figure.to_owned())).or_default() += 1;
-        }
-    }
-
-    fn first_or_further(&mut self, (rule, due_on): (&str, NaiveDate), worker: &str, figure: &str) {
-        let report = if rule.starts_with("first_") { "first_visits" } else { "frequency" };
-        self.count(report, due_on, &[("rule", rule), ("worker", worker)], figure);
-    }
-
-    fn read(&mut self, event: &Value) {
-        let body = &event["body"];
-        let about = event["about_id"].as_str().unwrap().to_owned();
-        let word = |value: &Value| value.as_str().unwrap().to_owned();
-        let on = day(event["happened_at"].as_str().unwrap());
-        match event["kind"].as_str().unwrap() {
-            "case.assigned" => {
-                self.cases.entry(word(&body["case"])).or_default().worker =
-                    body["after"].as_str().map(str::to_owned);
-            }
-            "due.computed" => {
-                let of = |standing: &Value| -> Option<(String, NaiveDate)> {
-                    Some((
-                        standing["rule"].as_str()?.to_owned(),
-                        standing["due_on"].as_str()?.parse().unwrap(),
-                    ))
-                };
-                let (before, after) = (of(&body["before"]), of(&body["after"]));
-                let case = self.cases.entry(word(&body["case"])).or_default();
-                case.due.clone_from(&after);
-                case.cannot = body["after"]["cannot"].as_u64().unwrap() > 0;
-                let worker = case.worker.clone().unwrap_or_default();
-                let was_made = body["cause"] == "visit_recorded" && before != after;
-                if let (true, Some((rule, due_on))) = (was_made, before) {
-                    let figure = if on <= due_on { "in_time" } else { "late" };
-                    self.first_or_further((&rule, due_on), &worker, figure);
-                }
-            }
-            "due.excused" => {
-                let worker = self.cases[&word(&body["case"])].worker.clone().unwrap();
-                let due_on = body["due_on"][0].as_str().unwrap().parse().unwrap();
-                self.first_or_further(
-                    (body["rule"].as_str().unwrap(), due_on),
-                    &worker,
-                    body["counted"].as_str().unwrap(),
-                );
-            }
-            "visit.started" => {
-                let known = (word(&body["after"]["worker"]), word(&body["after"]["risk"]));
-                self.visits.insert(about, known);
-            }
-            "visit.extended" => {
-                self.extended.insert(about);
-            }
-            "incident.opened" => {
-                // On time, extended or late is what had no alarm before.
-                let visit = body["visit"].as_str().map(str::to_owned);
-                self.alarms.extend(visit.clone());
-                let worker = visit.map(|visit| self.visits[&visit].0.clone()).unwrap_or_default();
-                self.incidents.insert(about, (worker.clone(), on));
-                self.count("alarms", on, &[("worker", &worker)], "overdue");
-            }
-            "incident.closed" => {
-                let (worker, opened) = self.incidents[&about].clone();
-                self.count("alarms", opened, &[("worker", &worker)], body["outcome"].as_str().unwrap());
-            }
-            "visit.ended" => {
-                let (worker, risk) = self.visits[&about].clone();
-                let due: DateTime<Utc> =
-                    body["before"]["expected_departure"].as_str().unwrap().parse().unwrap();
-                let ended: DateTime<Utc> = event["happened_at"].as_str().unwrap().parse().unwrap();
-                let figure = if self.alarms.contains(&about) {
-                    "alarm"
-                } else if ended > due {
-                    "late"
-                } else if self.extended.contains(&about) {
-                    "extended"
-                } else {
-                    "on_time"
-                };
-                self.count("check_outs", on, &[("worker", &worker), ("risk", &risk)], figure);
-            }
-            "oversight.asked" => {
-                let asked = (word(&body["rule"]), body["due_on"].as_str().unwrap().parse().unwrap());
-                self.oversight.insert(word(&body["id"]), asked);
-            }
-            "oversight.recorded" => {
-                for rule in body["asked"].as_array().unwrap() {
-                    let (_, due_on) = self.oversight.remove(&word(&body["id"])).unwrap();
-                    let figure = if on <= due_on { "in_time" } else { "late" };
-                    self.count("oversight", due_on, &[("rule", rule.as_str().unwrap())], figure);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What is still open on the last day.
-    fn end(&mut self, today: NaiveDate) {
-        for known in std::mem::take(&mut self.cases).into_values() {
-            let worker = known.worker.unwrap_or_default();
-            if let Some((rule, due_on)) = known.due {
-                let figure = if due_on < today { "overdue" } else { "not_yet" };
-                self.first_or_further((&rule, due_on), &worker, figure);
-            }
-            if known.cannot {
-                self.count(
-                    "first_visits",
-                    today,
-                    &[("rule", "not_known"), ("worker", &worker)],
-                    "cannot_be_computed",
-                );
-            }
-        }
-        for (rule, due_on) in std::mem::take(&mut self.oversight).into_values() {
-            let figure = if due_on < today { "overdue" } else { "not_yet" };
-            self.count("oversight", due_on, &[("rule", &rule)], figure);
-        }
-    }
 }
 
 /// The whole log, as an auditor reads it.
@@ -238,10 +84,54 @@ async fn agrees(auditor: &Auditor<'_>, report: &str, by: &str, counted: &Counts)
     }
 }
 
+/// Every time of the stages is one that was measured: the least that so many of a hundred do not exceed.
+async fn times_agree(auditor: &Auditor<'_>, by: &'static str, counting: &Counting) {
+    let (first, last) = (year().0, "2027-12-31");
+    let shown = auditor.get(&format!("/reports/response_times?from={first}&to={last}&by={by}")).await;
+    let mut lines = 0;
+    for line in shown["lines"].as_array().unwrap() {
+        let name = line["id"].as_str().or(line["name"].as_str()).unwrap().to_owned();
+        let figures = &line["figures"];
+        let counted = counting.times.get(&(by, name.clone()));
+        let of = |stage: &str| counted.and_then(|of| of.get(stage)).cloned().unwrap_or_default();
+        lines += usize::from(!of("opened").is_empty());
+        assert_eq!(figures["alarms"], json!(of("opened").len()), "{name}");
+        assert_eq!(figures["never_taken"], json!(of("opened").len() - of("taken").len()), "{name}");
+        for stage in ["queued", "accepted", "delivered", "taken", "closed"] {
+            let mut times = of(stage);
+            times.sort_unstable();
+            for (figure, of_100) in [("p50", 50), ("p90", 90), ("p99", 99), ("worst", 100)] {
+                let wanted = times.iter().find(|time| {
+                    let not_above = times.iter().filter(|other| other <= time).count();
+                    not_above * 100 >= times.len() * of_100
+                });
+                assert_eq!(
+                    figures[format!("{stage}_{figure}")],
+                    json!(wanted),
+                    "{name} {stage} {figure} of {times:?}"
+                );
+            }
+        }
+    }
+    assert_eq!(lines, counting.times.keys().filter(|(of, _)| *of == by).count(), "a line for each {by}");
+}
+
 on_both! {
     async fn a_year_of_reports_agrees_with_the_log(db: TestDb) {
         let size = size();
-        let app = TestApp::on(&db, &organisation(size), "2026-01-01T08:00:00Z".parse().unwrap()).await;
+        let app = TestApp::on(&db, &organisation(size), "2025-12-30T12:00:00Z".parse().unwrap()).await;
+        // Everybody is asked on the day after, some at a time.
+        for morning in ["2025-12-30T12:00:00Z", "2025-12-31T10:00:00Z"] {
+            app.clock.set(morning.parse().unwrap());
+            for _ in 0..22 {
+                app.clock.advance(TimeDelta::minutes(20));
+                app.work().await;
+            }
+        }
+        for who in ["w0", "w1", "m0"] {
+            let (link, code) = proofs::mailed(&app, who).await;
+            assert_eq!(proofs::page(&app, "POST", &link, Some(&format!("answer=agree&code={code}"))).await.0, 200);
+        }
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let auditor = Auditor { app: &app, http: http.clone() };
         let door = Door { app: &app.app, clock: &app.clock, url: app.url(""), tokens: &app.tokens, http };
@@ -252,15 +142,22 @@ on_both! {
         assert_eq!(usize::try_from(ended).unwrap(), visits, "every visit is in the log");
         for (report, lines) in [
             ("check_outs", &["total", "worker", "risk", "month"][..]),
-            ("alarms", &["total", "worker", "month"]),
+            ("alarms", &["total", "worker", "risk", "month"]),
             ("first_visits", &["total", "worker", "rule", "month"]),
             ("frequency", &["total", "worker", "rule", "month"]),
+            ("rising_risk", &["total", "worker", "rule", "month"]),
             ("oversight", &["total", "rule", "month"]),
+            ("assessments", &["total", "risk"]),
+            ("drills", &["total", "month"]),
+            ("contacts", &["total", "worker"]),
         ] {
             let counted = counting.counts.get(report).unwrap();
             for by in lines {
                 agrees(&auditor, report, by, counted).await;
             }
+        }
+        for by in ["total", "worker", "risk", "month"] {
+            times_agree(&auditor, by, &counting).await;
         }
     }
 }

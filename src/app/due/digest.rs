@@ -94,19 +94,20 @@ async fn send_one(
     now: Time,
 ) -> store::Result<()> {
     let directory = people::directory(tx, organisation).await?;
-    let next = match due::rules(tx, organisation).await? {
-        None => next(DIGEST_AT, None, &directory, now),
+    let day = day_of(now, directory.zone);
+    let (next, unknown_year) = match due::rules(tx, organisation).await? {
+        None => (next(DIGEST_AT, None, &directory, now), None),
         Some(kept) => {
             let office = agreements::rules(tx, organisation).await?.office_days;
             let in_force = kept.settings.in_force(&office);
             let in_force =
                 in_force.map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
-            next(kept.settings.digest_at, Some(&in_force.calendar), &directory, now)
+            let next = next(kept.settings.digest_at, Some(&in_force.calendar), &directory, now);
+            (next, in_force.calendar.unknown_year_near(day))
         }
     };
     due::set_digest(tx, organisation, team, next).await?;
     let items = list::of_team(tx, organisation, team, now).await?;
-    let day = day_of(now, directory.zone);
     let occasion = format!("due-digest/{team}/{day}");
     let mut told = 0;
     for worker in list::workers(&items) {
@@ -116,7 +117,8 @@ async fn send_one(
         if !theirs.is_empty() {
             told += 1;
             let oversight = OversightMissing::default();
-            let notice = Notice::DueDigest { team: None, today: day, items: theirs, oversight };
+            let notice =
+                Notice::DueDigest { team: None, today: day, items: theirs, oversight, unknown_year: None };
             telling.mail_person(tx, worker, notice, &format!("{occasion}/worker")).await?;
         }
     }
@@ -134,7 +136,8 @@ async fn send_one(
         let oversight = missing_of(&missing, manager, day);
         // Whoever is asked because the team's own manager cannot be does not look after its cases.
         let items = if look_after.contains(&manager) { all.clone() } else { Vec::new() };
-        let notice = Notice::DueDigest { team: Some(name.clone()), today: day, items, oversight };
+        let notice =
+            Notice::DueDigest { team: Some(name.clone()), today: day, items, oversight, unknown_year };
         telling.mail_person(tx, manager, notice, &format!("{occasion}/manager")).await?;
     }
     if told > 0 {

@@ -375,8 +375,8 @@ impl Wording for English {
             Notice::ConcernDue { by, at, asked } => concerns::due(by, &time(*at), asked),
             Notice::ConcernOpen { by, on, asked } => concerns::still_open(by, *on, asked),
             Notice::ConcernActionDue { due_on, asked } => concerns::action_due(*due_on, asked),
-            Notice::DueDigest { team, today, items, oversight } => {
-                due::digest(team.as_deref(), *today, items, *oversight)
+            Notice::DueDigest { team, today, items, oversight, unknown_year } => {
+                due::digest(team.as_deref(), *today, items, *oversight, *unknown_year)
             }
             Notice::MeasuresMissing { at } => concerns::measures_missing(worker, &time(*at)),
             Notice::CarrierWord { word } => both(

@@ -13,9 +13,11 @@ pub(super) fn digest(
     today: NaiveDate,
     items: &[DueItem],
     oversight: OversightMissing,
+    unknown_year: Option<i32>,
 ) -> Text {
+    let holidays = unknown_year.map(without_holidays).unwrap_or_default();
     if items.is_empty() {
-        return oversight_alone(team, oversight);
+        return oversight_alone(team, oversight, &holidays);
     }
     let count = |is: fn(DueWhen) -> bool| items.iter().filter(|item| is(item.when)).count();
     let (now, overdue, week, unknown) = (
@@ -48,17 +50,25 @@ pub(super) fn digest(
     if oversight.asked > 0 {
         let _ = write!(mail, "\n\n{}", missing(oversight));
     }
+    mail.push_str(&holidays);
     mail.push_str("\n\nWhy, and what is known, stands in Homeward. A visit counts once the person was seen and that is recorded.");
     let sms =
         sms::with_names([], |[]: [&str; 0]| format!("{whose}: {counts}. See the due list in Homeward."));
     Text { sms, subject: format!("{whose}: {counts}"), mail }
 }
 
-fn oversight_alone(team: Option<&str>, oversight: OversightMissing) -> Text {
+fn without_holidays(year: i32) -> String {
+    format!(
+        "\n\nHomeward does not know the bank holidays of {year}: what is due there in working days cannot be computed, and oversight is asked for as if there were none. Ask whoever looks after Homeward to set them."
+    )
+}
+
+fn oversight_alone(team: Option<&str>, oversight: OversightMissing, holidays: &str) -> Text {
     let subject = missing(oversight);
     let team = team.map(|team| format!(" ({team})")).unwrap_or_default();
-    let mail =
-        format!("{subject}{team}\n\nWhat it is about stands in Homeward, under oversight that is missing.");
+    let mail = format!(
+        "{subject}{team}{holidays}\n\nWhat it is about stands in Homeward, under oversight that is missing."
+    );
     let sms = sms::with_names([], |[]: [&str; 0]| format!("{subject} See Homeward."));
     Text { sms, subject, mail }
 }

@@ -19,7 +19,7 @@ use homeward::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::TestDb;
+use super::{TestDb, phones::PUBLIC};
 
 /// The organisation that most tests are about: Ann Lee visits, Jo is her partner, Sam her manager, Dee on duty, Una above.
 pub const WESTSHIRE: &str = include_str!("../../../config/organisation.example.toml");
@@ -92,9 +92,10 @@ impl TestApp {
         Self::build(db, organisation, &config, providers, now).await
     }
 
-    /// Another organisation at another time.
+    /// Another organisation at another time, with pages that people reach.
     pub async fn on(db: &TestDb, organisation: &str, now: Time) -> Self {
-        let config = Config::load(None, &BTreeMap::new()).unwrap();
+        let reached = [("HOMEWARD_LISTEN__PUBLIC_URL".to_owned(), PUBLIC.to_owned())];
+        let config = Config::load(None, &reached.into()).unwrap();
         Self::build(db, organisation, &config, Providers::captured(), now).await
     }
 

@@ -10,6 +10,7 @@ pub mod outside;
 pub mod phones;
 pub mod postgres;
 pub mod process;
+pub mod proofs;
 pub mod region;
 pub mod script;
 pub mod tcp_proxy;

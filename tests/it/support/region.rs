@@ -1,7 +1,8 @@
-//! A year of a region, drawn from a seed and lived through the API: cases are opened and supervised, visited, excused; visits end in time,
-//! late, extended or with an alarm. The same seed always gives the same year.
+//! A year of a region, drawn from a seed and lived through the API: cases are opened and supervised, visited, excused, handed over; risks
+//! rise, people are in custody, begin anew, are worried about; homes are assessed; visits end in time, late, extended or with an alarm; teams
+//! are drilled. The same seed always gives the same year.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{cell::RefCell, collections::BTreeMap, fmt::Write as _};
 
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Weekday};
 use futures::{StreamExt, stream};
@@ -24,7 +25,10 @@ pub struct Size {
 pub const REGION: Size = Size { workers: 200, cases: 12_000, visits: 60_000 };
 
 const TEAM: usize = 20;
-const RISKS: [(&str, u64); 3] = [("high", 15), ("medium", 42), ("low", 84)];
+/// From the highest, with the days in which somebody has to be seen first.
+const RISKS: [(&str, u64); 4] = [("very_high", 15), ("high", 15), ("medium", 42), ("low", 84)];
+/// A place of one case in so many is assessed.
+const ASSESSED: usize = 8;
 /// So much is said at the same time.
 const AT_ONCE: usize = 16;
 
@@ -85,24 +89,45 @@ enum Ends {
 #[derive(Debug, Clone, Copy)]
 struct Visit {
     case: usize,
+    worker: usize,
     outcome: &'static str,
     ends: Ends,
     /// The first one on which the person was seen: then the plan says how often.
     is_first: bool,
 }
 
+/// What changes of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    RiskRises,
+    /// For so many days.
+    InCustody(u64),
+    /// To another worker of the team.
+    HandedOver,
+    BeginsAnew,
+    /// A worry about safeguarding.
+    Concern,
+    ConcernIsClosed,
+    Ends,
+}
+
 #[derive(Debug, Default)]
 struct Day {
     opens: Vec<usize>,
     excuses: Vec<usize>,
+    changes: Vec<(usize, Change)>,
     visits: Vec<Visit>,
+    is_drilled: bool,
 }
 
-/// Of a case, from the beginning.
+/// A case.
 struct Case {
     /// `None`: nobody says how high the risk is.
     risk: Option<usize>,
     start: NaiveDate,
+    /// All that has been said of its supervision so far.
+    said: RefCell<Value>,
+    concern: RefCell<Option<String>>,
 }
 
 struct Drawing {
@@ -118,7 +143,7 @@ fn working_day(mut day: NaiveDate) -> NaiveDate {
 }
 
 fn draw(size: Size, seed: u64) -> Drawing {
-    let mut drawn = Drawn(seed | 1);
+    let (mut drawn, mut changing) = (Drawn(seed | 1), Drawn(!seed | 1));
     let (first, last) = year();
     let mut drawing = Drawing { cases: Vec::new(), days: BTreeMap::new() };
     let mut visits = 0;
@@ -126,11 +151,12 @@ fn draw(size: Size, seed: u64) -> Drawing {
         let start = working_day(first + Days::new(drawn.below(320)));
         let risk = match drawn.below(50) {
             0 => None,
-            1..=10 => Some(0),
-            11..=30 => Some(1),
-            _ => Some(2),
+            1..=10 => Some(1),
+            11..=30 => Some(2),
+            _ => Some(3),
         };
-        drawing.cases.push(Case { risk, start });
+        let said = json!({"start": start, "risk": risk.map(|risk| RISKS[risk].0)}).into();
+        drawing.cases.push(Case { risk, start, said, concern: RefCell::default() });
         drawing.days.entry(start).or_default().opens.push(case);
         let Some(risk) = risk else { continue };
         let length = RISKS[risk].1;
@@ -139,9 +165,13 @@ fn draw(size: Size, seed: u64) -> Drawing {
             drawing.days.entry(day).or_default().excuses.push(case);
             continue;
         }
+        let changes = changes(&mut changing, (start, risk));
+        let on = |change| changes.iter().find(|(_, of)| *of == change).map(|(day, _)| *day);
+        let (ends, handed_over) = (on(Change::Ends).unwrap_or(last), on(Change::HandedOver).unwrap_or(last));
+        let worker = case % size.workers;
         let (mut day, mut was_seen) =
             (working_day(start + Days::new(1 + drawn.below(length * 6 / 5))), false);
-        while day < last && visits < size.visits {
+        while day < ends && visits < size.visits {
             let is_seen = drawn.below(10) > 0;
             let outcome = match (is_seen, drawn.below(2)) {
                 (true, _) => "seen",
@@ -154,15 +184,58 @@ fn draw(size: Size, seed: u64) -> Drawing {
                 5..=14 => Ends::Extended,
                 _ => Ends::OnTime,
             };
-            let visit = Visit { case, outcome, ends, is_first: is_seen && !was_seen };
+            let worker = if day < handed_over { worker } else { another(worker, size) };
+            let visit = Visit { case, worker, outcome, ends, is_first: is_seen && !was_seen };
             drawing.days.entry(day).or_default().visits.push(visit);
             visits += 1;
             was_seen |= is_seen;
             let apart = if is_seen { 20 + drawn.below(14) } else { 2 + drawn.below(3) };
             day = working_day(day + Days::new(apart));
         }
+        for (day, change) in changes {
+            drawing.days.entry(day).or_default().changes.push((case, change));
+        }
+    }
+    for month in 1..=12 {
+        let first = NaiveDate::from_ymd_opt(first.year(), month, 1).unwrap();
+        drawing.days.entry(working_day(first)).or_default().is_drilled = true;
     }
     drawing
+}
+
+/// What changes of a case in the course of the year, the first first.
+fn changes(drawn: &mut Drawn, (start, risk): (NaiveDate, usize)) -> Vec<(NaiveDate, Change)> {
+    let mut changes = Vec::new();
+    let mut one_in = |n: u64, change: Change| {
+        let after = working_day(start + Days::new(2 + drawn.below(120)));
+        if drawn.below(n) == 0 {
+            changes.push((after, change));
+        }
+    };
+    if risk > 0 {
+        one_in(10, Change::RiskRises);
+    }
+    one_in(14, Change::InCustody(16));
+    one_in(10, Change::HandedOver);
+    one_in(25, Change::BeginsAnew);
+    one_in(12, Change::Concern);
+    one_in(20, Change::Ends);
+    if let Some((day, _)) = changes.iter().find(|(_, change)| *change == Change::Concern) {
+        changes.push((working_day(*day + Days::new(1 + drawn.below(30))), Change::ConcernIsClosed));
+    }
+    changes.sort_by_key(|(day, _)| *day);
+    // What is over does not change.
+    let ends = changes.iter().position(|(_, change)| *change == Change::Ends);
+    changes.truncate(ends.map_or(changes.len(), |ends| ends + 1));
+    changes.retain(|(day, _)| *day < year().1);
+    changes
+}
+
+/// Who has a case after this worker: the next of the team.
+fn another(worker: usize, size: Size) -> usize {
+    let first = worker / TEAM * TEAM;
+    let team = TEAM.min(size.workers - first);
+    first + (worker - first + 1) % team
 }
 
 /// Whoever says all that.
@@ -203,6 +276,12 @@ impl Door<'_> {
             self.clock.set(at(*day, 9, 0));
             each(&of_day.opens, |case| self.open(*case, &drawing.cases[*case], size)).await;
             each(&of_day.excuses, |case| self.excuse(*case, &drawing.cases[*case], size)).await;
+            for (case, change) in &of_day.changes {
+                self.change((*case, *change), (*day, &drawing.cases[*case]), size).await;
+            }
+            if of_day.is_drilled {
+                self.drill(*day, size).await;
+            }
             self.work().await;
             let mut left = of_day.visits.clone();
             let mut slot = 0;
@@ -210,7 +289,7 @@ impl Door<'_> {
                 // Nobody is at two places at once.
                 let mut busy = std::collections::BTreeSet::new();
                 let (now, later): (Vec<_>, Vec<_>) =
-                    left.into_iter().partition(|visit| busy.insert(visit.case % size.workers));
+                    left.into_iter().partition(|visit| busy.insert(visit.worker));
                 visits += now.len();
                 let begins = at(*day, 9, 5) + TimeDelta::minutes(75 * slot);
                 self.slot(begins, &now, (&drawing, size)).await;
@@ -226,19 +305,93 @@ impl Door<'_> {
         let worker = format!("w{}", case % size.workers);
         let reference = reference(case);
         self.post(&worker, "/cases", json!({"reference": reference, "visiting": "supervised"})).await;
-        self.supervise(case, of, size, &json!(null)).await;
+        self.supervise(case, of, size, json!({})).await;
         let manager = manager(case, size);
         self.post(&manager, &format!("/cases/{reference}/assign"), json!({ "worker": worker })).await;
+        if case.is_multiple_of(ASSESSED) {
+            self.assess(case, of, size).await;
+        }
     }
 
-    async fn supervise(&self, case: usize, of: &Case, size: Size, plan: &Value) {
-        let mut said = json!({"start": of.start, "risk": of.risk.map(|risk| RISKS[risk].0)});
-        if !plan.is_null() {
-            said["visits_in_plan"] = json!(true);
-            said["plan_every"] = plan.clone();
-        }
+    /// Says all that is known by now, and this.
+    async fn supervise(&self, case: usize, of: &Case, size: Size, more: Value) {
+        let said = {
+            let mut said = of.said.borrow_mut();
+            for (field, value) in more.as_object().unwrap() {
+                said[field] = value.clone();
+            }
+            said.clone()
+        };
         let path = format!("/cases/{}/supervision", reference(case));
         self.say(&manager(case, size), "PUT", &path, &said).await;
+    }
+
+    async fn change(&self, (case, change): (usize, Change), (today, of): (NaiveDate, &Case), size: Size) {
+        let (reference, manager) = (reference(case), manager(case, size));
+        match change {
+            Change::RiskRises => {
+                let risk = RISKS[of.risk.unwrap() - 1].0;
+                self.supervise(case, of, size, json!({ "risk": risk })).await;
+            }
+            Change::InCustody(days) => {
+                let pause = json!({"from": today, "until": today + Days::new(days), "why": "custody"});
+                self.supervise(case, of, size, json!({ "pauses": [pause] })).await;
+            }
+            Change::HandedOver => {
+                let worker = format!("w{}", another(case % size.workers, size));
+                self.post(&manager, &format!("/cases/{reference}/assign"), json!({ "worker": worker })).await;
+            }
+            Change::BeginsAnew => {
+                let anew = json!({"start": today, "start_is": "restarted"});
+                self.supervise(case, of, size, anew).await;
+            }
+            Change::Concern => {
+                let words = json!({"kind": "safeguarding", "case_reference": reference, "words": "w"});
+                let raised = self.post(&format!("w{}", case % size.workers), "/concerns", words).await;
+                *of.concern.borrow_mut() = Some(raised["id"].as_str().unwrap().to_owned());
+            }
+            Change::ConcernIsClosed => {
+                let id = of.concern.borrow().clone().unwrap();
+                let talked = json!({"with": format!("w{}", case % size.workers), "words": "w"});
+                self.post(&manager, &format!("/concerns/{id}/discussed"), talked).await;
+                self.post(&manager, &format!("/concerns/{id}/close"), json!({"outcome": "o"})).await;
+            }
+            Change::Ends => self.supervise(case, of, size, json!({ "end": today })).await,
+        }
+    }
+
+    /// Its home: not assessed, assessed, agreed, or agreed and assessed once more.
+    async fn assess(&self, case: usize, of: &Case, size: Size) {
+        let (worker, manager) = (format!("w{}", case % size.workers), manager(case, size));
+        let place = json!({"address": format!("{} High St", reference(case))});
+        let place = self.post(&worker, &format!("/cases/{}/places", reference(case)), place).await;
+        let id = place["id"].as_str().unwrap();
+        let how_far = case / ASSESSED % 4;
+        let severity = 1 + case / ASSESSED % 3;
+        let review = of.start + Days::new(60 + u64::try_from(case % 200).unwrap());
+        let factor = json!({"about": "animals", "words": "w", "measures": ["m"], "likelihood": 2, "severity": severity});
+        let draft = json!({"factors": [factor], "review_on": review});
+        for version in 1..=[0, 1, 1, 2][how_far] {
+            let made = self.post(&worker, &format!("/places/{id}/assessments"), draft.clone()).await;
+            if version == 1 && how_far > 1 {
+                let made = made["id"].as_str().unwrap();
+                self.post(&manager, &format!("/assessments/{made}/agree"), json!({})).await;
+            }
+        }
+    }
+
+    /// Every team is drilled; in some the manager answers.
+    async fn drill(&self, day: NaiveDate, size: Size) {
+        for team in 0..size.workers.div_ceil(TEAM) {
+            let whom = json!({"team": format!("t{team}")});
+            let drill = self.post("una", "/drills", whom).await["id"].as_str().unwrap().to_owned();
+            self.work().await;
+            self.clock.advance(TimeDelta::seconds(20 + i64::try_from(team).unwrap()));
+            if !(team + usize::try_from(day.month()).unwrap()).is_multiple_of(3) {
+                self.post(&format!("m{team}"), &format!("/drills/{drill}/acknowledge"), json!({})).await;
+            }
+            self.post("una", &format!("/drills/{drill}/end"), json!({})).await;
+        }
     }
 
     async fn excuse(&self, case: usize, of: &Case, size: Size) {
@@ -252,10 +405,10 @@ impl Door<'_> {
     async fn slot(&self, begins: Time, visits: &[Visit], (drawing, size): (&Drawing, Size)) {
         self.clock.set(begins);
         let begun: Vec<(Visit, String)> = each(visits, |visit| async move {
-            let risk = if drawing.cases[visit.case].risk == Some(0) { "high" } else { "normal" };
+            let risk = if drawing.cases[visit.case].risk == Some(1) { "high" } else { "normal" };
             let reference = reference(visit.case);
             let body = json!({"case_reference": reference, "place": format!("{reference} High St"), "minutes": 30, "risk": risk});
-            let worker = format!("w{}", visit.case % size.workers);
+            let worker = format!("w{}", visit.worker);
             let begun = self.post(&worker, "/visits", body).await;
             (*visit, begun["id"].as_str().unwrap().to_owned())
         })
@@ -291,7 +444,8 @@ impl Door<'_> {
         }
         let firsts: Vec<_> = begun.iter().filter(|(visit, _)| visit.is_first).collect();
         each(&firsts, |(visit, _)| async move {
-            self.supervise(visit.case, &drawing.cases[visit.case], size, &json!("4 weeks")).await;
+            let plan = json!({"visits_in_plan": true, "plan_every": "4 weeks"});
+            self.supervise(visit.case, &drawing.cases[visit.case], size, plan).await;
         })
         .await;
     }
