@@ -265,6 +265,8 @@ impl Supervision {
             then.plan.clone_from(plan);
             then.end = *end;
         }
+        // What is said of the time before counts whenever it was said; what came later moves nothing.
+        then.pauses.retain(|pause| pause.from <= at.date_naive());
         then.rises.retain(|rise| rise.is_by(at));
         then.excuses.retain(|excuse| excuse.by.1 <= at);
         then

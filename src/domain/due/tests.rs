@@ -552,6 +552,15 @@ fn a_pause_that_lies_ahead_hides_nothing_before_it() {
     assert_eq!(on(&facts, &probation(), "2026-01-22"), "", "now nobody knows when");
     facts.supervision.pauses = vec![custody("2026-01-22", Some("2026-01-24"))];
     assert_eq!(on(&facts, &probation(), "2026-01-20"), "first_high 2026-01-31");
+    let first = |facts: &Facts| figures(facts, Due::FirstVisit, "2026-06-01");
+    facts.history.visits = vec![seen("2026-01-30")];
+    assert_eq!(first(&facts), "first_high 2026-01-31 high in_time");
+    facts.history.visits = vec![seen("2026-01-20")];
+    assert_eq!(
+        first(&facts),
+        "first_high 2026-01-29 high in_time",
+        "what came after the visit moves nothing"
+    );
 }
 
 #[test]
