@@ -14,7 +14,7 @@ use crate::{
         concern::ConcernKind,
         due::Cause,
         event::{EventKind, NewEvent},
-        ids::{AssessmentId, CaseId, ConcernId, PersonId, PlaceId, TeamId, VisitId},
+        ids::{AssessmentId, CaseId, ConcernId, OrganisationId, PersonId, PlaceId, TeamId, VisitId},
         rights::{Casework, may_do_casework},
         visit::{Details, Visit, Visiting},
     },
@@ -115,15 +115,27 @@ async fn log(tx: &mut Tx, actor: &Actor, team: TeamId, event: NewEvent, trace: T
 
 /// A case with its places, for somebody who may read it.
 pub async fn find(tx: &mut Tx, actor: &Actor, reference: &str) -> Outcome<(CaseFile, Vec<Place>)> {
-    let Some(case) = by_reference(tx, actor, reference).await? else { return Ok(Err(Rejected::NotFound)) };
+    let Some(case) = called(tx, actor.organisation, reference).await? else {
+        return Ok(Err(Rejected::NotFound));
+    };
     allowed!(may_do(tx, actor, Casework::See, case.team).await?);
     let places = case_files::places_of(tx, actor.organisation, case.id).await?;
     Ok(Ok((case, places)))
 }
 
-async fn by_reference(tx: &mut Tx, actor: &Actor, reference: &str) -> store::Result<Option<CaseFile>> {
-    match CaseReference::parse(reference) {
-        Ok(reference) => case_files::by_reference(tx, actor.organisation, &reference).await,
+/// A case as somebody speaks of it: by its reference, or by its id, as events name it.
+pub(super) async fn called(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    called: &str,
+) -> store::Result<Option<CaseFile>> {
+    if let Ok(id) = called.parse()
+        && let Some(case) = case_files::find(tx, organisation, CaseId(id)).await?
+    {
+        return Ok(Some(case));
+    }
+    match CaseReference::parse(called) {
+        Ok(reference) => case_files::by_reference(tx, organisation, &reference).await,
         Err(_) => Ok(None),
     }
 }
@@ -154,7 +166,9 @@ pub async fn save_place(
     (whose_home, private): (WhoseHome, PlacePrivate),
     trace: Trace,
 ) -> Outcome<Place> {
-    let Some(case) = by_reference(tx, actor, reference).await? else { return Ok(Err(Rejected::NotFound)) };
+    let Some(case) = called(tx, actor.organisation, reference).await? else {
+        return Ok(Err(Rejected::NotFound));
+    };
     allowed!(may_do(tx, actor, Casework::Write, case.team).await?);
     let there = match id {
         None => None,

@@ -10,7 +10,7 @@ pub(super) use list::let_others_in;
 pub use list::{Filter, Item, Sort, explain, list, one};
 pub use rules::{put_in_force, see_rules, set_rules};
 pub(super) use supervision::left_team;
-pub use supervision::{Excused, Said, StartIs, assign, excuse, set_supervision};
+pub use supervision::{Excused, Said, StartIs, assign, excuse, set_supervision, take_back_excuse};
 
 use chrono::NaiveDate;
 use serde_json::json;

@@ -11,7 +11,7 @@ use crate::{
         agreement::{Approver, OwnVisits},
         assessment::Assessment,
         calendar::{Calendar, day_of},
-        case_file::{CaseFile, CaseReference},
+        case_file::CaseFile,
         due::{Length, Unit},
         event::{EventKind, NewEvent},
         ids::{AssessmentId, OrganisationId, OversightAskId, OversightId, PersonId, TeamId, VisitId},
@@ -66,13 +66,12 @@ impl Found {
 async fn find(tx: &mut Tx, actor: &Actor, about: OversightAbout, called: &str) -> Outcome<(Found, Relation)> {
     let organisation = actor.organisation;
     let found = match about {
-        OversightAbout::Case => match CaseReference::parse(called) {
-            Ok(reference) => {
-                let case = case_files::by_reference(tx, organisation, &reference).await?;
-                let kept = due::case(tx, organisation, reference.as_str()).await?;
-                case.map(|case| Found::Case(case, kept))
+        OversightAbout::Case => match super::case_files::called(tx, organisation, called).await? {
+            Some(case) => {
+                let kept = due::case(tx, organisation, case.reference.as_str()).await?;
+                Some(Found::Case(case, kept))
             }
-            Err(_) => None,
+            None => None,
         },
         OversightAbout::Visit => match called.parse() {
             Ok(id) => visits::find(tx, organisation, VisitId(id)).await?.map(Found::Visit),

@@ -16,7 +16,7 @@ use crate::{
         people::{Directory, Person, Role},
         proof::Standing,
         report::{
-            AlarmFact, Behind, By, Figure, Key, Line, Period, ReportKind, WasDue, Whose, alarms_line,
+            AlarmFact, Behind, By, Figure, Key, Line, NOBODY, Period, ReportKind, WasDue, Whose, alarms_line,
             lines_of, response_times_line, share, were_due_lines,
         },
         rights::{self, Arrange},
@@ -217,7 +217,7 @@ async fn scope(
     let was_due = wanted.report.is_dated();
     let whose = match wanted.worker.as_deref() {
         None => Whose::Anybodys,
-        Some("nobody") if was_due => Whose::Nobodys,
+        Some(NOBODY) if was_due => Whose::Nobodys,
         Some(named) => match directory.ever_named(named) {
             Some(person) => Whose::Of(person.id),
             None => return Ok(Err(wrong("worker", format!("“{named}” is nobody here")))),
@@ -291,7 +291,7 @@ fn name_of(directory: &Directory, key: &Key) -> String {
         Key::Total => "total".into(),
         Key::Team(team) => directory.teams.get(team).map(|team| team.name.clone()).unwrap_or_default(),
         Key::Worker(person) => directory.name_of(*person).to_owned(),
-        Key::Nobody => "nobody".into(),
+        Key::Nobody => NOBODY.into(),
         Key::Risk(word) | Key::Rule(word) => word.clone(),
         Key::Month(first) => first.format("%Y-%m").to_string(),
     }

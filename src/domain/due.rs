@@ -44,6 +44,8 @@ word_enum! {
         CaseChanged = "case_changed",
         /// A manager excused a visit.
         Excused = "excused",
+        /// What was excused is due again.
+        ExcuseTakenBack = "excuse_taken_back",
         /// Other rules are in force.
         Rules = "rules",
     }

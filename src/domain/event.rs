@@ -250,6 +250,8 @@ kinds! {
     DueComputed = "due.computed"
     /// A manager excused a visit that was due.
     DueExcused = "due.excused"
+    /// What a manager had excused is due again.
+    DueExcuseTakenBack = "due.excuse_taken_back"
     /// A team's digest of what is due went out.
     DueDigestSent = "due.digest_sent"
     /// What is known of the supervision of a case was changed.

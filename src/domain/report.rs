@@ -347,6 +347,9 @@ impl WasDue {
     }
 }
 
+/// The word for whose something is that is nobody's.
+pub const NOBODY: &str = "nobody";
+
 /// The word for a rule or a risk that is not known.
 pub const NOT_KNOWN: &str = "not_known";
 

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use homeward::{
     app::organisation::{self, Defaults, Wanted},
-    domain::{contact::Channel, event::Door},
+    domain::{contact::Channel, event::Door, policy::Policy},
     store::Pools,
     store::Trace,
 };
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     TestDb,
-    app::{Reply, TestApp, WESTSHIRE},
+    app::{Reply, TestApp, WESTSHIRE, apply},
     on_both,
 };
 
@@ -292,7 +292,7 @@ on_both! {
             assert_eq!((refused.status, refused.body["field"].as_str()), (422, Some(field)), "{said} {refused:?}");
         }
         app.supervise("sam", "B999999", json!({})).await.is_problem(404, "not-found");
-        for (query, field) in [("?worker=nobody", "worker"), ("?team=west", "team"), ("?state=late", "query"), ("?who=ann", "query")] {
+        for (query, field) in [("?worker=zoe", "worker"), ("?team=west", "team"), ("?state=late", "query"), ("?who=ann", "query")] {
             let refused = app.person("sam").get(&format!("/due{query}")).await;
             assert_eq!((refused.status, refused.body["field"].as_str()), (422, Some(field)), "{refused:?}");
         }
@@ -328,6 +328,21 @@ on_both! {
         assert_eq!(days, ["2026-01-20", "2026-01-28"]);
         let events = app.due_events("due.excused").await;
         assert_eq!((events.len(), events[0]["words"]["reason"].as_str(), events[1]["body"]["counted"].as_str()), (2, Some("in hospital"), Some("late")));
+        // It was the wrong case: it is due as before, and figures never heard of it.
+        let id = item.body["id"].as_str().unwrap();
+        let path = format!("/cases/{id}/excuse/take-back");
+        let back = json!({"rule": "plan", "reason": "the wrong case"});
+        app.person("ann").post(&path, back.clone()).await.is_problem(403, "role-too-small");
+        let late = async || app.person("sam").get("/reports/frequency").await.is_ok().body["lines"][0]["figures"]["late"].clone();
+        assert_eq!(late().await, 1);
+        let item = app.person("sam").post(&path, back.clone()).await;
+        let days: Vec<_> = item.body["due"].as_array().unwrap().iter().map(|line| line["due_on"].as_str().unwrap()).collect();
+        assert_eq!((days, late().await), (vec!["2026-01-20", "2026-01-21"], json!(0)));
+        let again = app.person("sam").post(&path, back).await;
+        assert_eq!((again.status, again.body["field"].as_str()), (422, Some("rule")));
+        let events = app.due_events("due.excuse_taken_back").await;
+        assert_eq!((events.len(), events[0]["words"]["reason"].as_str()), (1, Some("the wrong case")));
+        assert_eq!(app.person("ann").get(&format!("/cases/{id}")).await.body["reference"], "A123456", "as events name it");
         app.finish().await;
     }
 
@@ -370,11 +385,15 @@ on_both! {
             ("una", "?sort=worker", vec![three, one, two]),
             ("una", "?team=north", vec![one, two]),
             ("una", "?worker=ben", vec![two]),
+            ("una", "?worker=nobody", vec![three]),
             ("una", "?state=this_week", vec![one]),
             ("sam", "?team=south", vec![]),
         ] {
             assert_eq!(app.due(who, query).await, seen, "{who} {query}");
         }
+        let left = with_rules().replace("key = \"ben\"", "key = \"ben\"\nleft = true");
+        apply(app.db(), &left, Policy::default(), app.now()).await;
+        assert_eq!(app.due("una", "?worker=nobody").await, [three, two], "whoever had it has left");
         app.person("adi").get("/due").await.is_problem(403, "role-too-small");
         app.person("adi").get("/cases/A000001/due").await.is_problem(403, "role-too-small");
         app.person("kim").get("/cases/A000001/due").await.is_problem(404, "not-found");

@@ -6,13 +6,13 @@ use chrono::NaiveDate;
 
 use super::{Now, facts_of, now_in_force};
 use crate::{
-    app::{Outcome, Rejected, access::Actor, allowed},
+    app::{Outcome, Rejected, access::Actor, allowed, case_files},
     clock::Time,
     domain::{
-        case_file::CaseReference,
         due::{Bucket, Standing, standing},
         ids::{OrganisationId, PersonId, TeamId},
         people::Role,
+        report::{NOBODY, Whose},
         rights::{OnDue, Relation, may_on_due},
         visit::word_enum,
     },
@@ -44,7 +44,7 @@ const CASES_IN_A_TURN: usize = 200;
 /// Which part of the list somebody wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of one worker, by id or key.
+    /// Of one worker, by id or key; `nobody`: those that are nobody's, or of somebody who has left.
     pub worker: Option<String>,
     /// Of one team and those below it, by id or key.
     pub team: Option<String>,
@@ -110,9 +110,10 @@ pub async fn list(tx: &mut Tx, actor: &Actor, filter: Filter, at: Time) -> Outco
     allowed!(may_on_due(actor.role, OnDue::See, everybody));
     let directory = people::directory(tx, actor.organisation).await?;
     let worker = match filter.worker.as_deref() {
-        None => None,
+        None => Whose::Anybodys,
+        Some(NOBODY) => Whose::Nobodys,
         Some(named) => match directory.ever_named(named) {
-            Some(person) => Some(person.id),
+            Some(person) => Whose::Of(person.id),
             None => {
                 return Ok(Err(Rejected::Field {
                     field: "worker",
@@ -136,7 +137,13 @@ pub async fn list(tx: &mut Tx, actor: &Actor, filter: Filter, at: Time) -> Outco
     };
     let wanted = |case: &Case| {
         sees(case)
-            && worker.is_none_or(|worker| case.worker == Some(worker))
+            && match worker {
+                Whose::Anybodys => true,
+                Whose::Nobodys => {
+                    case.worker.and_then(|id| directory.person(id)).is_none_or(|person| person.left)
+                }
+                Whose::Of(worker) => case.worker == Some(worker),
+            }
             && team.as_ref().is_none_or(|team| team.contains(&case.team))
     };
     let cases = due::cases(tx, actor.organisation).await?;
@@ -214,10 +221,10 @@ pub async fn explain(
     reference: &str,
     at: Time,
 ) -> store::Result<Option<Item>> {
-    let Ok(reference) = CaseReference::parse(reference) else { return Ok(None) };
     let Some(now) = now_in_force(tx, organisation).await? else { return Ok(None) };
-    let Some(case) = due::case(tx, organisation, reference.as_str()).await? else { return Ok(None) };
-    let planned = due::planned_of(tx, organisation, reference.as_str()).await?;
+    let Some(case) = case_files::called(tx, organisation, reference).await? else { return Ok(None) };
+    let Some(case) = due::case(tx, organisation, case.reference.as_str()).await? else { return Ok(None) };
+    let planned = due::planned_of(tx, organisation, &case.reference).await?;
     Ok(Some(Item::new(case, &now, at, planned)))
 }
 

@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::{Item, Now, compute, list, log, now_in_force};
 use crate::{
-    app::{Outcome, Rejected, access::Actor, allowed, oversight},
+    app::{Outcome, Rejected, access::Actor, allowed, case_files, oversight},
     domain::{
         calendar::day_of,
-        case_file::{CaseFile, CaseReference},
+        case_file::CaseFile,
         due::{Cause, Counted, Earlier, Excuse, Holder, Identified, Length, Line, Pause, Plan, Supervision},
         event::{EventKind, NewEvent},
         ids::{ConcernId, TeamId},
@@ -16,7 +16,7 @@ use crate::{
         visit::word_enum,
     },
     store::{
-        self, Trace, Tx, case_files,
+        self, Trace, Tx,
         due::{self, Kept},
         people,
     },
@@ -67,8 +67,7 @@ struct Held {
 }
 
 async fn hold(tx: &mut Tx, actor: &Actor, reference: &str, what: OnDue) -> Outcome<Held> {
-    let Ok(reference) = CaseReference::parse(reference) else { return Ok(Err(Rejected::NotFound)) };
-    let Some(case) = case_files::by_reference(tx, actor.organisation, &reference).await? else {
+    let Some(case) = case_files::called(tx, actor.organisation, reference).await? else {
         return Ok(Err(Rejected::NotFound));
     };
     let kept = due::hold(tx, actor.organisation, case.id).await?;
@@ -345,5 +344,31 @@ pub async fn excuse(
     let event = NewEvent::new(EventKind::DueExcused, trace.now, body).with_private(json!({"reason": reason}));
     log(tx, &case, (&kept, event), trace).await?;
     compute(tx, &case, (&mut kept, &now), Cause::Excused, trace).await?;
+    list::one(tx, actor, reference, trace.now).await
+}
+
+/// Takes back what was excused last by a rule: somebody was mistaken. It is due as it was before, and figures never heard of it.
+pub async fn take_back_excuse(
+    tx: &mut Tx,
+    actor: &Actor,
+    reference: &str,
+    (rule, reason): (&str, &str),
+    trace: Trace,
+) -> Outcome<Item> {
+    let Held { case, mut kept, now } = allowed!(hold(tx, actor, reference, OnDue::Excuse).await?);
+    let excuses = &mut kept.supervision.excuses;
+    let Some(last) = excuses.iter().rev().find(|excuse| excuse.rule == rule).map(|excuse| excuse.by) else {
+        let why = format!("nothing is excused by the rule “{rule}”");
+        return Ok(Err(Rejected::Field { field: "rule", why }));
+    };
+    let said = |excuse: &Excuse| excuse.rule == rule && excuse.by == last;
+    let due_on: Vec<_> = excuses.iter().filter(|excuse| said(excuse)).map(|excuse| excuse.due_on).collect();
+    excuses.retain(|excuse| !said(excuse));
+    let body =
+        json!({"case": case.id, "rule": rule, "due_on": due_on, "excused_by": last.0, "excused_at": last.1});
+    let words = json!({ "reason": reason });
+    let event = NewEvent::new(EventKind::DueExcuseTakenBack, trace.now, body).with_private(words);
+    log(tx, &case, (&kept, event), trace).await?;
+    compute(tx, &case, (&mut kept, &now), Cause::ExcuseTakenBack, trace).await?;
     list::one(tx, actor, reference, trace.now).await
 }

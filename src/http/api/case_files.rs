@@ -68,6 +68,8 @@ impl From<&Place> for PlaceView {
 /// A case.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct CaseView {
+    /// The id, as events name it; it stands for the reference wherever that is asked for.
+    id: Uuid,
     /// How everybody speaks of it.
     reference: String,
     /// Which team looks after it.
@@ -92,6 +94,7 @@ impl CaseView {
         let CasePrivate { name, notes } = case.private.clone().unwrap_or_default();
         let (by, at) = case.opened;
         Self {
+            id: case.id.0,
             reference: case.reference.as_str().into(),
             team: TeamView::of(directory, case.team),
             visiting: case.visiting,

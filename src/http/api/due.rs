@@ -166,7 +166,9 @@ pub(super) struct SupervisionView {
 /// A case, and what is due of it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct DueView {
-    /// How everybody speaks of the case.
+    /// The id of the case.
+    id: Uuid,
+    /// How everybody speaks of it.
     reference: String,
     /// Which team looks after it.
     team: Option<TeamView>,
@@ -206,6 +208,7 @@ impl DueView {
         let Item { case, standing, today, planned } = item;
         let facts = Facts { history: case.history.clone(), ..Facts::default() };
         Self {
+            id: case.id.0,
             reference: case.reference.clone(),
             team: TeamView::of(directory, case.team),
             visiting: case.visiting,
@@ -255,7 +258,7 @@ async fn answer(tx: &mut Tx, actor: &Actor, outcome: Outcome<Item>) -> store::Re
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DueQuery {
-    /// One worker's cases, by id or key.
+    /// One worker's cases, by id or key; `nobody`: those that are nobody's, or of somebody who has left.
     worker: Option<String>,
     /// Those of one team and the teams below it, by id or key.
     team: Option<String>,
@@ -449,6 +452,37 @@ pub(super) async fn excuse(
     let route = format!("POST /cases/{reference}/excuse");
     let case = async move |tx: &mut Tx, actor: &Actor, trace| {
         let done = cases::excuse(tx, actor, &reference, excused.clone(), trace).await;
+        answer(tx, actor, done).await
+    };
+    Ok(Act::new(site, actor, route, &headers, body).run(case).await)
+}
+
+/// That something is excused no more.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TakeBackExcuseBody {
+    /// What was excused by this rule; where more than once, the last.
+    rule: String,
+    /// Why.
+    reason: String,
+}
+
+/// A manager takes back what was excused: it is due as before.
+#[utoipa::path(post, path = "/cases/{reference}/excuse/take-back", params(("reference" = String, Path)), request_body = TakeBackExcuseBody,
+    responses((status = 200, body = DueView), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn take_back_excuse(
+    State(site): State<Site>,
+    actor: Actor,
+    Path(reference): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let body = body?;
+    let TakeBackExcuseBody { rule, reason } = parse(&body)?;
+    let reason = said("reason", &reason)?;
+    let route = format!("POST /cases/{reference}/excuse/take-back");
+    let case = async move |tx: &mut Tx, actor: &Actor, trace| {
+        let done = cases::take_back_excuse(tx, actor, &reference, (&rule, &reason), trace).await;
         answer(tx, actor, done).await
     };
     Ok(Act::new(site, actor, route, &headers, body).run(case).await)

@@ -127,6 +127,7 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(due::set_supervision))
         .routes(routes!(due::assign))
         .routes(routes!(due::excuse))
+        .routes(routes!(due::take_back_excuse))
         .routes(routes!(agreements::queue))
         .routes(routes!(agreements::show, agreements::describe))
         .routes(routes!(agreements::decide))

@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         csv::push_line,
-        report::{Behind, By, Figure, Key, ReportKind},
+        report::{Behind, By, Figure, Key, NOBODY, ReportKind},
     },
     http::{
         Site,
@@ -219,7 +219,7 @@ fn address(
         Key::Total => {}
         Key::Team(id) => team = Some(id.to_string()),
         Key::Worker(id) => worker = Some(id.to_string()),
-        Key::Nobody => worker = Some("nobody".to_owned()),
+        Key::Nobody => worker = Some(NOBODY.to_owned()),
         Key::Risk(word) => risk = Some(word.clone()),
         Key::Rule(word) => rule = Some(word.clone()),
         Key::Month(first) => {
