@@ -35,13 +35,13 @@ const SEED: u64 = 2026;
 const REPORTS: [(&str, &[&str]); 10] = [
     ("check_outs", &["total", "team", "worker", "risk", "month"]),
     ("alarms", &["total", "team", "worker", "risk", "month"]),
-    ("response_times", &["total", "team", "worker", "month"]),
-    ("first_visits", &["total", "team", "worker", "rule", "month"]),
-    ("frequency", &["total", "team", "worker", "rule", "month"]),
-    ("rising_risk", &["total", "month"]),
+    ("response_times", &["total", "team", "worker", "risk", "month"]),
+    ("first_visits", &["total", "team", "worker", "rule", "risk", "month"]),
+    ("frequency", &["total", "team", "worker", "rule", "risk", "month"]),
+    ("rising_risk", &["total", "team", "worker", "rule", "risk", "month"]),
     ("oversight", &["total", "team", "worker", "rule", "month"]),
-    ("assessments", &["total", "team"]),
-    ("drills", &["total", "month"]),
+    ("assessments", &["total", "team", "risk"]),
+    ("drills", &["total", "team", "month"]),
     ("contacts", &["total", "team", "worker"]),
 ];
 

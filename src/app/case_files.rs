@@ -276,6 +276,15 @@ pub async fn versions(
     Ok(Ok((versions, concerns)))
 }
 
+/// One version, by its id.
+pub async fn version(tx: &mut Tx, actor: &Actor, id: AssessmentId) -> Outcome<Version> {
+    let Some(assessment) = assessments::find(tx, actor.organisation, id).await? else {
+        return Ok(Err(Rejected::NotFound));
+    };
+    let (all, _) = allowed!(versions(tx, actor, assessment.place).await?);
+    Ok(all.into_iter().find(|version| version.assessment.id == id).ok_or(Rejected::NotFound))
+}
+
 /// Makes the next version for a place. A manager who makes it agrees with it by that.
 pub async fn assess(
     tx: &mut Tx,

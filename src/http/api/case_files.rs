@@ -299,6 +299,10 @@ pub(super) struct AssessmentBody {
 pub(super) struct AssessmentView {
     /// Its id.
     id: Uuid,
+    /// The id of the case.
+    case: Uuid,
+    /// The id of the place.
+    place: Uuid,
     /// 1, 2, 3 … for this place.
     version: i32,
     /// The highest of its factors, after measures, by the organisation's matrix: low, medium, high or `very_high`.
@@ -332,6 +336,8 @@ impl AssessmentView {
         let Covers { hours, company, purposes } = draft.covers.clone();
         Self {
             id: assessment.id.0,
+            case: assessment.case.0,
+            place: assessment.place.0,
             version: assessment.version,
             rating: assessment.rating,
             factors: draft.factors.iter().map(FactorBody::from).collect(),
@@ -411,6 +417,21 @@ pub(super) async fn versions(
     let assessments = versions.iter().map(|version| AssessmentView::new(&directory, version)).collect();
     let open_concerns = concerns.iter().map(OpenConcernView::from).collect();
     Ok(axum::Json(AssessmentList { assessments, open_concerns }).into_response())
+}
+
+/// Shows one version of an assessment.
+#[utoipa::path(get, path = "/assessments/{id}", params(("id" = Uuid, Path)), responses((status = 200, body = AssessmentView),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn version(
+    State(site): State<Site>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let Ok(id) = id.parse().map(AssessmentId) else { return Err(Problem::of(Kind::NotFound)) };
+    let mut tx = site.db.read().await?;
+    let version = cases::version(&mut tx, &actor, id).await?.map_err(Problem::from)?;
+    let directory = people::directory(&mut tx, actor.organisation).await?;
+    Ok(axum::Json(AssessmentView::new(&directory, &version)).into_response())
 }
 
 /// A manager agrees with an assessment and its measures. Said again it changes nothing.

@@ -120,6 +120,7 @@ pub(super) fn router() -> OpenApiRouter<Site> {
         .routes(routes!(case_files::show))
         .routes(routes!(case_files::save_place))
         .routes(routes!(case_files::assess, case_files::versions))
+        .routes(routes!(case_files::version))
         .routes(routes!(case_files::agree))
         .routes(routes!(due::list))
         .routes(routes!(due_rules::show, due_rules::set))

@@ -90,6 +90,15 @@ on_both! {
             promised.entry(offered.name.to_owned()).or_default().extend(ids);
         }
         assert_eq!(told, promised);
+        // What is behind each can be asked for by the id that they were told.
+        for got in receiver.taken() {
+            for (what, id) in got.event["data"].as_object().unwrap() {
+                if ["visit", "incident", "assessment", "case", "concern"].contains(&what.as_str()) {
+                    let shown = app.person("una").get(&format!("/{what}s/{}", id.as_str().unwrap())).await;
+                    assert_eq!(shown.is_ok().body["id"], *id, "{}", got.kind());
+                }
+            }
+        }
         let of = |kind: &str| receiver.taken().into_iter().filter(|got| got.kind() == kind).map(|got| got.event["data"].clone()).collect::<Vec<_>>();
         assert_eq!(of("visit.exception_reviewed"), [json!({"visit": visit})]);
         assert_eq!(of("incident.reviewed"), [json!({"incident": incident})]);
