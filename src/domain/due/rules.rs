@@ -187,12 +187,12 @@ struct File {
     name: String,
     version: u32,
     source: String,
-    visiting: Vec<Visiting>,
+    visiting: Spanned<Vec<Visiting>>,
     #[serde(default)]
     risk_levels: Vec<String>,
     #[serde(default)]
     flags: Vec<String>,
-    rule: Vec<Entry>,
+    rule: Spanned<Vec<Entry>>,
 }
 
 #[derive(Deserialize)]
@@ -229,8 +229,15 @@ impl Rules {
     /// Reads a file: all of it, or the first thing in it that cannot be.
     pub fn read(text: &str) -> Result<Self, Wrong> {
         let file: File = toml::from_str(text).map_err(|error| Wrong::of(text, &error))?;
+        // Else nobody would ever be due, and nobody would know why.
+        if file.visiting.get_ref().is_empty() {
+            return Err(Wrong::at(text, &file.visiting.span(), "say whom the rules are about"));
+        }
+        if file.rule.get_ref().is_empty() {
+            return Err(Wrong::at(text, &file.rule.span(), "there is no rule"));
+        }
         let mut rules: Vec<Rule> = Vec::new();
-        for entry in &file.rule {
+        for entry in file.rule.get_ref() {
             let rule = entry.read(text, &file)?;
             if let Some((other, at)) = overlap(&rules, &rule) {
                 let why = format!("rules “{other}” and “{}” both say it for {at}: leave it to one", rule.key);
@@ -238,10 +245,11 @@ impl Rules {
             }
             rules.push(rule);
         }
-        for entry in &file.rule {
+        for entry in file.rule.get_ref() {
             check_chain(entry, &rules).map_err(|why| Wrong::at(text, &entry.after.span(), why))?;
         }
         let File { name, version, source, visiting, risk_levels, flags, .. } = file;
+        let visiting = visiting.into_inner();
         Ok(Self { name, version, source, visiting, risk_levels, flags, rules })
     }
 

@@ -325,10 +325,13 @@ fn rules_that_cannot_be_are_refused_with_their_line() {
         (rule("a", &format!("{once}\nrisk = [\"odd\"]")), 11, "“odd” does not stand in risk_levels"),
         (rule("a b", once), 7, "cannot be a key"),
         (rule("a", &format!("{once}\nwhen = 1")), 11, "unknown field"),
+        ("rule = []".into(), 6, "there is no rule"),
     ] {
         let wrong = Rules::read(&file(&rules)).unwrap_err();
         assert!(wrong.line == line && wrong.why.contains(says), "{rules}\n{wrong}");
     }
+    let wrong = Rules::read(&file(&rule("a", once)).replace("[\"tenant\"]", "[]")).unwrap_err();
+    assert_eq!((wrong.line, wrong.why.as_str()), (4, "say whom the rules are about"));
     assert!("6  weeks".parse::<Length>().is_err());
     assert_eq!("1 week".parse::<Length>().unwrap().to_string(), "1 week");
 }
