@@ -1,8 +1,12 @@
 //! From what was decided to the messages that say it: who reads it, where, in which words, under which code.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod elsewhere;
+mod lists;
 
 use uuid::Uuid;
+
+pub(super) use elsewhere::{tell_last_resort, tell_of_stuck_deadline, tell_operator};
+pub(super) use lists::{Crowd, Lists, send_lists};
 
 use super::{
     House,
@@ -12,8 +16,8 @@ use crate::{
     clock::Time,
     domain::{
         contact::{Channel, Phone},
-        ids::{IncidentId, MessageId, OrganisationId, PersonId, VisitId},
-        incident::{Holder, Incident, IncidentState, Kind, Opened, Round, Told, Why},
+        ids::{IncidentId, MessageId, PersonId, VisitId},
+        incident::{Holder, Incident, IncidentState, Kind, Round, Told, Why},
         ladder::Recipient,
         notice::{
             AboutAgreement, Again, Answering, Facts, Listed, Notice, Occasion, Overdue, Page, Purpose,
@@ -21,7 +25,7 @@ use crate::{
         },
         people::{Directory, Person},
         visit::{Awaited, Missed, Visit},
-        wording::{English, LISTED_IN_ONE_TEXT, Text, Wording},
+        wording::{English, Text, Wording},
     },
     store::{
         self, Tx,
@@ -44,28 +48,6 @@ pub(super) struct Telling<'d> {
 pub(super) struct Subject {
     pub(super) visit: Option<VisitId>,
     pub(super) incident: Option<IncidentId>,
-}
-
-/// First calls to staff that one tick has for the same person: they go as lists (rows D5, E12).
-pub(super) type Lists = BTreeMap<(OrganisationId, PersonId), Vec<Listed>>;
-
-/// From so many first calls in one tick on, somebody is called by lists: networks block a number that sends many texts at once.
-const TOGETHER_FROM: usize = 4;
-
-/// Whose first calls of one tick go as lists.
-#[derive(Debug, Default)]
-pub(super) struct Crowd(BTreeSet<PersonId>);
-
-impl Crowd {
-    /// After an outage everybody's; else theirs who are called about many.
-    pub(super) fn of(codes: &Codes, opened: Opened) -> Self {
-        let mut calls: BTreeMap<PersonId, usize> = BTreeMap::new();
-        for ((_, person), drawn) in codes {
-            *calls.entry(*person).or_default() += usize::from(drawn.which == Call::First);
-        }
-        let from = if opened == Opened::AfterOutage { 1 } else { TOGETHER_FROM };
-        Self(calls.into_iter().filter(|(_, calls)| *calls >= from).map(|(person, _)| person).collect())
-    }
 }
 
 impl Telling<'_> {
@@ -302,7 +284,7 @@ impl Telling<'_> {
                 Recipient::Person(id) => {
                     let Some(person) = self.directory.person(*id) else { continue };
                     let Some(Drawn { code, which }) = codes.get(&(incident.id, *id)) else { continue };
-                    if *which == Call::First && crowd.0.contains(id) && !person.is_outside() {
+                    if *which == Call::First && crowd.holds(*id) && !person.is_outside() {
                         let worker = self.directory.name_of(self.worker).into();
                         let key = (incident.organisation, *id);
                         let missed = missed(incident);
@@ -525,120 +507,6 @@ pub(super) fn called_by(incident: &Incident, round: &Round) -> Vec<(IncidentId, 
         Recipient::LastResort(_) => None,
     };
     round.calls.iter().filter_map(|call| Some((incident.id, person(&call.to)?))).collect()
-}
-
-/// Sends the lists of a tick: each text names as many workers as fit, a mail names all.
-pub(super) async fn send_lists(
-    tx: &mut Tx,
-    house: &House,
-    directories: &BTreeMap<OrganisationId, &Directory>,
-    (lists, opened): (Lists, Opened),
-    now: Time,
-) -> store::Result<()> {
-    let mut listed = Vec::new();
-    for ((organisation, person), workers) in lists {
-        let Some(directory) = directories.get(&organisation) else { continue };
-        let Some(person) = directory.person(person) else { continue };
-        let telling = Telling { house, directory, worker: person.id, now };
-        let facts = telling.facts(Reader::Staff, None);
-        let texts = workers.chunks(LISTED_IN_ONE_TEXT).map(|part| (Channel::Sms, part));
-        for (channel, workers) in texts.chain([(Channel::Email, workers.as_slice())]) {
-            let names: Vec<_> = workers.iter().map(|listed| listed.incident.to_string()).collect();
-            let occasion = Occasion::new(format!("list/{}/to/{}", names.join("/"), person.id));
-            let text = English.notice(&Notice::OverdueList { workers: workers.to_vec(), opened }, &facts);
-            let list = message(person, channel, text, Subject::default(), &occasion, Purpose::FirstAlarm);
-            let Some(list) = list else { continue };
-            listed.extend(workers.iter().map(|worker| (IncidentId(worker.incident), list.id())));
-            messages::queue(tx, organisation, &[list], now).await?;
-        }
-    }
-    messages::keep_listed(tx, &listed).await
-}
-
-/// Where nobody else can be told.
-pub(super) async fn tell_last_resort(
-    tx: &mut Tx,
-    house: &House,
-    directory: &Directory,
-    notice: &Notice,
-    occasion: &str,
-    now: Time,
-) -> store::Result<()> {
-    let to: Vec<_> = directory.last_resort.iter().map(|phone| (Channel::Sms, phone.as_str())).collect();
-    tell_addresses(tx, house, directory.organisation, notice, &Occasion::new(occasion), &to, now).await
-}
-
-/// Tells whoever runs the service about a message that will not go by its channel.
-pub(super) async fn tell_operator(
-    tx: &mut Tx,
-    house: &House,
-    organisation: OrganisationId,
-    undeliverable: MessageId,
-    now: Time,
-) -> store::Result<()> {
-    tx.count_operator_told();
-    let Some(operator) = &house.operator else { return Ok(()) };
-    let occasion = Occasion::new(format!("message/{undeliverable}/operator"));
-    let notice = Notice::Undeliverable { message: undeliverable.0 };
-    let to = [(Channel::Email, operator.as_str())];
-    tell_addresses(tx, house, organisation, &notice, &occasion, &to, now).await
-}
-
-/// A deadline cannot be worked on, so nobody may be called about it: whoever runs the service and the last-resort numbers
-/// are told, once for each deadline.
-pub(super) async fn tell_of_stuck_deadline(
-    tx: &mut Tx,
-    house: &House,
-    organisation: OrganisationId,
-    what: &str,
-    now: Time,
-) -> store::Result<()> {
-    tx.count_operator_told();
-    let last_resort = people::last_resort(tx, organisation).await?;
-    let to: Vec<_> = (house.operator.iter().map(|operator| (Channel::Email, operator.as_str())))
-        .chain(last_resort.iter().map(|phone| (Channel::Sms, phone.as_str())))
-        .collect();
-    let occasion = Occasion::new(format!("stuck/{what}"));
-    tell_addresses(tx, house, organisation, &Notice::StuckDeadline, &occasion, &to, now).await
-}
-
-async fn tell_addresses(
-    tx: &mut Tx,
-    house: &House,
-    organisation: OrganisationId,
-    notice: &Notice,
-    occasion: &Occasion,
-    to: &[(Channel, &str)],
-    now: Time,
-) -> store::Result<()> {
-    let facts = Facts {
-        worker: String::new(),
-        worker_phone: None,
-        duty_phone: None,
-        reader: Reader::Staff,
-        code: None,
-        answering: house.answering,
-        page: Page::None,
-        now,
-        zone: chrono_tz::UTC,
-    };
-    let text = English.notice(notice, &facts);
-    let queued: Vec<NewMessage> = to
-        .iter()
-        .map(|(channel, address)| NewMessage {
-            recipient: None,
-            visit: None,
-            incident: None,
-            rung: None,
-            turn: Turn::First,
-            occasion: occasion.to(address).id(),
-            purpose: Purpose::Told,
-            channel: *channel,
-            address: (*address).to_owned(),
-            text: text.clone(),
-        })
-        .collect();
-    messages::queue(tx, organisation, &queued, now).await
 }
 
 fn reader(person: &Person) -> Reader {
