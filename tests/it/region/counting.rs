@@ -299,9 +299,11 @@ impl Counting {
                 let on = self.drills[&word(&body["drill"])].on;
                 self.count("drills", [("month", month(on).as_str())], "answered");
             }
-            "contact.asked" | "contact.proved" => {
+            "contact.asked" | "contact.proved" | "contact.silent" => {
                 let address = (word(&body["person"]), word(&body["channel"]));
-                *self.addresses.entry(address).or_default() |= kind == "contact.proved";
+                let is_proved = self.addresses.entry(address).or_default();
+                // Asked again it stays so, till they have not answered twice.
+                *is_proved = kind == "contact.proved" || (*is_proved && kind == "contact.asked");
             }
             _ => {}
         }

@@ -265,6 +265,8 @@ impl Door<'_> {
     async fn work(&self) {
         let now = self.clock.now();
         self.app.timer.tick(now).await.unwrap();
+        // What a check-out left to be computed, since somebody held the case.
+        self.app.scheduler.tick(now).await.unwrap();
         self.app.outbox.deliver_due(now).await.unwrap();
     }
 
