@@ -81,6 +81,10 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
         let then = known_at(facts, supervision, before, (due, visit.at));
         let in_force = in_force_at(rules, visit.at);
         for (line, due_on) in asked_for(&then, in_force, due, visit.on) {
+            // What counts from that day on is due after it as before.
+            if due == Due::Frequency && line.from == visit.on {
+                continue;
+            }
             let became = if visit.on <= due_on { Became::InTime } else { Became::Late };
             all.push(WasDue { rule: line.rule, due_on, risk: then.supervision.risk.clone(), became });
         }
