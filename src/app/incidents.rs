@@ -9,7 +9,8 @@ use crate::{
     domain::{
         ids::{IncidentId, OrganisationId, PersonId, VisitId},
         incident::{
-            CallsOff, Closing, Decision, Incident, Outcome as How, Police, Release, Review, Rules, WorkerNow,
+            CallsOff, Closing, Decision, Incident, NotNow, Outcome as How, Police, Release, Review, Rules,
+            WorkerNow,
         },
         ladder::Ladder,
         notice::{Notice, Occasion},
@@ -81,6 +82,15 @@ pub(super) async fn ladder_of(tx: &mut Tx, incident: &Incident) -> store::Result
     unless_unreadable(found.map(|version| version.ladder), Ladder::default())
 }
 
+/// Locks the visit of an incident, which is locked before it, if it can be read.
+pub(super) async fn lock_visit_of(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    visit: VisitId,
+) -> store::Result<Option<Visit>> {
+    Ok(unless_unreadable(visits::load(tx, organisation, visit).await, None)?.map(|(visit, _)| visit))
+}
+
 pub(super) async fn hold(
     tx: &mut Tx,
     organisation: OrganisationId,
@@ -88,9 +98,7 @@ pub(super) async fn hold(
 ) -> store::Result<Option<Held>> {
     let Some(found) = incidents::find(tx, organisation, id).await? else { return Ok(None) };
     let visit = match found.visit {
-        Some(visit) => {
-            unless_unreadable(visits::load(tx, organisation, visit).await, None)?.map(|(visit, _)| visit)
-        }
+        Some(visit) => lock_visit_of(tx, organisation, visit).await?,
         None => None,
     };
     let Some(incident) = incidents::load(tx, organisation, id).await? else { return Ok(None) };
@@ -256,6 +264,10 @@ pub async fn close(
     allowed!(rights::may(actor.role, Act::Close, relation));
     let Close { outcome, known_by, worker_now, note } = close;
     let state = state_word(&incident);
+    let unreadable = incident.visit.filter(|_| visit.is_none());
+    if let (Some(_), WorkerNow::StillThere { .. }) = (unreadable, worker_now) {
+        return Ok(Err(Rejected::Incident { why: NotNow::VisitUnreadable, state }));
+    }
     let closing = Closing { at: trace.now, by: actor.person, outcome, known_by, worker_now, note };
     let decision = match incident.close(closing) {
         Ok(decision) => decision,
@@ -288,6 +300,10 @@ pub async fn close(
     oversight::incident_closed(tx, &mut incident, trace).await?;
     if let Some(visit) = &visit {
         visits::set_due(tx, visit.id, visit.next_due(&policy)).await?;
+    }
+    if let Some(id) = unreadable {
+        // Nobody knows whether somebody is still out on it: as long as it cannot be read those who mend it are told.
+        visits::set_due(tx, id, Some(trace.now)).await?;
     }
     if outcome.is_violence() {
         agreements::to_warn(tx, incident.organisation, incident.id, trace.now).await?;

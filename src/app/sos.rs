@@ -15,7 +15,6 @@ use crate::{
         event::{EventKind, NewEvent},
         ids::{EquipmentId, IncidentId, OrganisationId, PersonId},
         incident::{self, Incident, Kind, Opened, Opening, Position, Rules, Sos},
-        ladder::Ladder,
         people::Directory,
         pin::{PinRecord, Sign},
         visit::{FURTHEST_AHEAD, Report, Risk, Said, Visit, VisitState},
@@ -245,23 +244,17 @@ async fn open(
     let risk = visit.or(nearest.as_ref()).map_or(Risk::High, |visit| visit.details.risk);
     let team = visit.map_or(team, |visit| visit.team);
     let current = ladders::current(tx, organisation).await?;
-    let (stamp, ladder) = if let Some(version) = ladders::in_force(&current, directory, team, risk) {
-        (version.id, version.ladder.clone())
-    } else {
-        // None can be read: a call for help goes up by the usual one.
-        let stamp = ladders::last_id(tx, organisation).await?;
-        let stamp = stamp.ok_or_else(|| Error::inconsistent("ladder", "team_id", organisation))?;
-        (stamp, Ladder::default())
-    };
+    let ladder = ladders::in_force(&current, directory, team, risk)
+        .ok_or_else(|| Error::inconsistent("ladder", "team_id", organisation))?;
     let policy = directory.policy(team);
-    let rules = Rules { ladder: &ladder, directory, policy: &policy };
+    let rules = Rules { ladder: &ladder.ladder, directory, policy: &policy };
     let opening = Opening {
         id: IncidentId::new(now),
         organisation,
         team,
         subject: worker,
         visit: visit.map(|visit| visit.id),
-        ladder: stamp,
+        ladder: ladder.id,
         opened: Opened::InTime,
     };
     let nearest = nearest.map(|visit| visit.id);

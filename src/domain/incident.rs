@@ -520,6 +520,11 @@ pub enum NotNow {
     /// Only a duress alarm is released.
     #[error("nothing of this incident is withheld from the worker")]
     NothingWithheld,
+    /// Nobody is watched by a visit that cannot be read.
+    #[error(
+        "the visit of this incident cannot be read, so the worker cannot be watched on by it: keep the incident open, or start a visit for them and say elsewhere_safe"
+    )]
+    VisitUnreadable,
     /// The worker cannot be watched until then.
     #[error("a worker who is still there is watched for 60 minutes at most, from now on")]
     WatchedTooLong,

@@ -225,7 +225,7 @@ impl Default for Policy {
 
 impl Policy {
     /// What is kept of a team, as far as it can be read, and the fields that cannot: a newer version may have written it, and nobody may go
-    /// unwatched for that. What asks for more stands in for them.
+    /// unwatched for that. Of whether a visit has to be agreed what asks for more stands in for them, of all else the default.
     pub fn as_far_as_it_can_be_read(kept: Value) -> (Self, Vec<String>) {
         let Value::Object(fields) = kept else { return (Self::default(), vec!["all of it".into()]) };
         let alone = |(field, value): &(String, Value)| {
@@ -237,6 +237,9 @@ impl Policy {
         let odd: Vec<String> = odd.into_iter().map(|(field, _)| field).collect();
         if odd.iter().any(|field| field == "agreement") {
             policy.agreement = AgreementAsked::Asked;
+        }
+        if odd.iter().any(|field| field == "visits_are") {
+            policy.visits_are = VisitsAre::Exceptional;
         }
         (policy, odd)
     }

@@ -1,5 +1,7 @@
 //! Ladders: versioned; an old version stays for the incidents that it is in force for (row E1).
 
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use sqlx::{FromRow, types::Json};
 
 use super::{Error, Result, Tx, both, execute, readable};
@@ -17,8 +19,6 @@ const CURRENT: &str = "SELECT id, team_id, risk, version, body, set_by, created_
        AND version = (SELECT max(version) FROM ladder m WHERE m.organisation_id = l.organisation_id
                       AND m.risk = l.risk AND (m.team_id = l.team_id OR (m.team_id IS NULL AND l.team_id IS NULL)))";
 const BY_ID: &str = "SELECT id, team_id, risk, version, body, set_by, created_at FROM ladder WHERE id = $1 AND organisation_id = $2";
-const LAST_ID: &str =
-    "SELECT id FROM ladder WHERE organisation_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1";
 const ADD: &str = "INSERT INTO ladder (id, organisation_id, team_id, risk, version, body, set_by, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 
@@ -41,13 +41,26 @@ pub struct Version {
     pub set_at: Time,
 }
 
+/// A ladder as it is kept: one that a newer version wrote must keep no alarm from anybody. It goes by the usual one.
+#[derive(Debug)]
+struct KeptLadder(Ladder);
+
+impl<'de> Deserialize<'de> for KeptLadder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        Ok(Self(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_else(|error| {
+            tracing::error!(%error, "a ladder cannot be read; the usual one stands in for it");
+            Ladder::default()
+        })))
+    }
+}
+
 #[derive(FromRow)]
 struct Row {
     id: LadderId,
     team_id: Option<TeamId>,
     risk: Risk,
     version: i32,
-    body: Json<Ladder>,
+    body: Json<KeptLadder>,
     set_by: Option<PersonId>,
     created_at: Time,
 }
@@ -59,7 +72,7 @@ impl From<Row> for Version {
             team: row.team_id,
             risk: row.risk,
             version: row.version,
-            ladder: row.body.0,
+            ladder: row.body.0.0,
             set_by: row.set_by,
             set_at: row.created_at,
         }
@@ -81,11 +94,6 @@ pub fn in_force<'v>(
 ) -> Option<&'v Version> {
     let of = |team| current.iter().find(move |version| version.team == team && version.risk == risk);
     directory.line_of(team).into_iter().find_map(|team| of(Some(team))).or_else(|| of(None))
-}
-
-/// The version that was added last, be it one that cannot be read.
-pub async fn last_id(tx: &mut Tx, organisation: OrganisationId) -> Result<Option<LadderId>> {
-    Ok(both!(tx, |c| sqlx::query_scalar(LAST_ID).bind(organisation).fetch_optional(c).await?))
 }
 
 /// The version that an incident is stamped with.

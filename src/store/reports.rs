@@ -144,7 +144,7 @@ const CHECK_OUTS_BEHIND: Sql = Sql::pair(
 );
 
 const ALARMS: Sql = Sql::pair(
-    "SELECT i.id, i.team_id, i.subject_id, i.kind, i.outcome, i.opened_at, min(coalesce(i.missed, i.opened_at), coalesce(i.sos_at, i.opened_at)) AS since,
+    "SELECT i.id, i.team_id, i.subject_id, i.kind, i.outcome, i.opened_at, min(coalesce(i.missed, i.opened_at), coalesce(i.sos_at, i.opened_at), i.opened_at) AS since,
        coalesce(v.risk, 'normal') AS risk
      FROM incident i LEFT JOIN visit v ON v.id = i.visit_id
      WHERE i.organisation_id = $1 AND i.opened_at >= $2 AND i.opened_at < $3

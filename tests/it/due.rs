@@ -364,6 +364,32 @@ on_both! {
         app.finish().await;
     }
 
+    async fn what_was_nobodys_stays_nobodys_and_giving_it_away_excuses_nothing(db: TestDb) {
+        let app = TestApp::due_rules(&db).await;
+        app.a_case("A1", "2026-01-02", "high").await;
+        app.a_case("A2", "2026-01-02", "high").await;
+        let assign = async |reference: &str, worker: Value| {
+            app.person("sam").post(&format!("/cases/{reference}/assign"), json!({ "worker": worker })).await.is_ok();
+        };
+        assign("A1", json!(null)).await;
+        assign("A2", json!("sam")).await;
+        app.day("2026-02-02T12:00:00Z").await;
+        assign("A1", json!("ben")).await;
+        assign("A2", json!(null)).await;
+        let path = "/reports/first_visits?from=2026-01-01&to=2026-01-31&by=worker";
+        let report = app.person("sam").get(path).await.is_ok().body.clone();
+        let lines = report["lines"].as_array().unwrap().iter();
+        let overdue: Vec<_> = lines.map(|line| (line["name"].as_str().unwrap(), &line["figures"]["overdue"])).collect();
+        assert_eq!(overdue, [("Sam Cole", &json!(1)), ("nobody", &json!(1))], "{report}");
+        let excuse = json!({"rule": "first_high", "counted": "left_out", "reason": "in hospital"});
+        app.person("sam").post("/cases/A2/excuse", excuse.clone()).await.is_problem(403, "role-too-small");
+        app.person("sam").post("/cases/A1/excuse", excuse).await.is_ok();
+        // Whoever administers counts cases, and knows none.
+        let behind = app.person("adi").get("/reports/first_visits/behind?from=2026-01-01&to=2026-01-31&figure=overdue").await;
+        assert_eq!(behind.is_ok().body["behind"][0]["reference"], Value::Null);
+        app.finish().await;
+    }
+
     async fn whose_list_it_is(db: TestDb) {
         let app = TestApp::due_rules(&db).await;
         app.a_case("A000001", "2026-01-02", "high").await;

@@ -230,6 +230,33 @@ on_both! {
         assert_eq!(app.open_incidents().await, 2);
     }
 
+    async fn who_is_overdue_is_looked_for_though_no_ladder_can_be_read(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.ann_goes_in(10).await;
+        assert!(execute(app.db(), "UPDATE ladder SET body = '{\"of\": \"a newer version\"}'").await.unwrap() > 0);
+        app.pass(20).await;
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        assert!(app.texts("sam").await.iter().any(|text| text.starts_with("OVERDUE: Ann Lee")), "{:?}", app.texts("sam").await);
+        app.person("sam").post(&format!("/incidents/{id}/acknowledge"), json!({})).await.is_ok();
+        app.finish().await;
+    }
+
+    async fn a_visit_that_cannot_be_read_is_closed_by_nobody_unheard(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.ann_goes_in(10).await;
+        app.pass(20).await;
+        let id = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        assert_eq!(execute(app.db(), "UPDATE visit SET state = 'nonsense'").await.unwrap(), 1);
+        let how = |place: &str, minutes: Option<i64>| json!({"outcome": "safe_forgot", "known_by": "seen", "worker_now": place, "minutes": minutes, "note": "n"});
+        let refused = app.person("sam").post(&format!("/incidents/{id}/close"), how("still_there", Some(30))).await;
+        assert_eq!(refused.status, 409, "{refused:?}");
+        assert_eq!(app.open_incidents().await, 1);
+        app.person("sam").post(&format!("/incidents/{id}/close"), how("home", None)).await.is_ok();
+        app.pass(1).await;
+        let log = app.everything_that_happened().await.body.to_string();
+        assert!(log.contains("deadline.poisoned"), "whoever can mend it is told");
+    }
+
     async fn it_does_not_wait_for_a_body_that_never_comes(db: TestDb) {
         let app = TestApp::start(&db).await;
         let token = app.tokens["ann"].clone();

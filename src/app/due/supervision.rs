@@ -258,9 +258,7 @@ pub async fn assign(
     };
     if kept.worker != worker {
         let body = json!({"case": case.id, "before": kept.worker, "after": worker});
-        if kept.worker.is_some() {
-            hand_over(&mut kept, case.team, day_of(trace.now, actor.zone));
-        }
+        hand_over(&mut kept, case.team, day_of(trace.now, actor.zone));
         kept.worker = worker;
         due::save(tx, actor.organisation, &kept).await?;
         let known = (worker, kept.supervision.risk.as_deref());
@@ -323,6 +321,15 @@ pub async fn excuse(
     if lines.is_empty() {
         let why = format!("nothing is due by the rule “{rule}”");
         return Ok(Err(Rejected::Field { field: "rule", why }));
+    }
+    // Not by giving the case away first, either.
+    let was_theirs = |holder: &Holder| holder.worker == Some(actor.person) && holder.until >= today;
+    let missed = |line: &&Line| {
+        let then = line.by.day().and_then(|day| kept.supervision.holder_on(day));
+        then.is_some_and(|then| then.worker == Some(actor.person))
+    };
+    if kept.supervision.holders.iter().any(was_theirs) || lines.iter().any(missed) {
+        return Ok(Err(Rejected::Role));
     }
     for line in &lines {
         kept.supervision.excuses.push(Excuse {

@@ -70,7 +70,7 @@ async fn visits(
                 id: case.id.0,
                 reference: Some(case.reference.clone()),
                 team: then.map_or(case.team, |then| then.team),
-                worker: then.and_then(|then| then.worker).or(case.worker),
+                worker: then.map_or(case.worker, |then| then.worker),
                 rule,
                 risk,
                 due_on,

@@ -23,7 +23,7 @@ use crate::{
         people::Directory,
         reply::Reply,
     },
-    store::{self, Trace, Tx, drills, equipment, incidents as incident_rows, messages, people, visits},
+    store::{self, Trace, Tx, drills, equipment, incidents as incident_rows, messages, people},
 };
 
 impl Text<'_> {
@@ -42,7 +42,7 @@ impl Text<'_> {
             their_visits.extend(found.and_then(|incident| incident.visit));
         }
         for visit in their_visits {
-            visits::load(tx, actor.organisation, visit).await?;
+            incidents::lock_visit_of(tx, actor.organisation, visit).await?;
         }
         let held = incident_rows::load_some_any_org(tx, named).await?;
         let (mut workers, mut until, mut not_taken) = (Vec::new(), None, 0);
@@ -281,10 +281,8 @@ async fn whereabouts(tx: &mut Tx, actor: &Actor, id: IncidentId) -> store::Resul
 }
 
 async fn whereabouts_of(tx: &mut Tx, incident: Incident) -> store::Result<Reply> {
-    let visit = match incident.visit.or(incident.nearest_visit) {
-        Some(visit) => visits::find(tx, incident.organisation, visit).await?,
-        None => None,
-    };
+    let visit = incident.visit.or(incident.nearest_visit);
+    let visit = incidents::visit_of(tx, incident.organisation, visit).await?;
     let directory = people::directory(tx, incident.organisation).await?;
     let subject = directory.person(incident.subject);
     let held = equipment::held_by(tx, incident.organisation, incident.subject).await?;

@@ -1,12 +1,12 @@
 //! What became of visits that were due, for figures (row T5): of each that a rule asked for, whether it was made in time, as the due list
 //! said on that day. What was known then decides, so that a risk that rises later makes no earlier visit late.
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    After, Counted, Earlier, Facts, History, Holder, Identified, InForce, Line, Made, Supervision, When,
-    Worry, standing,
+    After, Counted, Earlier, Excuse, Facts, History, Holder, Identified, InForce, Line, Made, Supervision,
+    When, Worry, standing,
 };
 use crate::{clock::Time, domain::visit::word_enum};
 
@@ -58,7 +58,15 @@ const BEFORE: TimeDelta = TimeDelta::microseconds(1);
 pub type RulesSince = Vec<(Time, InForce)>;
 
 /// Each visit that was due by a rule of that kind, up to this day: first and further visits by the strictest, and of what has happened each
-/// by itself.
+/// by itself. Each counts once:
+///
+/// | what became of it | counted with |
+/// |---|---|
+/// | a visit was made, in time or late | that visit, by what was known then |
+/// | a manager excused it, and no visit had been made by then | `excused` |
+/// | its concern was closed after its day | `closed_too_late` |
+/// | supervision began anew after its day | `left_at_restarts` |
+/// | it is open, or was when supervision ended | the last part of this |
 pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -> Vec<WasDue> {
     let mut all = Vec::new();
     let visits = &facts.history.visits;
@@ -81,8 +89,13 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
         let then = known_at(facts, supervision, before, (due, visit.at));
         let in_force = in_force_at(rules, visit.at);
         for (line, due_on) in asked_for(&then, in_force, due, visit.on) {
-            // What counts from that day on is due after it as before.
-            if due == Due::Frequency && line.from == visit.on {
+            // What counts from that day on is due after it as before; of a rise of a day alone nobody knows that the visit came after it.
+            let stays_due = match due {
+                Due::FirstVisit => false,
+                Due::Frequency => line.from == visit.on,
+                Due::RisingRisk => line.from == visit.on && line.at.is_none(),
+            };
+            if stays_due {
                 continue;
             }
             let became = if visit.on <= due_on { Became::InTime } else { Became::Late };
@@ -90,7 +103,7 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
         }
     }
     // What was open when it ended was not made.
-    let last = facts.supervision.end.and_then(|end| end.pred_opt()).map_or(today, |last| last.min(today));
+    let last = facts.supervision.last_day_till(today);
     let ended = facts.supervision.end.is_some_and(|end| end <= today);
     let in_force = rules.last().map(|(_, in_force)| in_force);
     let concerns = if due == Due::RisingRisk { facts.history.concerns.clone() } else { Vec::new() };
@@ -104,7 +117,7 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
     if due == Due::RisingRisk {
         all.extend(closed_too_late(facts, rules));
     } else {
-        all.extend(left_at_restarts(facts, rules, due));
+        all.extend(left_at_restarts(facts, rules, (due, today)));
     }
     all.extend(excused(facts, rules, due, today));
     all
@@ -118,21 +131,21 @@ fn known_at(facts: &Facts, supervision: Supervision, before: &[Made], (due, at):
 }
 
 /// What was overdue when supervision began anew, and was not made.
-fn left_at_restarts(facts: &Facts, rules: &RulesSince, due: Due) -> Vec<WasDue> {
+fn left_at_restarts(facts: &Facts, rules: &RulesSince, (due, today): (Due, NaiveDate)) -> Vec<WasDue> {
     let supervision = &facts.supervision;
     let mut all = Vec::new();
-    for (n, earlier) in supervision.earlier.iter().enumerate() {
-        let next = supervision.earlier.get(n + 1).map_or(supervision.start, |next| next.start);
-        let (Some(_), Some(anew)) = (earlier.start, next.filter(|next| Some(*next) != earlier.start)) else {
-            continue;
-        };
+    for anew in (0..supervision.earlier.len()).filter_map(|n| supervision.anew_after(n)) {
         let before = |visit: &&Made| visit.on < anew;
         let visits: Vec<Made> = facts.history.visits.iter().filter(before).copied().collect();
-        let then = known_at(facts, supervision.as_of(earlier.until - BEFORE), &visits, (due, earlier.until));
-        for (line, due_on) in asked_for(&then, in_force_at(rules, earlier.until), due, anew) {
-            if due_on < anew {
+        let began = anew.and_time(NaiveTime::MIN).and_utc();
+        let then = known_at(facts, supervision.as_of(began - BEFORE), &visits, (due, began));
+        let on = then.supervision.last_day_till(anew);
+        for (line, due_on) in asked_for(&then, in_force_at(rules, began), due, on) {
+            if due_on < anew && due_on <= on {
                 let risk = then.supervision.risk.clone();
-                all.push(WasDue { rule: line.rule, due_on, risk, became: Became::Overdue });
+                // It may begin anew only later.
+                let became = if due_on < today { Became::Overdue } else { Became::NotYet };
+                all.push(WasDue { rule: line.rule, due_on, risk, became });
             }
         }
     }
@@ -150,9 +163,10 @@ fn closed_too_late(facts: &Facts, rules: &RulesSince) -> Vec<WasDue> {
         let history = History { visits: before, concerns };
         let supervision = facts.supervision.as_of(closed);
         let then = Facts { visiting: facts.visiting, supervision, history };
-        let on = closed.date_naive();
+        let closed_on = closed.date_naive();
+        let on = then.supervision.last_day_till(closed_on);
         for (line, due_on) in asked_for(&then, in_force_at(rules, closed), Due::RisingRisk, on) {
-            if line.concern == Some(worry.id) && due_on < on {
+            if line.concern == Some(worry.id) && due_on < closed_on && due_on <= on {
                 let risk = then.supervision.risk.clone();
                 all.push(WasDue { rule: line.rule, due_on, risk, became: Became::Overdue });
             }
@@ -224,27 +238,36 @@ fn excused(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -> Vec
         let matter = (Identified { on: excuse.from, at: excuse.at }, excuse.concern);
         !later.iter().any(|later| later.is_about(&excuse.rule, matter))
     });
-    last.filter_map(|(_, excuse)| {
-        let in_force = in_force_at(rules, excuse.by.1)?;
-        is(in_force, &excuse.rule, due).then(|| WasDue {
-            rule: excuse.rule.clone(),
-            due_on: excuse.due_on.unwrap_or(excuse.from),
-            risk: supervision.as_of(excuse.by.1).risk,
-            became: match (excuse.counted, excuse.instead) {
-                (Counted::Late, _) => Became::Late,
-                (Counted::LeftOut, None) => Became::LeftOut,
-                // Put off: by then it has to be made.
-                (Counted::LeftOut, Some(instead)) => {
-                    match facts.seen().find(|seen| seen.at > excuse.by.1).map(|seen| seen.on) {
-                        Some(seen) if seen > instead => Became::Late,
-                        None if today > instead => Became::Overdue,
-                        _ => Became::LeftOut,
-                    }
-                }
-            },
+    // A visit that was recorded only after the excuse had met it already, and counts by itself.
+    let was_met = |excuse: &Excuse| {
+        facts.seen().filter(|seen| seen.at < excuse.by.1).any(|seen| match excuse.at {
+            Some(at) => seen.at > at,
+            None if due == Due::FirstVisit => seen.on >= excuse.from,
+            None => seen.on > excuse.from,
         })
-    })
-    .collect()
+    };
+    last.filter(|(_, excuse)| !was_met(excuse))
+        .filter_map(|(_, excuse)| {
+            let in_force = in_force_at(rules, excuse.by.1)?;
+            is(in_force, &excuse.rule, due).then(|| WasDue {
+                rule: excuse.rule.clone(),
+                due_on: excuse.due_on.unwrap_or(excuse.from),
+                risk: supervision.as_of(excuse.by.1).risk,
+                became: match (excuse.counted, excuse.instead) {
+                    (Counted::Late, _) => Became::Late,
+                    (Counted::LeftOut, None) => Became::LeftOut,
+                    // Put off: by then it has to be made.
+                    (Counted::LeftOut, Some(instead)) => {
+                        match facts.seen().find(|seen| seen.at > excuse.by.1).map(|seen| seen.on) {
+                            Some(seen) if seen > instead => Became::Late,
+                            None if today > instead => Became::Overdue,
+                            _ => Became::LeftOut,
+                        }
+                    }
+                },
+            })
+        })
+        .collect()
 }
 
 impl Supervision {
@@ -253,11 +276,30 @@ impl Supervision {
         self.holders.iter().find(|holder| holder.until > day)
     }
 
-    /// What was known of it then; a level of risk that was not is the one that was said first.
+    /// The last day up to this on which a visit could be due: none is after its end.
+    fn last_day_till(&self, day: NaiveDate) -> NaiveDate {
+        self.end.and_then(|end| end.pred_opt()).map_or(day, |last| last.min(day))
+    }
+
+    /// The start of the supervision that follows the earlier one of that number, where it began anew then.
+    fn anew_after(&self, n: usize) -> Option<NaiveDate> {
+        let start = self.earlier.get(n)?.start?;
+        let next = self.earlier.get(n + 1).map_or(self.start, |next| next.start);
+        next.filter(|next| *next != start)
+    }
+
+    /// What was known of it then; a level of risk that was not is the one that was said first. Where it began anew that is so from its
+    /// start on, whenever it was said.
     #[must_use]
     pub fn as_of(&self, at: Time) -> Self {
         let mut then = self.clone();
-        let known = self.earlier.iter().position(|earlier| earlier.until > at);
+        let count = self.earlier.len();
+        let has_begun = |n: &usize| self.anew_after(*n).is_some_and(|anew| anew <= at.date_naive());
+        let first = (0..count).rfind(has_begun).map_or(0, |n| n + 1);
+        let holds = |n: &usize| {
+            self.anew_after(*n).is_some() || self.earlier.get(*n).is_some_and(|earlier| earlier.until > at)
+        };
+        let known = (first..count).find(holds);
         let since = known.and_then(|known| self.earlier.get(known..)).unwrap_or_default();
         if let Some(Earlier { start, first_start, risk, flags, plan, end, .. }) = since.first() {
             then.start = *start;

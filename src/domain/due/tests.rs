@@ -549,6 +549,59 @@ fn what_is_over_asks_for_nothing_and_what_was_missed_stays_missed() {
 }
 
 #[test]
+fn what_was_missed_stays_missed_when_supervision_begins_anew() {
+    let anew = |start: &str, (before, until, end): (&str, &str, Option<&str>)| {
+        let mut facts = supervised(start, "high");
+        facts.supervision.first_start = Some(day(before));
+        facts.supervision.earlier = vec![Earlier {
+            until: noon_of(day(until)),
+            start: Some(day(before)),
+            first_start: None,
+            risk: Some("high".into()),
+            flags: Vec::new(),
+            plan: None,
+            end: end.map(day),
+        }];
+        facts
+    };
+    let first = |facts: &Facts, today| figures(facts, Due::FirstVisit, today);
+    let ended = anew("2026-06-01", ("2026-01-14", "2026-06-01", Some("2026-03-01")));
+    let both = "first_high 2026-06-16 high not_yet; first_high 2026-01-29 high overdue";
+    assert_eq!(first(&ended, "2026-06-10"), both);
+    let mut late = anew("2026-06-01", ("2026-01-14", "2026-06-21", None));
+    late.history.visits = vec![seen("2026-01-20"), seen("2026-06-20")];
+    let both = "first_high 2026-01-29 high in_time; first_high 2026-06-16 high late";
+    assert_eq!(first(&late, "2026-07-01"), both, "said on 21 June, so since 1 June");
+    let mut ahead = anew("2026-07-01", ("2026-06-01", "2026-06-12", None));
+    assert_eq!(first(&ahead, "2026-06-13"), "first_high 2026-06-16 high not_yet");
+    assert_eq!(first(&ahead, "2026-06-20"), "first_high 2026-06-16 high overdue");
+    ahead.history.visits = vec![seen("2026-06-25")];
+    let both = "first_high 2026-06-16 high late; first_high 2026-07-16 high not_yet";
+    assert_eq!(first(&ahead, "2026-07-02"), both);
+}
+
+#[test]
+fn each_matter_counts_once() {
+    let mut facts = supervised("2026-01-14", "high");
+    facts.history.visits = vec![seen("2026-01-28"), seen("2026-06-01"), seen("2026-06-08")];
+    facts.supervision.rises = vec![Identified { on: day("2026-06-01"), at: None }];
+    assert_eq!(figures(&facts, Due::RisingRisk, "2026-07-01"), "risk_rise 2026-06-15 high in_time");
+    // It was recorded only after a manager had excused it.
+    facts.supervision.excuses = vec![Excuse {
+        rule: "first_high".into(),
+        from: day("2026-01-14"),
+        at: None,
+        concern: None,
+        due_on: Some(day("2026-01-29")),
+        instead: None,
+        counted: Counted::LeftOut,
+        reason: "nobody knew".into(),
+        by: (PersonId(Uuid::nil()), noon_of(day("2026-01-30"))),
+    }];
+    assert_eq!(figures(&facts, Due::FirstVisit, "2026-07-01"), "first_high 2026-01-29 high in_time");
+}
+
+#[test]
 fn a_pause_that_lies_ahead_hides_nothing_before_it() {
     let mut facts = supervised("2026-01-14", "high");
     let custody =
@@ -610,6 +663,13 @@ fn what_became_of_what_has_happened() {
         "safeguarding 2026-03-16 high overdue",
         "closing makes no visit"
     );
+    facts.supervision.end = Some(day("2026-03-18"));
+    assert_eq!(
+        rising(&facts, "2026-06-01"),
+        "safeguarding 2026-03-16 high overdue",
+        "closed after all was over"
+    );
+    facts.supervision.end = None;
     facts.history.concerns[0].closed = Some(noon_of(day("2026-03-10")));
     assert_eq!(rising(&facts, "2026-06-01"), "", "closed before its day");
     facts.history.concerns[0].closed = Some(closed);

@@ -224,9 +224,14 @@ fn changes(drawn: &mut Drawn, (start, risk): (NaiveDate, usize)) -> Vec<(NaiveDa
         changes.push((working_day(*day + Days::new(1 + drawn.below(30))), Change::ConcernIsClosed));
     }
     changes.sort_by_key(|(day, _)| *day);
-    // What is over does not change.
-    let ends = changes.iter().position(|(_, change)| *change == Change::Ends);
-    changes.truncate(ends.map_or(changes.len(), |ends| ends + 1));
+    // What is over does not change; what somebody worried about may be closed later.
+    let ends = changes.iter().find(|(_, change)| *change == Change::Ends).map(|(day, _)| *day);
+    let concern = changes.iter().find(|(_, change)| *change == Change::Concern).map(|(day, _)| *day);
+    changes.retain(|(day, change)| match change {
+        Change::Ends => true,
+        Change::ConcernIsClosed => concern.is_some_and(|raised| ends.is_none_or(|ends| raised < ends)),
+        _ => ends.is_none_or(|ends| *day < ends),
+    });
     changes.retain(|(day, _)| *day < year().1);
     changes
 }
