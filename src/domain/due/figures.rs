@@ -89,17 +89,13 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
         let then = known_at(facts, supervision, before, (due, visit.at));
         let in_force = in_force_at(rules, visit.at);
         for (line, due_on) in asked_for(&then, in_force, due, visit.on) {
-            // What counts from that day on is due after it as before; of a rise of a day alone nobody knows that the visit came after it.
-            let stays_due = match due {
-                Due::FirstVisit => false,
-                Due::Frequency => line.from == visit.on,
-                Due::RisingRisk => line.from == visit.on && line.at.is_none(),
-            };
-            if stays_due {
+            // Of a rise of a day alone nobody knows that a visit of that day came after it.
+            if due == Due::RisingRisk && line.from == visit.on && line.at.is_none() {
                 continue;
             }
             let became = if visit.on <= due_on { Became::InTime } else { Became::Late };
-            all.push(WasDue { rule: line.rule, due_on, risk: then.supervision.risk.clone(), became });
+            let was = WasDue { rule: line.rule, due_on, risk: then.supervision.risk.clone(), became };
+            count(&mut all, was, due);
         }
     }
     // What was open when it ended was not made.
@@ -111,7 +107,8 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
     for (line, due_on) in asked_for(&now, in_force, due, last) {
         if !ended || due_on <= last {
             let became = if due_on < today { Became::Overdue } else { Became::NotYet };
-            all.push(WasDue { rule: line.rule, due_on, risk: facts.supervision.risk.clone(), became });
+            let is = WasDue { rule: line.rule, due_on, risk: facts.supervision.risk.clone(), became };
+            count(&mut all, is, due);
         }
     }
     if due == Due::RisingRisk {
@@ -121,6 +118,15 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
     }
     all.extend(excused(facts, rules, due, today));
     all
+}
+
+/// Counts it. A further visit that leaves the next one due on the same day (made on the day from which that counts, or while days were not
+/// counted) has not met it: the last does.
+fn count(all: &mut Vec<WasDue>, was: WasDue, due: Due) {
+    if due == Due::Frequency {
+        all.retain(|before| (&before.rule, before.due_on) != (&was.rule, was.due_on));
+    }
+    all.push(was);
 }
 
 /// What was known at that time; concerns matter for what they ask for alone.

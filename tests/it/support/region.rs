@@ -270,8 +270,6 @@ impl Door<'_> {
     async fn work(&self) {
         let now = self.clock.now();
         self.app.timer.tick(now).await.unwrap();
-        // What a check-out left to be computed, since somebody held the case.
-        self.app.scheduler.tick(now).await.unwrap();
         self.app.outbox.deliver_due(now).await.unwrap();
     }
 
@@ -449,6 +447,8 @@ impl Door<'_> {
                 self.post(&manager(visit.case, size), &format!("/visits/{id}/record"), how).await;
             }
         }
+        // Where two say something about a case at once, what the check-out left is computed before anything else changes.
+        self.app.scheduler.tick(self.clock.now()).await.unwrap();
         let firsts: Vec<_> = begun.iter().filter(|(visit, _)| visit.is_first).collect();
         each(&firsts, |(visit, _)| async move {
             let plan = json!({"visits_in_plan": true, "plan_every": "4 weeks"});
