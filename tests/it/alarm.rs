@@ -154,6 +154,7 @@ on_both! {
         sam.get(&format!("/incidents/{id}")).await.is_problem(404, "not-found");
         sam.get(&format!("/events?incident={id}")).await.is_problem(404, "not-found");
         assert_eq!(sam.get("/incidents").await.body["incidents"].as_array().unwrap().len(), 0);
+        app.readers_have_caught_up().await;
         let events = sam.get("/events?limit=500").await;
         assert!(!events.body.to_string().contains("incident."), "{events:?}");
         assert!(sam.get(&format!("/visits/{visit}")).await.body.get("incident").is_none());

@@ -265,7 +265,7 @@ on_both! {
         phones.app.work().await;
         let sam = phones.app.person("sam");
         let dead = async || {
-            phones.app.everything_that_happened().await;
+            phones.app.readers_have_caught_up().await;
             let reply = sam.get("/events").await;
             let log = &reply.is_ok().body;
             let all = log["events"].as_array().unwrap().iter();

@@ -24,6 +24,7 @@ fn size() -> Size {
 
 /// The whole log, as an auditor reads it.
 async fn read_the_log(auditor: &Auditor<'_>) -> Counting {
+    auditor.app.readers_have_caught_up().await;
     let (mut counting, mut after) = (Counting::default(), String::new());
     loop {
         let page = auditor.get(&format!("/events?limit=500{after}")).await;

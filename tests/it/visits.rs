@@ -425,6 +425,7 @@ on_both! {
         assert_eq!(theirs.is_problem(404, "not-found").body, unknown.body, "a foreign id looks like one that does not exist");
         foreign.post(&format!("/visits/{visit}/check-out"), json!({"known_by": "seen"})).await.is_problem(404, "not-found");
         app.person("ann").get("/visits/nonsense").await.is_problem(404, "not-found");
+        app.readers_have_caught_up().await;
         assert!(!foreign.get("/events?limit=500").await.body.to_string().contains(&visit));
         app.finish().await;
     }
