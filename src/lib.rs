@@ -29,6 +29,8 @@
 //! says by [`app::text`], whose grammar is [`domain::command`]; a mail's page ([`app::alarm_page`]) and the API end in the same
 //! [`app::incidents`]. A receipt goes to [`app::receipts`]: it may open the next channel, and counts for nobody.
 //!
+//! To follow a due date, from the rule that asks for it to list and figure: `docs/due.md`, last part; [`domain::due::standing`] decides.
+//!
 //! Other systems are told by [`event_webhooks`], which reads the log; what they have to file stands in [`app::filing`].
 
 pub mod domain;

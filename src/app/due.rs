@@ -30,7 +30,7 @@ use crate::{
         visit::{Visit, Visiting},
     },
     store::{
-        self, Trace, Tx, agreements, case_files, concerns,
+        self, Trace, Tx, case_files, concerns,
         due::{self, Case, Kept, ToCompute},
         events::log_for_organisation,
         people,
@@ -42,26 +42,21 @@ use crate::{
 pub(super) struct Now {
     version: i32,
     in_force: InForce,
-    zone: chrono_tz::Tz,
 }
 
 impl Now {
     /// The day that it is there.
     fn today(&self, now: Time) -> NaiveDate {
-        day_of(now, self.zone)
+        day_of(now, self.in_force.zone)
     }
 }
 
 /// The rules in force; nothing where an organisation has none: there nobody is due a visit.
 async fn now_in_force(tx: &mut Tx, organisation: OrganisationId) -> store::Result<Option<Now>> {
     let Some(kept) = due::rules(tx, organisation).await? else { return Ok(None) };
-    let office = agreements::rules(tx, organisation).await?.office_days;
-    let in_force = kept
-        .settings
-        .in_force(&office)
-        .map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
     let zone = people::directory(tx, organisation).await?.zone;
-    Ok(Some(Now { version: kept.version, in_force, zone }))
+    let in_force = kept.in_force(organisation, zone)?;
+    Ok(Some(Now { version: kept.version, in_force }))
 }
 
 fn facts_of(case: &Case) -> Facts {
@@ -73,7 +68,8 @@ async fn history(tx: &mut Tx, case: &CaseFile, now: &Now) -> store::Result<Histo
     let reference = case.reference.as_str();
     let visits = due::visits_of(tx, case.organisation, reference).await?;
     let all = concerns::about_case(tx, case.organisation, reference).await?;
-    let made = |(id, at, outcome, _)| Made { id, on: day_of(at, now.zone), at, outcome };
+    let zone = now.in_force.zone;
+    let made = |(id, at, outcome, _)| Made { id, on: day_of(at, zone), at, outcome };
     // Somebody else was visited about the same case: a victim, perhaps.
     let rules = &now.in_force.rules;
     let is_about_it = |(_, _, _, visiting): &(_, _, _, Option<Visiting>)| {
@@ -82,7 +78,7 @@ async fn history(tx: &mut Tx, case: &CaseFile, now: &Now) -> store::Result<Histo
     let worry = |(id, at, kind, closed)| Worry {
         id,
         kind: if kind == ConcernKind::Safeguarding { WorryKind::Safeguarding } else { WorryKind::Concern },
-        identified: Identified { on: day_of(at, now.zone), at: Some(at) },
+        identified: Identified { on: day_of(at, zone), at: Some(at) },
         closed,
     };
     Ok(History {
@@ -111,7 +107,7 @@ async fn compute(
     let before = std::mem::replace(&mut kept.standing, after.clone());
     kept.rules_version = now.version;
     due::save(tx, case.organisation, kept).await?;
-    let known = (kept.worker, kept.supervision.risk.as_deref());
+    let known = (kept.worker, kept.supervision.risk_on(now.today(trace.now)));
     oversight::follow_case(tx, case, known, trace).await?;
     // Other rules that change nothing for a case are not worth an entry for each.
     if why != Cause::Rules || before != after {

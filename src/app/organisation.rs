@@ -261,12 +261,7 @@ pub async fn apply(tx: &mut Tx, wanted: &Wanted, trace: Trace) -> store::Result<
     super::end_of_day::follow_policies(tx, &directory, now).await?;
     agreements::save_deputies(tx, organisation, &deputies).await?;
     if let Some(rules) = rules {
-        let rules = rules.into_inner();
-        if agreements::rules(tx, organisation).await?.office_days != rules.office_days {
-            // Working days are counted by them.
-            due_rows::compute_anew(tx, organisation).await?;
-        }
-        agreements::save_rules(tx, organisation, &rules).await?;
+        agreements::save_rules(tx, organisation, &rules.into_inner()).await?;
     }
     super::policy_documents::follow_people(tx, &directory, now).await?;
     if let Some(due) = due {
@@ -463,7 +458,7 @@ fn read_due(reading: &mut Reading<'_>, entry: &DueEntry) -> Option<Settings> {
         bank_holidays: entry.bank_holidays.as_ref().map(|text| text.get_ref().clone()),
         digest_at,
     };
-    if let Err(bad) = settings.in_force(&Rules::default().office_days) {
+    if let Err(bad) = settings.in_force(&Rules::default().office_days, chrono_tz::Tz::UTC) {
         let span = match (bad.field, &entry.bank_holidays) {
             ("bank_holidays", Some(text)) => text.span(),
             _ => entry.rules.span(),

@@ -22,8 +22,8 @@ use crate::{
         visit::Visit,
     },
     store::{
-        self, Trace, Tx, agreements, assessments, case_files, due, events::log_for_organisation, incidents,
-        oversight, people, visits,
+        self, Trace, Tx, assessments, case_files, due, events::log_for_organisation, incidents, oversight,
+        people, visits,
     },
 };
 
@@ -159,7 +159,8 @@ pub async fn record(
         }
     }
     if let Found::Case(case, Some(kept)) = &found {
-        let known = (kept.worker, kept.supervision.risk.as_deref());
+        let today = day_of(trace.now, actor.zone);
+        let known = (kept.worker, kept.supervision.risk_on(today));
         follow_case(tx, case, known, trace).await?;
     }
     let asked: Vec<OversightRule> = done.iter().map(|asked| asked.rule).collect();
@@ -180,6 +181,16 @@ pub async fn record(
 pub async fn entries(tx: &mut Tx, actor: &Actor, about: OversightAbout, called: &str) -> Outcome<Vec<Entry>> {
     let (found, _) = allowed!(find(tx, actor, about, called).await?);
     Ok(Ok(oversight::entries(tx, actor.organisation, found.subject()).await?))
+}
+
+/// One of them, for somebody who may see what it is about.
+pub async fn entry(tx: &mut Tx, actor: &Actor, id: OversightId) -> Outcome<Entry> {
+    let Some(entry) = oversight::entry(tx, actor.organisation, id).await? else {
+        return Ok(Err(Rejected::NotFound));
+    };
+    let subject = entry.subject;
+    allowed!(find(tx, actor, subject.about(), &subject.id().to_string()).await?);
+    Ok(Ok(entry))
 }
 
 /// Which part of what is missing somebody wants.
@@ -325,8 +336,8 @@ async fn ask(
 /// By what working days are counted, if the organisation has said so.
 async fn calendar(tx: &mut Tx, organisation: OrganisationId) -> store::Result<Option<Calendar>> {
     let Some(kept) = due::rules(tx, organisation).await? else { return Ok(None) };
-    let office = agreements::rules(tx, organisation).await?.office_days;
-    Ok(kept.settings.in_force(&office).ok().map(|in_force| in_force.calendar))
+    let zone = people::directory(tx, organisation).await?.zone;
+    Ok(kept.in_force(organisation, zone).ok().map(|in_force| in_force.calendar))
 }
 
 /// Asks for it as the last part of something that must not fail because of this: then that is logged.

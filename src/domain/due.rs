@@ -2,12 +2,14 @@
 //! calendar and the day. Only visits on which the person was seen count. What cannot be computed is said, and never counts as in time.
 
 mod figures;
+mod missed;
 mod rules;
 mod standing;
 
 use std::collections::BTreeSet;
 
-use chrono::{NaiveDate, NaiveTime, Weekday};
+use chrono::{NaiveDate, NaiveTime, TimeDelta, Weekday};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 pub use figures::{Became, Due, RulesSince, WasDue, were_due};
@@ -15,7 +17,7 @@ pub use rules::{After, Length, PROVIDED, Rule, Rules, Unit, When, provided};
 pub use standing::{Bucket, By, Cannot, Line, Standing, standing};
 
 use super::{
-    calendar::{BankHolidays, Calendar, Nation, Wrong},
+    calendar::{BankHolidays, Calendar, Nation, Wrong, day_of},
     ids::{ConcernId, PersonId, TeamId, VisitId},
     visit::{VisitOutcome, Visiting, word_enum},
 };
@@ -121,8 +123,8 @@ pub struct Identified {
 
 impl Identified {
     /// Whether that was by then.
-    fn is_by(self, at: Time) -> bool {
-        self.at.map_or(self.on <= at.date_naive(), |identified| identified <= at)
+    fn is_by(self, (at, zone): Instant) -> bool {
+        self.at.map_or(self.on <= day_of(at, zone), |identified| identified <= at)
     }
 
     /// On a day; at which instant is not known.
@@ -366,8 +368,8 @@ impl Settings {
         provided(rules.trim()).unwrap_or(rules).to_owned()
     }
 
-    /// Reads it; the office works on these days.
-    pub fn in_force(&self, office_days: &[Weekday]) -> Result<InForce, BadSettings> {
+    /// Reads it; the office works on these days, by the clocks of this zone.
+    pub fn in_force(&self, office_days: &[Weekday], zone: Tz) -> Result<InForce, BadSettings> {
         if !self.rules.contains('\n') {
             let ours = PROVIDED.map(|(name, _)| name).join(", ");
             let name: String = self.rules.chars().take(40).collect();
@@ -384,7 +386,7 @@ impl Settings {
         };
         let (nation, office_days) = (self.nation, office_days.to_vec());
         let calendar = Calendar { holidays, nation, office_days, closures: self.closures.clone() };
-        Ok(InForce { rules, calendar })
+        Ok(InForce { rules, calendar, zone })
     }
 }
 
@@ -395,7 +397,15 @@ pub struct InForce {
     pub rules: Rules,
     /// The calendar.
     pub calendar: Calendar,
+    /// By whose clocks a day begins.
+    pub zone: Tz,
 }
+
+/// An instant, and by whose clocks it has a day.
+type Instant = (Time, Tz);
+
+/// What was known till an instant was known just before it.
+const BEFORE: TimeDelta = TimeDelta::microseconds(1);
 
 #[cfg(test)]
 mod tests;

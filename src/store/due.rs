@@ -1,24 +1,26 @@
 //! Who is due a visit: the rules of an organisation, what is known of its cases, and when digests go.
 
+use chrono::Weekday;
+use chrono_tz::Tz;
 use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
 
-use super::{Result, Sql, Tx, both, execute, readable};
+use super::{Error, Result, Sql, Tx, both, execute, readable};
 use crate::{
     clock::Time,
     domain::{
-        due::{Cause, History, Settings, Summary, Supervision},
+        due::{Cause, History, InForce, Settings, Summary, Supervision},
         ids::{CaseId, OrganisationId, PersonId, TeamId, VisitId},
         visit::{VisitOutcome, Visiting},
     },
 };
 
-const RULES: &str = "SELECT version, body, set_by, set_at FROM due_rules WHERE organisation_id = $1
+const RULES: &str =
+    "SELECT version, body, office_days, set_by, set_at FROM due_rules WHERE organisation_id = $1
      ORDER BY version DESC LIMIT 1";
-const ALL_RULES: &str =
-    "SELECT version, body, set_by, set_at FROM due_rules WHERE organisation_id = $1 ORDER BY version";
-const ADD_RULES: &str = "INSERT INTO due_rules (organisation_id, version, body, set_by, set_at)
-     VALUES ($1, $2, $3, $4, $5)";
+const ALL_RULES: &str = "SELECT version, body, office_days, set_by, set_at FROM due_rules WHERE organisation_id = $1 ORDER BY version";
+const ADD_RULES: &str = "INSERT INTO due_rules (organisation_id, version, body, office_days, set_by, set_at)
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (organisation_id, version) DO NOTHING";
 const BEGIN: &str =
     "INSERT INTO supervision (case_id, organisation_id, known, history, standing, rules_version)
      VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (case_id) DO NOTHING";
@@ -81,6 +83,8 @@ pub struct RulesVersion {
     pub version: i32,
     /// What it says.
     pub settings: Settings,
+    /// On which days the office works, by which working days are counted.
+    pub office_days: Vec<Weekday>,
     /// Who set it; nobody: the organisation's file.
     pub set_by: Option<PersonId>,
     /// When.
@@ -91,13 +95,23 @@ pub struct RulesVersion {
 struct RulesRow {
     version: i32,
     body: Json<Settings>,
+    office_days: Json<Vec<Weekday>>,
     set_by: Option<PersonId>,
     set_at: Time,
 }
 
 impl From<RulesRow> for RulesVersion {
     fn from(row: RulesRow) -> Self {
-        Self { version: row.version, settings: row.body.0, set_by: row.set_by, set_at: row.set_at }
+        let RulesRow { version, body, office_days, set_by, set_at } = row;
+        Self { version, settings: body.0, office_days: office_days.0, set_by, set_at }
+    }
+}
+
+impl RulesVersion {
+    /// Reads it; days begin by the clocks of this zone. What was set could be read.
+    pub fn in_force(&self, organisation: OrganisationId, zone: Tz) -> Result<InForce> {
+        let read = self.settings.in_force(&self.office_days, zone);
+        read.map_err(|_| Error::inconsistent("due_rules", "body", organisation))
     }
 }
 
@@ -117,9 +131,10 @@ pub async fn all_rules(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<
 
 /// Puts another in force.
 pub async fn add_rules(tx: &mut Tx, organisation: OrganisationId, rules: &RulesVersion) -> Result<()> {
-    let body = Json(&rules.settings);
-    execute!(tx, ADD_RULES, organisation, rules.version, body, rules.set_by, rules.set_at);
-    Ok(())
+    let RulesVersion { version, settings, office_days, set_by, set_at } = rules;
+    let added =
+        execute!(tx, ADD_RULES, organisation, version, Json(settings), Json(office_days), set_by, set_at);
+    if added == 1 { Ok(()) } else { Err(Error::Conflict) }
 }
 
 /// What is kept of a case.

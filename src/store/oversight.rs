@@ -20,6 +20,7 @@ const INSERT: &str = "INSERT INTO oversight (id, organisation_id, about, about_i
      VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const ENTRIES: &str =
     "SELECT * FROM oversight WHERE about_id = $1 AND about = $2 AND organisation_id = $3 ORDER BY id";
+const ENTRY: &str = "SELECT * FROM oversight WHERE id = $1 AND organisation_id = $2";
 const ASK: &str =
     "INSERT INTO oversight_asked (id, organisation_id, team_id, rule, about, about_id, worker_id, asked_on, due_on)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -94,6 +95,13 @@ pub async fn entries(tx: &mut Tx, organisation: OrganisationId, subject: Subject
     let rows: Vec<EntryRow> =
         both!(tx, |c| sqlx::query_as(ENTRIES).bind(id).bind(about).bind(organisation).fetch_all(c).await?);
     Ok(rows.into_iter().map(Entry::from).collect())
+}
+
+/// One of them.
+pub async fn entry(tx: &mut Tx, organisation: OrganisationId, id: OversightId) -> Result<Option<Entry>> {
+    let row: Option<EntryRow> =
+        both!(tx, |c| sqlx::query_as(ENTRY).bind(id).bind(organisation).fetch_optional(c).await?);
+    Ok(row.map(Entry::from))
 }
 
 #[derive(FromRow)]

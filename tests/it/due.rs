@@ -346,6 +346,56 @@ on_both! {
         app.finish().await;
     }
 
+    async fn what_is_overdue_stays_so_whatever_is_said_of_the_risk(db: TestDb) {
+        let app = TestApp::due_rules(&db).await;
+        app.a_case("A000001", "2025-12-20", "high").await;
+        assert_eq!(app.due("ann", "").await, ["A000001 overdue 2026-01-04"]);
+        let low = app.supervise("ann", "A000001", json!({"start": "2025-12-20", "risk": "low"})).await;
+        let lines: Vec<_> = low.body["due"].as_array().unwrap().iter().map(|line| (line["rule"].as_str().unwrap(), line["due_on"].as_str().unwrap())).collect();
+        assert_eq!(lines, [("first_high", "2026-01-04"), ("first_low", "2026-03-14")], "{low:?}");
+        app.day("2026-01-15T08:00:00Z").await;
+        assert!(app.digests("ann").await[0].contains("A000001: OVERDUE: was due Sun 4 Jan"), "{:?}", app.digests("ann").await);
+        let figures = app.person("una").get("/reports/first_visits?from=2026-01-01&to=2026-03-31&by=risk").await;
+        let line = &figures.is_ok().body["lines"][0];
+        assert_eq!((&line["name"], &line["figures"]["overdue"]), (&json!("high"), &json!(1)), "{figures:?}");
+        let excuse = json!({"rule": "first_high", "counted": "late", "reason": "nobody went"});
+        let excused = app.person("sam").post("/cases/A000001/excuse", excuse).await;
+        assert_eq!((&excused.is_ok().body["state"], &excused.body["due_on"]), (&json!("next"), &json!("2026-03-14")));
+        // When a rise was identified is corrected to an earlier day, and to no later one.
+        let said = |risk: &str, on: &str| json!({"start": "2025-12-20", "risk": risk, "risk_identified_on": on});
+        let rise = |reply: &Reply| reply.body["due"].as_array().unwrap().iter().find(|line| line["rule"] == "risk_rise").map(|line| line["due_on"].clone());
+        assert_eq!(rise(&app.supervise("ann", "A000001", said("medium", "2026-01-14")).await), Some(json!("2026-01-28")));
+        for risk in ["medium", "low"] {
+            app.supervise("ann", "A000001", said(risk, "2026-01-15")).await.is_problem(422, "invalid-field");
+        }
+        assert_eq!(rise(&app.supervise("ann", "A000001", said("medium", "2026-01-13")).await), Some(json!("2026-01-27")));
+        assert_eq!(rise(&app.supervise("ann", "A000001", said("low", "2026-01-13")).await), Some(json!("2026-01-27")), "said again");
+        app.finish().await;
+    }
+
+    async fn other_office_days_move_no_figure_of_the_past(db: TestDb) {
+        let app = TestApp::due_rules(&db).await;
+        app.a_case("A000001", "2026-01-05", "low").await;
+        app.supervise("ann", "A000001", json!({"start": "2026-01-05", "risk": "medium"})).await.is_ok();
+        let due_on = async || app.person("ann").get("/cases/A000001/due").await.body["due_on"].clone();
+        assert_eq!(due_on().await, "2026-01-28", "ten working days");
+        app.day("2026-01-29T12:00:00Z").await;
+        app.set_pin("ann").await;
+        app.ann_visits("A000001", "seen").await;
+        let figures = async || app.person("una").get("/reports/rising_risk?from=2026-01-01&to=2026-03-31").await.body["lines"][0]["figures"].clone();
+        let before = figures().await;
+        assert_eq!(before["late"], 1, "{before:?}");
+        let text = format!("{}\n[agreement]\noffice_days = [\"Mon\", \"Tue\"]\n", with_rules());
+        app.clock.advance(TimeDelta::minutes(1));
+        apply(app.db(), &text, Policy::default(), app.now()).await;
+        app.schedule().await;
+        assert_eq!(app.person("ari").get("/due/rules").await.body["version"], 2);
+        assert_eq!(figures().await, before);
+        app.supervise("ann", "A000001", json!({"start": "2026-01-05", "risk": "high"})).await.is_ok();
+        assert_eq!(due_on().await, "2026-03-03", "ten Mondays and Tuesdays");
+        app.finish().await;
+    }
+
     async fn what_was_due_is_theirs_whose_case_it_was(db: TestDb) {
         let app = TestApp::due_rules(&db).await;
         app.a_case("A1", "2026-01-02", "high").await;

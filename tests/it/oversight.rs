@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use homeward::domain::contact::Channel;
+use homeward::domain::{contact::Channel, policy::Policy};
 
 use crate::support::{
     TestDb,
-    app::{Reply, TestApp, WESTSHIRE},
+    app::{Reply, TestApp, WESTSHIRE, apply},
     on_both,
 };
 
@@ -202,6 +202,39 @@ on_both! {
         app.clock.set("2026-02-02T08:00:00Z".parse().unwrap());
         app.schedule().await;
         assert_eq!(app.oversight_mails("sam").await, [] as [String; 0]);
+        // Nor does the log say that somebody was reminded of something, on a day on which nothing else was to be said.
+        assert_eq!(app.oversight_mails("una").await.len(), 1);
+        app.readers_have_caught_up().await;
+        let log = app.person("sam").get("/events?limit=500").await.is_ok().body.to_string();
+        assert!(log.contains("visit.started") && !log.contains("digest"), "{log}");
+        app.finish().await;
+    }
+
+    async fn an_entry_is_shown_to_those_who_may_see_what_it_is_about(db: TestDb) {
+        let app = start(&db).await;
+        app.case_with_place("A123456").await;
+        let entry = app.oversees("sam", "case", "A123456").await.is_ok().body["entry"].clone();
+        let path = format!("/oversight/{}", entry["oversight"].as_str().unwrap());
+        assert_eq!(app.person("ann").get(&path).await.is_ok().body, entry);
+        let other = WESTSHIRE.replace("key = \"westshire\"", "key = \"eastshire\"");
+        let (_, tokens) = apply(app.db(), &other, Policy::default(), app.now()).await;
+        app.with_token(&tokens["una"]).get(&path).await.is_problem(404, "not-found");
+        app.person("una").get("/oversight/nonsense").await.is_problem(404, "not-found");
+        app.finish().await;
+    }
+
+    async fn nobody_is_asked_about_a_case_that_is_over(db: TestDb) {
+        let app = start(&db).await;
+        app.case_with_place("A123456").await;
+        let path = "/cases/A123456/supervision";
+        let mut said = json!({"start": "2026-01-02", "risk": "high"});
+        app.person("ann").put(path, said.clone()).await.is_ok();
+        assert_eq!(app.oversight_missing("sam", "?rule=case_at_risk").await.len(), 1);
+        said["end"] = json!("2026-01-14");
+        app.person("ann").put(path, said).await.is_ok();
+        assert_eq!(app.oversight_missing("sam", "?rule=case_at_risk").await, [] as [[String; 4]; 0]);
+        app.oversees("sam", "case", "A123456").await.is_ok();
+        assert_eq!(app.oversight_missing("sam", "?rule=case_at_risk").await, [] as [[String; 4]; 0], "nor again");
         app.finish().await;
     }
 }

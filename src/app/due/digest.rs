@@ -20,9 +20,7 @@ use crate::{
         oversight::{Asked, Rules},
         people::Directory,
     },
-    store::{
-        self, Trace, Tx, agreements, due, events::log_for_organisation, oversight as oversight_rows, people,
-    },
+    store::{self, Trace, Tx, due, events::log_for_organisation, oversight as oversight_rows, people},
 };
 
 /// So many days are looked at for the next on which somebody works.
@@ -98,10 +96,7 @@ async fn send_one(
     let (next, unknown_year) = match due::rules(tx, organisation).await? {
         None => (next(DIGEST_AT, None, &directory, now), None),
         Some(kept) => {
-            let office = agreements::rules(tx, organisation).await?.office_days;
-            let in_force = kept.settings.in_force(&office);
-            let in_force =
-                in_force.map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
+            let in_force = kept.in_force(organisation, directory.zone)?;
             let next = next(kept.settings.digest_at, Some(&in_force.calendar), &directory, now);
             (next, in_force.calendar.unknown_year_near(day))
         }
@@ -109,6 +104,7 @@ async fn send_one(
     due::set_digest(tx, organisation, team, next).await?;
     let items = list::of_team(tx, organisation, team, now).await?;
     let occasion = format!("due-digest/{team}/{day}");
+    // A silent alarm asks for oversight too: who is told of nothing but that is not counted, for whoever reads the log.
     let mut told = 0;
     for worker in list::workers(&items) {
         let theirs: Vec<DueItem> =
@@ -131,7 +127,7 @@ async fn send_one(
         managers.extend(&look_after);
     }
     for manager in managers {
-        told += 1;
+        told += usize::from(!all.is_empty() && look_after.contains(&manager));
         let telling = Telling { house, directory: &directory, worker: manager, now };
         let oversight = missing_of(&missing, manager, day);
         // Whoever is asked because the team's own manager cannot be does not look after its cases.

@@ -52,18 +52,20 @@ pub async fn put_in_force(
     trace: Trace,
 ) -> store::Result<Result<RulesVersion, BadSettings>> {
     let organisation = directory.organisation;
-    let office = agreements::rules(tx, organisation).await?.office_days;
-    let in_force = match settings.in_force(&office) {
+    let office_days = agreements::rules(tx, organisation).await?.office_days;
+    let in_force = match settings.in_force(&office_days, directory.zone) {
         Ok(in_force) => in_force,
         Err(bad) => return Ok(Err(bad)),
     };
     let before = due::rules(tx, organisation).await?;
     super::digest::follow_teams(tx, directory, (&settings, &in_force.calendar), trace.now).await?;
-    if let Some(before) = before.clone().filter(|before| before.settings == settings) {
+    if let Some(before) =
+        before.clone().filter(|before| before.settings == settings && before.office_days == office_days)
+    {
         return Ok(Ok(before));
     }
     let version = before.map_or(0, |before| before.version) + 1;
-    let version = RulesVersion { version, settings, set_by, set_at: trace.now };
+    let version = RulesVersion { version, settings, office_days, set_by, set_at: trace.now };
     due::add_rules(tx, organisation, &version).await?;
     let rules = &in_force.rules;
     let body = json!({

@@ -7,7 +7,6 @@ use super::{Item, Now, compute, list, log, now_in_force};
 use crate::{
     app::{Outcome, Rejected, access::Actor, allowed, case_files, oversight},
     domain::{
-        calendar::day_of,
         case_file::CaseFile,
         due::{Cause, Counted, Earlier, Excuse, Holder, Identified, Length, Line, Pause, Plan, Supervision},
         event::{EventKind, NewEvent},
@@ -98,7 +97,9 @@ pub async fn set_supervision(
     trace: Trace,
 ) -> Outcome<Item> {
     let Held { case, mut kept, now } = allowed!(hold(tx, actor, reference, OnDue::Change).await?);
-    if let Err((field, why)) = check(&said, &now, trace) {
+    if let Err((field, why)) =
+        check(&said, &now, trace).and_then(|()| check_rise(&kept.supervision, &said, &now))
+    {
         return Ok(Err(Rejected::Field { field, why }));
     }
     // Forgotten and said anew it would not have risen.
@@ -140,22 +141,42 @@ fn check(said: &Said, now: &Now, trace: Trace) -> Result<(), (&'static str, Stri
     Ok(())
 }
 
+/// Whether the risk has risen, by its level or by another flag. What is said for the first time has not.
+fn has_risen(before: &Supervision, said: &Said, now: &Now) -> bool {
+    let level = |risk: Option<&String>| risk.and_then(|risk| now.in_force.rules.level(risk));
+    let was = level(before.risk.as_ref());
+    let another_flag = said.flags.iter().any(|flag| !before.flags.contains(flag));
+    was.is_some() && (level(said.risk.as_ref()) > was || another_flag)
+}
+
+/// When a rise was identified can be corrected to an earlier day alone: what is due by it is put off by a manager, and by nobody else.
+fn check_rise(before: &Supervision, said: &Said, now: &Now) -> Result<(), (&'static str, String)> {
+    match (said.risk_identified, before.rises.last()) {
+        (Some(identified), Some(last)) if identified.on > last.on && !has_risen(before, said, now) => {
+            let why = format!(
+                "the risk has not risen since {}, when it was identified that it had: leave this out, or have a manager excuse what is due by it",
+                last.on
+            );
+            Err(("risk_identified_on", why))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What is known from now on, and what of it matters most.
 fn follows(before: &Supervision, said: Said, now: &Now, trace: Trace) -> (Supervision, Cause) {
     let today = now.today(trace.now);
     let level = |risk: Option<&String>| risk.and_then(|risk| now.in_force.rules.level(risk));
     let (was, is) = (level(before.risk.as_ref()), level(said.risk.as_ref()));
-    let another_flag = said.flags.iter().any(|flag| !before.flags.contains(flag));
-    // What is said for the first time has not risen.
-    let went_up = was.is_some() && (is > was || another_flag);
+    let went_up = has_risen(before, &said, now);
     let mut rises = before.rises.clone();
-    if let (false, Some(identified), Some(last)) = (went_up, said.risk_identified, rises.last_mut()) {
-        // Said again it corrects when the last rise was identified.
-        *last = identified;
-    }
     if went_up {
         let now = Identified { on: today, at: Some(trace.now) };
         rises.push(said.risk_identified.unwrap_or(now));
+    } else if let (Some(identified), Some(last)) = (said.risk_identified, rises.last_mut())
+        && identified.on < last.on
+    {
+        *last = identified;
     }
     let restarted = said.start_is == StartIs::Restarted
         && before.start.is_some_and(|start| said.start.is_some_and(|said| said > start));
@@ -244,7 +265,7 @@ pub async fn assign(
     (reference, worker): (&str, Option<&str>),
     trace: Trace,
 ) -> Outcome<Item> {
-    let Held { case, mut kept, .. } = allowed!(hold(tx, actor, reference, OnDue::Assign).await?);
+    let Held { case, mut kept, now } = allowed!(hold(tx, actor, reference, OnDue::Assign).await?);
     let directory = people::directory(tx, actor.organisation).await?;
     let worker = match worker {
         None => None,
@@ -258,10 +279,10 @@ pub async fn assign(
     };
     if kept.worker != worker {
         let body = json!({"case": case.id, "before": kept.worker, "after": worker});
-        hand_over(&mut kept, case.team, day_of(trace.now, actor.zone));
+        hand_over(&mut kept, case.team, now.today(trace.now));
         kept.worker = worker;
         due::save(tx, actor.organisation, &kept).await?;
-        let known = (worker, kept.supervision.risk.as_deref());
+        let known = (worker, kept.supervision.risk_on(now.today(trace.now)));
         oversight::follow_case(tx, &case, known, trace).await?;
         let event = NewEvent::new(EventKind::CaseAssigned, trace.now, body);
         log(tx, &case, (&kept, event), trace).await?;
@@ -310,7 +331,7 @@ pub async fn excuse(
 ) -> Outcome<Item> {
     let Held { case, mut kept, now } = allowed!(hold(tx, actor, reference, OnDue::Excuse).await?);
     let item = allowed!(list::one(tx, actor, reference, trace.now).await?);
-    let today = day_of(trace.now, now.zone);
+    let today = now.today(trace.now);
     let Excused { rule, concern, instead, counted, reason } = excused;
     if instead.is_some_and(|instead| instead < today || instead - today > FURTHEST_OFF) {
         let why = "say a day from today on, within a year; or none, if no visit is due any more".into();

@@ -11,7 +11,7 @@ use crate::{
         oversight::{self, Subject},
         report::{NOT_KNOWN, ReportKind, WasDue, Whose},
     },
-    store::{self, Tx, agreements, due, oversight as oversight_rows},
+    store::{self, Tx, due, oversight as oversight_rows, people},
 };
 
 /// All that a report of this kind counts.
@@ -53,7 +53,11 @@ async fn visits(
     asked: &Asked,
     kind: Due,
 ) -> store::Result<Vec<WasDue>> {
-    let rules = rules_since(tx, organisation).await?;
+    let zone = people::directory(tx, organisation).await?.zone;
+    let mut rules = RulesSince::new();
+    for version in due::all_rules(tx, organisation).await? {
+        rules.push((version.set_at, version.in_force(organisation, zone)?));
+    }
     let Some((_, now)) = rules.last() else { return Ok(Vec::new()) };
     let mut all = Vec::new();
     for (n, case) in due::cases(tx, organisation).await?.into_iter().enumerate() {
@@ -106,18 +110,6 @@ fn cannot_be_computed(stands: &Standing, kind: Due) -> bool {
         | Cannot::UnknownFlag(_)
         | Cannot::NoRule => kind == Due::FirstVisit,
     })
-}
-
-/// Every version of the rules, and since when.
-async fn rules_since(tx: &mut Tx, organisation: OrganisationId) -> store::Result<RulesSince> {
-    let office = agreements::rules(tx, organisation).await?.office_days;
-    let mut all = Vec::new();
-    for version in due::all_rules(tx, organisation).await? {
-        let in_force = version.settings.in_force(&office);
-        let in_force = in_force.map_err(|_| store::Error::inconsistent("due_rules", "body", organisation))?;
-        all.push((version.set_at, in_force));
-    }
-    Ok(all)
 }
 
 async fn oversight(tx: &mut Tx, organisation: OrganisationId, asked: &Asked) -> store::Result<Vec<WasDue>> {

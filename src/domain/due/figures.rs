@@ -1,14 +1,18 @@
 //! What became of visits that were due, for figures (row T5): of each that a rule asked for, whether it was made in time, as the due list
 //! said on that day. What was known then decides, so that a risk that rises later makes no earlier visit late.
 
-use chrono::{NaiveDate, NaiveTime, TimeDelta};
+use chrono::{NaiveDate, NaiveTime};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    After, Counted, Earlier, Excuse, Facts, History, Holder, Identified, InForce, Line, Made, Supervision,
-    When, Worry, standing,
+    After, BEFORE, Counted, Earlier, Excuse, Facts, History, Holder, Identified, InForce, Instant, Line,
+    Made, Supervision, When, Worry, standing, standing::after_pauses,
 };
-use crate::{clock::Time, domain::visit::word_enum};
+use crate::{
+    clock::Time,
+    domain::{calendar::day_of, local_time, visit::word_enum},
+};
 
 word_enum! {
     /// What asks for a visit.
@@ -51,9 +55,6 @@ pub struct WasDue {
     pub became: Became,
 }
 
-/// What was known till an instant was known just before it.
-const BEFORE: TimeDelta = TimeDelta::microseconds(1);
-
 /// The rules in force since then, the first ones first.
 pub type RulesSince = Vec<(Time, InForce)>;
 
@@ -69,6 +70,8 @@ pub type RulesSince = Vec<(Time, InForce)>;
 /// | it is open, or was when supervision ended | the last part of this |
 pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -> Vec<WasDue> {
     let mut all = Vec::new();
+    let Some((_, now_in_force)) = rules.last() else { return all };
+    let zone = now_in_force.zone;
     let visits = &facts.history.visits;
     for (n, visit) in visits.iter().enumerate().filter(|(_, visit)| visit.counts()) {
         let mut before = visits.get(..n).unwrap_or_default();
@@ -77,7 +80,7 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
             continue;
         }
         let was_seen = |start| before.iter().any(|before| before.counts() && before.on >= start);
-        let supervision = facts.supervision.as_of(visit.at);
+        let supervision = facts.supervision.as_of((visit.at, zone));
         if due == Due::FirstVisit && supervision.start.is_some_and(was_seen) {
             continue;
         }
@@ -86,7 +89,7 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
             let since = before.iter().position(|before| before.on >= start).unwrap_or(before.len());
             before = before.get(since..).unwrap_or_default();
         }
-        let then = known_at(facts, supervision, before, (due, visit.at));
+        let then = known_at(facts, supervision, before, (due, (visit.at, zone)));
         let in_force = in_force_at(rules, visit.at);
         for (line, due_on) in asked_for(&then, in_force, due, visit.on) {
             // Of a rise of a day alone nobody knows that a visit of that day came after it.
@@ -94,29 +97,28 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
                 continue;
             }
             let became = if visit.on <= due_on { Became::InTime } else { Became::Late };
-            let was = WasDue { rule: line.rule, due_on, risk: then.supervision.risk.clone(), became };
+            let was = WasDue { rule: line.rule, due_on, risk: line.risk, became };
             count(&mut all, was, due);
         }
     }
     // What was open when it ended was not made.
     let last = facts.supervision.last_day_till(today);
     let ended = facts.supervision.end.is_some_and(|end| end <= today);
-    let in_force = rules.last().map(|(_, in_force)| in_force);
     let concerns = if due == Due::RisingRisk { facts.history.concerns.clone() } else { Vec::new() };
     let now = Facts { history: History { concerns, ..facts.history.clone() }, ..facts.clone() };
-    for (line, due_on) in asked_for(&now, in_force, due, last) {
+    for (line, due_on) in asked_for(&now, Some(now_in_force), due, last) {
         if !ended || due_on <= last {
             let became = if due_on < today { Became::Overdue } else { Became::NotYet };
-            let is = WasDue { rule: line.rule, due_on, risk: facts.supervision.risk.clone(), became };
+            let is = WasDue { rule: line.rule, due_on, risk: line.risk, became };
             count(&mut all, is, due);
         }
     }
     if due == Due::RisingRisk {
-        all.extend(closed_too_late(facts, rules));
+        all.extend(closed_too_late(facts, rules, zone));
     } else {
-        all.extend(left_at_restarts(facts, rules, (due, today)));
+        all.extend(left_at_restarts(facts, rules, (due, today), zone));
     }
-    all.extend(excused(facts, rules, due, today));
+    all.extend(excused(facts, rules, (due, today), zone));
     all
 }
 
@@ -130,28 +132,33 @@ fn count(all: &mut Vec<WasDue>, was: WasDue, due: Due) {
 }
 
 /// What was known at that time; concerns matter for what they ask for alone.
-fn known_at(facts: &Facts, supervision: Supervision, before: &[Made], (due, at): (Due, Time)) -> Facts {
+fn known_at(facts: &Facts, supervision: Supervision, before: &[Made], (due, at): (Due, Instant)) -> Facts {
     let concerns = if due == Due::RisingRisk { facts.history.concerns_at(at) } else { Vec::new() };
     let history = History { visits: before.to_vec(), concerns };
     Facts { visiting: facts.visiting, supervision, history }
 }
 
 /// What was overdue when supervision began anew, and was not made.
-fn left_at_restarts(facts: &Facts, rules: &RulesSince, (due, today): (Due, NaiveDate)) -> Vec<WasDue> {
+fn left_at_restarts(
+    facts: &Facts,
+    rules: &RulesSince,
+    (due, today): (Due, NaiveDate),
+    zone: Tz,
+) -> Vec<WasDue> {
     let supervision = &facts.supervision;
     let mut all = Vec::new();
     for anew in (0..supervision.earlier.len()).filter_map(|n| supervision.anew_after(n)) {
         let before = |visit: &&Made| visit.on < anew;
         let visits: Vec<Made> = facts.history.visits.iter().filter(before).copied().collect();
-        let began = anew.and_time(NaiveTime::MIN).and_utc();
-        let then = known_at(facts, supervision.as_of(began - BEFORE), &visits, (due, began));
+        let began = local_time::at(anew, NaiveTime::MIN, zone);
+        let known = supervision.as_of((began - BEFORE, zone));
+        let then = known_at(facts, known, &visits, (due, (began, zone)));
         let on = then.supervision.last_day_till(anew);
         for (line, due_on) in asked_for(&then, in_force_at(rules, began), due, on) {
             if due_on < anew && due_on <= on {
-                let risk = then.supervision.risk.clone();
                 // It may begin anew only later.
                 let became = if due_on < today { Became::Overdue } else { Became::NotYet };
-                all.push(WasDue { rule: line.rule, due_on, risk, became });
+                all.push(WasDue { rule: line.rule, due_on, risk: line.risk, became });
             }
         }
     }
@@ -159,7 +166,7 @@ fn left_at_restarts(facts: &Facts, rules: &RulesSince, (due, today): (Due, Naive
 }
 
 /// Concerns that were closed after the last day for a visit, which nobody had made.
-fn closed_too_late(facts: &Facts, rules: &RulesSince) -> Vec<WasDue> {
+fn closed_too_late(facts: &Facts, rules: &RulesSince, zone: Tz) -> Vec<WasDue> {
     let mut all = Vec::new();
     for worry in &facts.history.concerns {
         let Some(closed) = worry.closed else { continue };
@@ -167,14 +174,13 @@ fn closed_too_late(facts: &Facts, rules: &RulesSince) -> Vec<WasDue> {
             facts.history.visits.iter().filter(|visit| visit.at < closed).copied().collect();
         let concerns = vec![Worry { closed: None, ..*worry }];
         let history = History { visits: before, concerns };
-        let supervision = facts.supervision.as_of(closed);
+        let supervision = facts.supervision.as_of((closed, zone));
         let then = Facts { visiting: facts.visiting, supervision, history };
-        let closed_on = closed.date_naive();
+        let closed_on = day_of(closed, zone);
         let on = then.supervision.last_day_till(closed_on);
         for (line, due_on) in asked_for(&then, in_force_at(rules, closed), Due::RisingRisk, on) {
             if line.concern == Some(worry.id) && due_on < closed_on && due_on <= on {
-                let risk = then.supervision.risk.clone();
-                all.push(WasDue { rule: line.rule, due_on, risk, became: Became::Overdue });
+                all.push(WasDue { rule: line.rule, due_on, risk: line.risk, became: Became::Overdue });
             }
         }
     }
@@ -183,9 +189,9 @@ fn closed_too_late(facts: &Facts, rules: &RulesSince) -> Vec<WasDue> {
 
 impl History {
     /// The concerns that were open at that time.
-    fn concerns_at(&self, at: Time) -> Vec<Worry> {
+    fn concerns_at(&self, at: Instant) -> Vec<Worry> {
         let raised = |worry: &&Worry| worry.identified.is_by(at);
-        let open = |worry: &&Worry| worry.closed.is_none_or(|closed| closed > at);
+        let open = |worry: &&Worry| worry.closed.is_none_or(|closed| closed > at.0);
         let then = self.concerns.iter().filter(raised).filter(open);
         then.map(|worry| Worry { closed: None, ..*worry }).collect()
     }
@@ -222,21 +228,25 @@ fn asked_for(
     today: NaiveDate,
 ) -> Vec<(Line, NaiveDate)> {
     let Some(in_force) = in_force else { return Vec::new() };
-    let excused = |line: &Line| {
-        let matter = (Identified { on: line.from, at: line.at }, line.concern);
-        facts.supervision.excuses.iter().any(|excuse| excuse.is_about(&line.rule, matter))
+    let is_excused = |line: &Line| {
+        facts.supervision.excuses.iter().any(|excuse| match due {
+            // One first visit is due, by whichever rules: whoever excuses it by one has excused it.
+            Due::FirstVisit => excuse.from == line.from && is(in_force, &excuse.rule, due),
+            Due::Frequency | Due::RisingRisk => excuse.is_about(&line.rule, line.matter()),
+        })
     };
     let lines = standing(facts, in_force, today).lines.into_iter();
-    let lines = lines.filter(|line| is(in_force, &line.rule, due) && !excused(line));
+    let lines = lines.filter(|line| is(in_force, &line.rule, due));
     let dated = lines.filter_map(|line| line.by.day().map(|day| (line, day)));
-    match due {
+    let counted = match due {
         Due::FirstVisit | Due::Frequency => dated.take(1).collect(),
-        Due::RisingRisk => dated.collect(),
-    }
+        Due::RisingRisk => dated.collect::<Vec<_>>(),
+    };
+    counted.into_iter().filter(|(line, _)| !is_excused(line)).collect()
 }
 
 /// What managers have excused: the last that was said of each.
-fn excused(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -> Vec<WasDue> {
+fn excused(facts: &Facts, rules: &RulesSince, (due, today): (Due, NaiveDate), zone: Tz) -> Vec<WasDue> {
     let supervision = &facts.supervision;
     let excuses = &supervision.excuses;
     let last = excuses.iter().enumerate().filter(|(n, excuse)| {
@@ -258,15 +268,17 @@ fn excused(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -> Vec
             is(in_force, &excuse.rule, due).then(|| WasDue {
                 rule: excuse.rule.clone(),
                 due_on: excuse.due_on.unwrap_or(excuse.from),
-                risk: supervision.as_of(excuse.by.1).risk,
+                risk: supervision.as_of((excuse.by.1, zone)).risk,
                 became: match (excuse.counted, excuse.instead) {
                     (Counted::Late, _) => Became::Late,
                     (Counted::LeftOut, None) => Became::LeftOut,
                     // Put off: by then it has to be made.
                     (Counted::LeftOut, Some(instead)) => {
-                        match facts.seen().find(|seen| seen.at > excuse.by.1).map(|seen| seen.on) {
-                            Some(seen) if seen > instead => Became::Late,
-                            None if today > instead => Became::Overdue,
+                        let seen = facts.seen().find(|seen| seen.at > excuse.by.1).map(|seen| seen.on);
+                        let last = supervision.last_day_till(today);
+                        match after_pauses(instead, facts, seen.unwrap_or(last)) {
+                            Some(by) if seen.is_some_and(|seen| seen > by) => Became::Late,
+                            Some(by) if seen.is_none() && today > by && by <= last => Became::Overdue,
                             _ => Became::LeftOut,
                         }
                     }
@@ -282,13 +294,18 @@ impl Supervision {
         self.holders.iter().find(|holder| holder.until > day)
     }
 
+    /// How high the risk is, while supervision goes on: managers are asked to look at nobody's who has left it.
+    pub fn risk_on(&self, day: NaiveDate) -> Option<&str> {
+        self.risk.as_deref().filter(|_| self.end.is_none_or(|end| end > day))
+    }
+
     /// The last day up to this on which a visit could be due: none is after its end.
     fn last_day_till(&self, day: NaiveDate) -> NaiveDate {
         self.end.and_then(|end| end.pred_opt()).map_or(day, |last| last.min(day))
     }
 
     /// The start of the supervision that follows the earlier one of that number, where it began anew then.
-    fn anew_after(&self, n: usize) -> Option<NaiveDate> {
+    pub(super) fn anew_after(&self, n: usize) -> Option<NaiveDate> {
         let start = self.earlier.get(n)?.start?;
         let next = self.earlier.get(n + 1).map_or(self.start, |next| next.start);
         next.filter(|next| *next != start)
@@ -297,10 +314,11 @@ impl Supervision {
     /// What was known of it then; a level of risk that was not is the one that was said first. Where it began anew that is so from its
     /// start on, whenever it was said.
     #[must_use]
-    pub fn as_of(&self, at: Time) -> Self {
+    pub(super) fn as_of(&self, (at, zone): Instant) -> Self {
+        let on = day_of(at, zone);
         let mut then = self.clone();
         let count = self.earlier.len();
-        let has_begun = |n: &usize| self.anew_after(*n).is_some_and(|anew| anew <= at.date_naive());
+        let has_begun = |n: &usize| self.anew_after(*n).is_some_and(|anew| anew <= on);
         let first = (0..count).rfind(has_begun).map_or(0, |n| n + 1);
         let holds = |n: &usize| {
             self.anew_after(*n).is_some() || self.earlier.get(*n).is_some_and(|earlier| earlier.until > at)
@@ -317,9 +335,10 @@ impl Supervision {
             then.plan.clone_from(plan);
             then.end = *end;
         }
+        then.earlier.truncate(known.unwrap_or(count));
         // What is said of the time before counts whenever it was said; what came later moves nothing.
-        then.pauses.retain(|pause| pause.from <= at.date_naive());
-        then.rises.retain(|rise| rise.is_by(at));
+        then.pauses.retain(|pause| pause.from <= on);
+        then.rises.retain(|rise| rise.is_by((at, zone)));
         then.excuses.retain(|excuse| excuse.by.1 <= at);
         then
     }

@@ -3,7 +3,9 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{After, Excuse, Facts, Identified, InForce, Length, Made, Pause, Rule, rules::When};
+use super::{
+    After, Excuse, Facts, Identified, InForce, Length, Made, Pause, Rule, missed::missed, rules::When,
+};
 use crate::clock::Time;
 use crate::domain::{
     calendar::{Calendar, UnknownYear, end_of_week},
@@ -46,8 +48,17 @@ pub struct Line {
     pub at: Option<Time>,
     /// The concern that asks for it, if one does.
     pub concern: Option<ConcernId>,
+    /// How high the risk was that it follows from.
+    pub risk: Option<String>,
     /// In words.
     pub why: String,
+}
+
+impl Line {
+    /// What it counts from.
+    pub(super) fn matter(&self) -> (Identified, Option<ConcernId>) {
+        (Identified { on: self.from, at: self.at }, self.concern)
+    }
 }
 
 /// Why it cannot be said when a visit is due.
@@ -159,6 +170,17 @@ impl Standing {
 
 /// What is due of a case on this day.
 pub fn standing(facts: &Facts, in_force: &InForce, today: NaiveDate) -> Standing {
+    let mut standing = as_known(facts, in_force, today);
+    let missed = missed(facts, in_force, today, &standing.lines);
+    standing.lines.extend(missed);
+    standing
+        .lines
+        .sort_by(|one, other| (one.by, one.from, &one.rule).cmp(&(other.by, other.from, &other.rule)));
+    standing
+}
+
+/// What follows from what is known now.
+pub(super) fn as_known(facts: &Facts, in_force: &InForce, today: NaiveDate) -> Standing {
     let rules = &in_force.rules;
     let is_over = facts.supervision.end.is_some_and(|end| end <= today);
     if is_over || facts.visiting.is_some_and(|visiting| !rules.visiting.contains(&visiting)) {
@@ -178,8 +200,7 @@ pub fn standing(facts: &Facts, in_force: &InForce, today: NaiveDate) -> Standing
     if facts.supervision.risk.is_none() && rules.rules.iter().any(|rule| !rule.risk.is_empty()) {
         looking.cannot(Cannot::NoRisk);
     }
-    let Looking { mut lines, cannot, .. } = looking;
-    lines.sort_by(|one, other| (one.by, one.from, &one.rule).cmp(&(other.by, other.from, &other.rule)));
+    let Looking { lines, cannot, .. } = looking;
     Standing { lines, cannot, paused: facts.paused_on(today).copied() }
 }
 
@@ -390,12 +411,14 @@ impl<'f> Looking<'f> {
                 from,
                 at,
                 concern,
+                risk: self.facts.supervision.risk.clone(),
                 why: why(rule, length, from, self.facts, by) + moved,
             };
             match (self.excuse(&rule.key, (Identified { on: from, at }, concern)), by) {
                 (None, by) => return Ok(Some(line(by, ""))),
                 (Some(Excuse { instead: Some(instead), .. }), _) => {
-                    return Ok(Some(line(By::On(*instead), "; a manager has set another day")));
+                    let by = after_pauses(*instead, self.facts, self.today);
+                    return Ok(by.map(|by| line(By::On(by), "; a manager has set another day")));
                 }
                 // What comes again is due so long after it would have been made.
                 (Some(_), By::On(day)) if every => from = day,
@@ -432,6 +455,19 @@ fn end(
         left -= u64::from(counts);
     }
     Ok(Some(day))
+}
+
+/// A day that a manager has set, as it stands today: one that lies in a pause is as far after it as it is after the pause began. Nothing:
+/// the pause goes on.
+pub(super) fn after_pauses(mut day: NaiveDate, facts: &Facts, today: NaiveDate) -> Option<NaiveDate> {
+    while let Some(pause) = facts.paused_on(day) {
+        match pause.until {
+            Some(until) => day = until.checked_add_signed(day - pause.from)?,
+            None if pause.from <= today => return None,
+            None => break,
+        }
+    }
+    Some(day)
 }
 
 fn why(rule: &Rule, length: Option<Length>, from: NaiveDate, facts: &Facts, by: By) -> String {

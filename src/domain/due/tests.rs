@@ -1,4 +1,5 @@
 mod figures;
+mod missed;
 
 use std::collections::BTreeSet;
 
@@ -21,7 +22,7 @@ fn in_force_in(rules: &str, nation: Nation) -> InForce {
     let office_days = vec![Mon, Tue, Wed, Thu, Fri];
     let holidays = BankHolidays::provided();
     let calendar = Calendar { holidays, nation, office_days, closures: BTreeSet::new() };
-    InForce { rules: Rules::read(rules).unwrap(), calendar }
+    InForce { rules: Rules::read(rules).unwrap(), calendar, zone: Tz::Europe__London }
 }
 
 fn probation() -> InForce {
@@ -48,6 +49,26 @@ fn worry(kind: WorryKind, on: &str) -> Worry {
 
 fn plan(every: &str, since: &str) -> Plan {
     Plan { every: every.parse().ok(), since: day(since) }
+}
+
+fn excuse(rule: &str, from: NaiveDate, due: NaiveDate, instead: Option<NaiveDate>) -> Excuse {
+    Excuse {
+        rule: rule.into(),
+        from,
+        at: None,
+        concern: None,
+        due_on: Some(due),
+        instead,
+        counted: Counted::LeftOut,
+        reason: "in hospital".into(),
+        by: (PersonId(Uuid::nil()), noon_of(due)),
+    }
+}
+
+/// What was known until then, at another risk.
+fn before(facts: &Facts, until: Time, risk: &str) -> Earlier {
+    let Supervision { start, first_start, flags, plan, end, .. } = facts.supervision.clone();
+    Earlier { until, start, first_start, risk: Some(risk.into()), flags, plan, end }
 }
 
 /// `rule date; rule date | what cannot be`, as it stands on a day.
@@ -248,19 +269,17 @@ fn a_visit_on_the_day_counts_if_it_is_known_to_be_later() {
 fn what_a_manager_excuses() {
     let rules = probation();
     let mut facts = supervised("2026-01-14", "high");
-    let excuse = |rule: &str, from: &str, due: &str, instead: Option<&str>| Excuse {
-        at: None,
-        concern: None,
-        rule: rule.into(),
-        from: day(from),
-        due_on: Some(day(due)),
-        instead: instead.map(day),
-        counted: Counted::LeftOut,
-        reason: "in hospital".into(),
-        by: (PersonId(Uuid::nil()), noon_of(day(due))),
+    let excuse = |rule: &str, from: &str, due: &str, instead: Option<&str>| {
+        excuse(rule, day(from), day(due), instead.map(day))
     };
     facts.supervision.excuses = vec![excuse("first_high", "2026-01-14", "2026-01-29", Some("2026-02-05"))];
     assert_eq!(on(&facts, &rules, "2026-01-30"), "first_high 2026-02-05");
+    // Days that are not counted move that day too: four of them were left when they began.
+    facts.supervision.pauses = vec![Pause { from: day("2026-02-02"), until: None, why: Paused::Custody }];
+    assert_eq!(on(&facts, &rules, "2026-02-06"), "");
+    facts.supervision.pauses[0].until = Some(day("2026-03-02"));
+    assert_eq!(on(&facts, &rules, "2026-03-03"), "first_high 2026-03-05");
+    facts.supervision.pauses.clear();
     facts.supervision.excuses.push(excuse("first_high", "2026-01-14", "2026-02-05", None));
     assert_eq!(on(&facts, &rules, "2026-02-06"), "");
     // What comes again is only excused this once.
@@ -358,12 +377,17 @@ prop_compose! {
         concerns in prop::collection::vec((some_day(), any::<bool>()), 0..3),
         weeks in prop::option::of(1_u32..20),
         pauses in prop::collection::vec(some_pause(), 0..3),
+        earlier in prop::collection::vec((some_day(), prop::sample::select(vec!["low", "medium", "high"])), 0..3),
+        put_off in prop::option::of(some_day()),
     ) -> Facts {
         let mut facts = supervised(&start.to_string(), risk);
         facts.supervision.flags.extend(flagged.then(|| "registered_sex_offender".to_owned()));
         facts.supervision.rises = rises.into_iter().map(|on| Identified { on, at: None }).collect();
         facts.supervision.plan = weeks.map(|count| Plan { every: Some(Length { count, unit: Unit::Weeks }), since: start });
         facts.supervision.pauses = pauses;
+        facts.supervision.earlier = earlier.into_iter().map(|(until, risk)| before(&facts, noon_of(until), risk)).collect();
+        facts.supervision.earlier.sort_by_key(|earlier| earlier.until);
+        facts.supervision.excuses = put_off.into_iter().map(|instead| excuse("first_high", start, start + Days::new(15), Some(instead))).collect();
         let outcome = |seen| if seen { VisitOutcome::Seen } else { VisitOutcome::NotIn };
         facts.history.visits = visits.into_iter().map(|(on, seen)| made(&on.to_string(), outcome(seen))).collect();
         facts.history.visits.sort_by_key(|visit| visit.at);
@@ -376,6 +400,7 @@ prop_compose! {
 /// Each rule by itself, in force alone.
 fn alone(in_force: &InForce) -> impl Iterator<Item = InForce> {
     in_force.rules.rules.iter().map(|rule| InForce {
+        zone: in_force.zone,
         rules: Rules { rules: vec![rule.clone()], ..in_force.rules.clone() },
         calendar: in_force.calendar.clone(),
     })

@@ -1,7 +1,7 @@
 //! Management oversight over HTTP: what managers say, and what is missing.
 
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -17,13 +17,14 @@ use crate::{
     },
     domain::{
         calendar::day_of,
+        ids::OversightId,
         oversight::{Asked, Entry, OversightAbout, OversightRule},
         people::Directory,
     },
     http::{
         Site,
         body::{Body, parse},
-        problem::Problem,
+        problem::{Kind, Problem},
     },
     store::{Tx, people},
 };
@@ -140,6 +141,21 @@ pub(super) async fn list(
     let directory = people::directory(&mut tx, actor.organisation).await?;
     let entries = entries.iter().map(|entry| OversightView::new(&directory, entry)).collect();
     Ok(Reply::ok(&OversightList { entries }).into_response())
+}
+
+/// Shows one entry, to whoever may see what it is about.
+#[utoipa::path(get, path = "/oversight/{id}", params(("id" = Uuid, Path)), responses((status = 200, body = OversightView),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn show(
+    State(site): State<Site>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let Ok(id) = id.parse().map(OversightId) else { return Err(Problem::of(Kind::NotFound)) };
+    let mut tx = site.db.read().await?;
+    let entry = cases::entry(&mut tx, &actor, id).await??;
+    let directory = people::directory(&mut tx, actor.organisation).await?;
+    Ok(Reply::ok(&OversightView::new(&directory, &entry)).into_response())
 }
 
 /// What a list can be narrowed by.

@@ -338,6 +338,11 @@ impl Counting {
             _ if case.has_ended => {
                 as_counted(gone).into_iter().filter(is_over).map(|line| (line, "overdue")).collect()
             }
+            // Whatever is said of risk, flags and plan, what is overdue stays so.
+            "risk_up" | "risk_down" | "supervision" => {
+                assert!(!gone.into_iter().any(|line| is_over(&line)), "{body}");
+                Vec::new()
+            }
             _ => Vec::new(),
         };
         for (DueBy { rule, due_on, .. }, figure) in gone {

@@ -100,6 +100,10 @@ struct Visit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     RiskRises,
+    /// To the lowest.
+    RiskFalls,
+    /// Home visits are in the plan no more.
+    PlanEnds,
     /// For so many days.
     InCustody(u64),
     /// To another worker of the team.
@@ -215,6 +219,10 @@ fn changes(drawn: &mut Drawn, (start, risk): (NaiveDate, usize)) -> Vec<(NaiveDa
     if risk > 0 {
         one_in(10, Change::RiskRises);
     }
+    if risk < RISKS.len() - 1 {
+        one_in(9, Change::RiskFalls);
+    }
+    one_in(12, Change::PlanEnds);
     one_in(14, Change::InCustody(16));
     one_in(10, Change::HandedOver);
     one_in(25, Change::BeginsAnew);
@@ -337,6 +345,13 @@ impl Door<'_> {
             Change::RiskRises => {
                 let risk = RISKS[of.risk.unwrap() - 1].0;
                 self.supervise(case, of, size, json!({ "risk": risk })).await;
+            }
+            Change::RiskFalls => {
+                let lowest = RISKS[RISKS.len() - 1].0;
+                self.supervise(case, of, size, json!({ "risk": lowest })).await;
+            }
+            Change::PlanEnds => {
+                self.supervise(case, of, size, json!({"visits_in_plan": false, "plan_every": null})).await;
             }
             Change::InCustody(days) => {
                 let pause = json!({"from": today, "until": today + Days::new(days), "why": "custody"});

