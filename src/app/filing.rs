@@ -3,7 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Outcome, Rejected, access::Actor, allowed};
+use super::{Outcome, Rejected, access::Actor, allowed, chases};
 use crate::{
     clock::Time,
     domain::{
@@ -12,7 +12,6 @@ use crate::{
         ids::{AssessmentId, OversightId, PlaceId, TeamId, VisitId},
         people::Role,
         rights::{OnFiling, may_file},
-        visit::VisitState,
     },
     store::{
         self, Trace, Tx, assessments, case_files,
@@ -134,8 +133,8 @@ async fn stands(
         FilingKind::Visit => {
             let visit = visits::find(tx, actor.organisation, VisitId(id)).await?;
             Ok(visit.map(|visit| {
-                let over = matches!(visit.state, VisitState::Ended { .. } | VisitState::Recorded { .. });
-                (visit.team, (!over).then_some("this visit is not over, or did not take place"))
+                let made = chases::was_made(&visit);
+                (visit.team, (!made).then_some("this visit is not over, or did not take place"))
             }))
         }
         FilingKind::Oversight => {

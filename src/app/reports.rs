@@ -59,6 +59,8 @@ pub struct Table {
     pub from: NaiveDate,
     /// Up to that day, which belongs to it.
     pub to: NaiveDate,
+    /// The names of its figures.
+    pub figures: Vec<String>,
     /// Its lines: what each is about, by name, and its figures.
     pub lines: Vec<(Key, String, Line)>,
 }
@@ -102,7 +104,7 @@ pub async fn table(tx: &mut Tx, actor: &Actor, wanted: &Wanted, now: Time) -> Ou
                 group(wanted.by),
             )
             .await?;
-            lines_counted(counted, wanted.by, ReportKind::Assessments, "in_date")
+            lines_counted(counted, wanted.by, ReportKind::Assessments)
         }
         report @ (ReportKind::FirstVisits
         | ReportKind::Frequency
@@ -118,7 +120,24 @@ pub async fn table(tx: &mut Tx, actor: &Actor, wanted: &Wanted, now: Time) -> Ou
         ReportKind::Contacts => contacts(&directory, &asked.scope, wanted.by),
     };
     let lines = lines.into_iter().map(|(key, line)| (key.clone(), name_of(&directory, &key), line)).collect();
-    Ok(Ok(Table { from: asked.from, to: asked.to, lines }))
+    let figures = line_of_nothing(wanted.report).into_iter().map(|(name, _)| name).collect();
+    Ok(Ok(Table { from: asked.from, to: asked.to, figures, lines }))
+}
+
+/// A line of a report in which there is nothing to count.
+fn line_of_nothing(report: ReportKind) -> Line {
+    let lines: Vec<(Key, Line)> = match report {
+        ReportKind::Alarms => return alarms_line(&[]),
+        ReportKind::ResponseTimes => return response_times_line(&[]),
+        ReportKind::Drills => return drills_line(&[]),
+        ReportKind::CheckOuts | ReportKind::Assessments | ReportKind::Contacts => {
+            lines_counted(Vec::new(), By::Total, report)
+        }
+        ReportKind::FirstVisits | ReportKind::Frequency | ReportKind::RisingRisk | ReportKind::Oversight => {
+            were_due_lines(report, &[], By::Total).into_iter().collect()
+        }
+    };
+    lines.into_iter().flat_map(|(_, line)| line).collect()
 }
 
 /// What stands behind one figure of a report: of its whole period, or of one line by way of team, worker, risk, or days.
@@ -312,20 +331,20 @@ async fn check_outs(
 ) -> crate::store::Result<Vec<(Key, Line)>> {
     if by != By::Month {
         let counted = reports::check_outs(tx, directory.organisation, &asked.scope, group(by)).await?;
-        return Ok(lines_counted(counted, by, ReportKind::CheckOuts, "on_time"));
+        return Ok(lines_counted(counted, by, ReportKind::CheckOuts));
     }
     let mut lines = Vec::new();
     for (first, Period { from, to }) in asked.period.months(directory.zone) {
         let month = Scope { from, to, ..asked.scope.clone() };
         let counted = reports::check_outs(tx, directory.organisation, &month, Group::All).await?;
-        let counted = lines_counted(counted, By::Total, ReportKind::CheckOuts, "on_time");
+        let counted = lines_counted(counted, By::Total, ReportKind::CheckOuts);
         lines.extend(counted.into_iter().map(|(_, line)| (Key::Month(first), line)));
     }
     Ok(lines)
 }
 
-/// Counts as lines: each class, all together, and the share of the one that is wanted.
-fn lines_counted(counted: Vec<Counted>, by: By, report: ReportKind, good: &str) -> Vec<(Key, Line)> {
+/// Counts as lines: each class, all together, and the share of the first, which is the one that is wanted.
+fn lines_counted(counted: Vec<Counted>, by: By, report: ReportKind) -> Vec<(Key, Line)> {
     let mut lines: BTreeMap<Key, BTreeMap<String, i64>> = BTreeMap::new();
     if by == By::Total {
         lines.insert(Key::Total, BTreeMap::new());
@@ -346,7 +365,9 @@ fn lines_counted(counted: Vec<Counted>, by: By, report: ReportKind, good: &str) 
             report.counts().iter().map(|class| ((*class).to_owned(), Figure::Count(count(class)))).collect();
         let number = |n: i64| usize::try_from(n).unwrap_or_default();
         line.push(("total".into(), Figure::Count(total)));
-        line.push((format!("{good}_share"), Figure::Share(share(number(count(good)), number(total)))));
+        if let Some(good) = report.counts().first() {
+            line.push((format!("{good}_share"), Figure::Share(share(number(count(good)), number(total)))));
+        }
         line
     };
     lines.into_iter().map(|(key, of)| (key, line(of))).collect()
@@ -440,23 +461,24 @@ fn drills_by(drills: &[DrillFact], directory: &Directory, asked: &Asked, by: By)
             lines.insert(Key::Total, drills.iter().collect());
         }
     }
-    let line = |drills: &[&DrillFact]| -> Line {
-        let number = |of: fn(&DrillFact) -> i64| drills.iter().map(|drill| of(drill)).sum::<i64>();
-        let mut first: Vec<i64> = drills
-            .iter()
-            .filter_map(|drill| Some((drill.first_answer? - drill.starts_at).num_seconds()))
-            .collect();
-        first.sort_unstable();
-        let half = first.get((first.len().max(1) - 1) / 2).copied();
-        vec![
-            ("drills".into(), Figure::Count(i64::try_from(drills.len()).unwrap_or(i64::MAX))),
-            ("called".into(), Figure::Count(number(|drill| drill.called))),
-            ("answered".into(), Figure::Count(number(|drill| drill.answered))),
-            ("first_answer_p50".into(), Figure::Seconds(half)),
-            ("first_answer_worst".into(), Figure::Seconds(first.last().copied())),
-        ]
-    };
-    lines.into_iter().map(|(key, of)| (key, line(&of))).collect()
+    lines.into_iter().map(|(key, of)| (key, drills_line(&of))).collect()
+}
+
+fn drills_line(drills: &[&DrillFact]) -> Line {
+    let number = |of: fn(&DrillFact) -> i64| drills.iter().map(|drill| of(drill)).sum::<i64>();
+    let mut first: Vec<i64> = drills
+        .iter()
+        .filter_map(|drill| Some((drill.first_answer? - drill.starts_at).num_seconds()))
+        .collect();
+    first.sort_unstable();
+    let half = first.get((first.len().max(1) - 1) / 2).copied();
+    vec![
+        ("drills".into(), Figure::Count(i64::try_from(drills.len()).unwrap_or(i64::MAX))),
+        ("called".into(), Figure::Count(number(|drill| drill.called))),
+        ("answered".into(), Figure::Count(number(|drill| drill.answered))),
+        ("first_answer_p50".into(), Figure::Seconds(half)),
+        ("first_answer_worst".into(), Figure::Seconds(first.last().copied())),
+    ]
 }
 
 /// Each address of everybody who may be called, of the teams in question.
@@ -484,5 +506,5 @@ fn contacts(directory: &Directory, scope: &Scope, by: By) -> Vec<(Key, Line)> {
         };
         Counted { id, word: None, class: if proved { "proved" } else { "unproved" }.to_owned(), number: 1 }
     });
-    lines_counted(counted.collect(), by, ReportKind::Contacts, "proved")
+    lines_counted(counted.collect(), by, ReportKind::Contacts)
 }

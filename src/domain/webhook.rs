@@ -90,8 +90,8 @@ pub const OFFERED: &[Offered] = &[
     offered(
         EventKind::FilingFiled,
         "filing.filed",
-        &["visit", "assessment"],
-        "a visit or an assessment was filed elsewhere",
+        &["visit", "assessment", "oversight"],
+        "a visit, an assessment or what a manager found was filed elsewhere",
     ),
 ];
 

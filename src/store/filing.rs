@@ -16,6 +16,7 @@ use crate::{
     },
 };
 
+// What nobody began was planned and closed: there is nothing to file.
 const VISITS: Sql = Sql::pair(
     "SELECT v.id, v.team_id, v.worker_id, v.party_id, v.ended_at, v.arrived_at, v.left_at, v.place, v.case_reference, v.visiting,
        v.outcome, v.seen_whom, v.work_undertaken, l.body AS place_body, a.id AS assessment_id, a.version, a.rating, u.on_day,
@@ -23,7 +24,7 @@ const VISITS: Sql = Sql::pair(
      FROM visit v LEFT JOIN agreement g ON g.visit_id = v.id LEFT JOIN place_private l ON l.place_id = g.place_id
      LEFT JOIN assessment a ON a.id = g.assessment_id LEFT JOIN assessment_use u ON u.visit_id = v.id AND u.assessment_id = a.id
      LEFT JOIN filing f ON f.about = v.id
-     WHERE v.organisation_id = $1 AND v.state IN ('ended', 'recorded') AND v.ended_at >= $2 AND v.ended_at < $3
+     WHERE v.organisation_id = $1 AND v.state IN ('ended', 'recorded') AND v.arrived_at IS NOT NULL AND v.ended_at >= $2 AND v.ended_at < $3
        AND (v.ended_at, v.id) > ($4, $5) AND v.team_id IN (SELECT unhex(value) FROM json_each($6))
        AND ($7 IS NULL OR (f.about IS NOT NULL) = $7)
      ORDER BY v.ended_at, v.id LIMIT $8",
@@ -33,7 +34,7 @@ const VISITS: Sql = Sql::pair(
      FROM visit v LEFT JOIN agreement g ON g.visit_id = v.id LEFT JOIN place_private l ON l.place_id = g.place_id
      LEFT JOIN assessment a ON a.id = g.assessment_id LEFT JOIN assessment_use u ON u.visit_id = v.id AND u.assessment_id = a.id
      LEFT JOIN filing f ON f.about = v.id
-     WHERE v.organisation_id = $1 AND v.state IN ('ended', 'recorded') AND v.ended_at >= $2 AND v.ended_at < $3
+     WHERE v.organisation_id = $1 AND v.state IN ('ended', 'recorded') AND v.arrived_at IS NOT NULL AND v.ended_at >= $2 AND v.ended_at < $3
        AND (v.ended_at, v.id) > ($4, $5) AND v.team_id = ANY($6)
        AND ($7::boolean IS NULL OR (f.about IS NOT NULL) = $7)
      ORDER BY v.ended_at, v.id LIMIT $8",

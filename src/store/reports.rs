@@ -70,7 +70,7 @@ pub struct Counted {
     pub number: i64,
 }
 
-// Each visit that ended in the period, with how: the one place where that is decided.
+// Each visit that was begun and ended in the period, with how: the one place where that is decided.
 macro_rules! check_outs {
     (sqlite) => {
         "(SELECT v.id, v.team_id, v.worker_id, v.risk, v.ended_at, CASE
@@ -78,7 +78,7 @@ macro_rules! check_outs {
                             AND i.missed IS NOT NULL AND i.id NOT IN (SELECT unhex(value) FROM json_each($7))) THEN 'alarm'
              WHEN coalesce(v.left_at, v.ended_at) > v.expected_departure OR v.ended_at > v.home_by THEN 'late'
              WHEN v.extended_seconds > 0 OR v.extended_by_others_seconds > 0 THEN 'extended' ELSE 'on_time' END AS class
-           FROM visit v WHERE v.organisation_id = $1 AND v.state = 'ended' AND v.ended_at >= $2 AND v.ended_at < $3
+           FROM visit v WHERE v.organisation_id = $1 AND v.state = 'ended' AND v.arrived_at IS NOT NULL AND v.ended_at >= $2 AND v.ended_at < $3
              AND v.team_id IN (SELECT unhex(value) FROM json_each($4))
              AND ($5 IS NULL OR v.worker_id = $5) AND ($6 IS NULL OR v.risk = $6))"
     };
@@ -88,7 +88,7 @@ macro_rules! check_outs {
                             AND i.missed IS NOT NULL AND i.id <> ALL($7)) THEN 'alarm'
              WHEN coalesce(v.left_at, v.ended_at) > v.expected_departure OR v.ended_at > v.home_by THEN 'late'
              WHEN v.extended_seconds > 0 OR v.extended_by_others_seconds > 0 THEN 'extended' ELSE 'on_time' END AS class
-           FROM visit v WHERE v.organisation_id = $1 AND v.state = 'ended' AND v.ended_at >= $2 AND v.ended_at < $3
+           FROM visit v WHERE v.organisation_id = $1 AND v.state = 'ended' AND v.arrived_at IS NOT NULL AND v.ended_at >= $2 AND v.ended_at < $3
              AND v.team_id = ANY($4)
              AND ($5::uuid IS NULL OR v.worker_id = $5) AND ($6::text IS NULL OR v.risk = $6))"
     };

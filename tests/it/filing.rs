@@ -283,6 +283,25 @@ on_both! {
         app.finish().await;
     }
 
+    async fn there_is_nothing_to_file_of_a_plan_that_nobody_began(db: TestDb) {
+        let app = start(&db).await;
+        let at = |minutes| (app.now() + TimeDelta::minutes(minutes)).to_rfc3339();
+        let plan = json!({"place": "x", "expected_arrival": at(30), "expected_departure": at(60)});
+        let visit = app.person("ann").post("/visits", plan).await.is_ok().id();
+        app.pass(60).await;
+        let incident = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        app.person("sam").post(&format!("/incidents/{incident}/acknowledge"), json!({})).await.is_ok();
+        let close = json!({"outcome": "safe_forgot", "known_by": "spoke_by_voice", "worker_now": "home", "note": "never went"});
+        app.person("sam").post(&format!("/incidents/{incident}/close"), close).await.is_ok();
+        let shown = app.person("ann").get(&format!("/visits/{visit}")).await;
+        assert_eq!((&shown.body["state"], &shown.body["arrived_at"]), (&json!("ended"), &json!(null)));
+        assert_eq!(app.ids("cas", "").await, [] as [String; 0]);
+        app.say_filed("cas", "visit", &visit, "ND-1").await.is_problem(422, "invalid-field");
+        let table = app.person("una").get("/reports/check_outs").await;
+        assert_eq!(table.is_ok().body["lines"][0]["figures"]["total"], 0, "nobody checked out: {table:?}");
+        app.finish().await;
+    }
+
     async fn who_goes_along_is_named_and_so_is_who_agreed(db: TestDb) {
         let app = start(&db).await;
         app.set_pin("ann").await;

@@ -319,5 +319,15 @@ on_both! {
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines[0], "month,id,drills,called,answered,first_answer_p50,first_answer_worst");
         assert!(lines[1].starts_with("2026-03,,1,") && lines.len() == 2, "{lines:?}");
+        // The columns are the same where there is nothing to count.
+        for (name, by) in [("first_visits", "team"), ("check_outs", "worker"), ("response_times", "risk"), ("drills", "team")] {
+            let head = async |by: &str| {
+                let table = client.get(app.url(&format!("/api/v1/reports/{name}.csv?by={by}&from=2025-01-01&to=2025-01-31")));
+                let table = table.bearer_auth(&app.tokens["una"]).send().await.unwrap().text().await.unwrap();
+                (table.lines().count(), table.lines().next().unwrap().split_once(',').unwrap().1.to_owned())
+            };
+            let (nothing, total) = (head(by).await, head("total").await);
+            assert_eq!((nothing.0, total.0, nothing.1), (1, 2, total.1), "{name}");
+        }
     }
 }

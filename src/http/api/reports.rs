@@ -39,11 +39,11 @@ pub(super) struct ReportQuery {
     to: Option<NaiveDate>,
     /// Of this team alone and those below it, by id or key.
     team: Option<String>,
-    /// Of this worker alone, by id or key.
+    /// Of this worker alone, by id or key; `nobody`: of what was nobody's.
     worker: Option<String>,
     /// Of this risk alone: of a visit (normal, high), of a case as the rules of what is due name it, or of an assessment.
     risk: Option<String>,
-    /// By this rule alone: first visits, frequency and oversight.
+    /// By this rule alone: first visits, frequency, rising risk and oversight.
     rule: Option<String>,
     /// Of the list behind: which figure.
     figure: Option<String>,
@@ -188,7 +188,7 @@ fn id_of(key: &Key) -> Option<Uuid> {
 }
 
 fn view(wanted: &Wanted, query: &ReportQuery, table: Table) -> ReportView {
-    let Table { from, to, lines } = table;
+    let Table { from, to, lines, .. } = table;
     let lines = lines.into_iter().map(|(key, name, line)| {
         let counts = wanted.report.counts().iter().map(|figure| {
             ((*figure).to_owned(), Value::String(address(wanted.report, query, (from, to), &key, figure)))
@@ -250,10 +250,7 @@ fn value(figure: Figure) -> Value {
 fn lines_as_csv(wanted: &Wanted, table: &Table) -> String {
     let mut text = String::new();
     // Where there is nothing to count the columns are said all the same.
-    let figures: Vec<&str> = match table.lines.first() {
-        Some((_, _, line)) => line.iter().map(|(name, _)| name.as_str()).collect(),
-        None => wanted.report.counts().to_vec(),
-    };
+    let figures = table.figures.iter().map(String::as_str);
     push_line(&mut text, [wanted.by.as_str(), "id"].into_iter().chain(figures));
     for (key, name, line) in &table.lines {
         let cells = line.iter().map(|(_, figure)| match value(*figure) {

@@ -45,7 +45,8 @@ on_both! {
         let dog = json!({"about": "animals", "words": "a large dog", "measures": ["it is shut away"], "likelihood": 2, "severity": 2});
         let assessment = app.does("ann", &format!("/places/{place}/assessments"), json!({"factors": [dog], "review_on": "2026-07-01"})).await;
         app.does("sam", &format!("/assessments/{assessment}/agree"), json!({})).await;
-        app.does("sam", "/oversight", json!({"about": "assessment", "id": assessment, "words": "the measures fit"})).await;
+        let found = json!({"about": "assessment", "id": assessment, "words": "the measures fit"});
+        let entry = app.person("sam").post("/oversight", found).await.is_ok().body["entry"]["oversight"].as_str().unwrap().to_owned();
 
         let off = app.plans_at(18).await;
         app.does("ann", &format!("/visits/{off}/cancel"), json!({"pin": PIN, "reason": "they are away"})).await;
@@ -73,7 +74,7 @@ on_both! {
         let concern = app.does("ann", &format!("/visits/{visit}/concerns"), json!({"words": "a car that waits", "kind": "other"})).await;
         app.does("sam", &format!("/concerns/{concern}/discussed"), json!({"with": "ann", "words": "we spoke of it"})).await;
         app.does("sam", &format!("/concerns/{concern}/close"), json!({"outcome": "referred"})).await;
-        for (kind, id) in [("visit", &visit), ("assessment", &assessment)] {
+        for (kind, id) in [("visit", &visit), ("assessment", &assessment), ("oversight", &entry)] {
             app.person("cas").put(&format!("/filing/{kind}/{id}"), json!({"reference": "ND-1"})).await.is_ok();
         }
         app.told_a_plan(&receiver).await;
@@ -96,6 +97,10 @@ on_both! {
                 if ["visit", "incident", "assessment", "case", "concern"].contains(&what.as_str()) {
                     let shown = app.person("una").get(&format!("/{what}s/{}", id.as_str().unwrap())).await;
                     assert_eq!(shown.is_ok().body["id"], *id, "{}", got.kind());
+                }
+                if what == "oversight" {
+                    let shown = app.person("una").get(&format!("/oversight/{}", id.as_str().unwrap())).await;
+                    assert_eq!(shown.is_ok().body["oversight"], *id, "{}", got.kind());
                 }
             }
         }
