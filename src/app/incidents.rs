@@ -55,11 +55,11 @@ pub(super) struct Held {
     pub(super) ladder: Ladder,
 }
 
-/// A visit or a ladder as it is needed for the wording of an alarm: one that cannot be read must not keep it from anybody.
-fn unless_unreadable<T>(found: store::Result<T>, otherwise: T) -> store::Result<T> {
+/// What should be known beside it and cannot be read keeps no alarm from anybody, and no word of a worker's from being taken.
+pub(super) fn unless_unreadable<T>(found: store::Result<T>, otherwise: T) -> store::Result<T> {
     match found {
         Err(error) if error.is_about_a_row() => {
-            tracing::error!(%error, "what an alarm says of its visit, or its ladder, cannot be read");
+            tracing::error!(%error, "a row that stands beside a visit or an alarm cannot be read: done without it");
             Ok(otherwise)
         }
         found => found,

@@ -198,6 +198,9 @@ pub struct Excuse {
     pub concern: Option<ConcernId>,
     /// By when it was due; none: at once.
     pub due_on: Option<NaiveDate>,
+    /// How high the risk was that it followed from, if that is known.
+    #[serde(default)]
+    pub risk: Option<String>,
     /// By when it is due instead; none: it is not any more.
     pub instead: Option<NaiveDate>,
     /// What it is in figures.

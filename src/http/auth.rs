@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::access::{self, Actor, BadToken},
     domain::event::Door,
-    store::Trace,
+    store::{Lane, Trace, Tx},
 };
 
 impl FromRequestParts<Site> for Actor {
@@ -58,6 +58,20 @@ impl FromRequestParts<Site> for Caller {
         let mut tx = site.db.read().await?;
         let found = access::authenticate(&mut tx, token, now).await?;
         drop(tx);
+        Self::found(found)
+    }
+}
+
+impl Caller {
+    /// Asks once more, where nothing but calls for help is waited for: the usual way to learn whose a token is was taken by a crowd.
+    pub(super) async fn who_calls_for_help(site: &Site, headers: &HeaderMap) -> Result<Self, Problem> {
+        let token = bearer(headers).ok_or_else(|| Problem::of(Kind::NoToken))?.to_owned();
+        let now = site.clock.now();
+        let case = async move |tx: &mut Tx| access::authenticate(tx, &token, now).await;
+        Self::found(site.db.write_in(Lane::Help, case).await?)
+    }
+
+    fn found(found: Result<Actor, BadToken>) -> Result<Self, Problem> {
         match found {
             Ok(actor) => Ok(Self::Known(actor)),
             Err(BadToken::Over(actor)) => Ok(Self::Once(actor)),

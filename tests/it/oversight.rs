@@ -235,6 +235,14 @@ on_both! {
         assert_eq!(app.oversight_missing("sam", "?rule=case_at_risk").await, [] as [[String; 4]; 0]);
         app.oversees("sam", "case", "A123456").await.is_ok();
         assert_eq!(app.oversight_missing("sam", "?rule=case_at_risk").await, [] as [[String; 4]; 0], "nor again");
+        // An end that was said ahead comes without anybody doing anything.
+        app.case_with_place("B123456").await;
+        let said = json!({"start": "2026-01-02", "risk": "high", "end": "2026-01-16"});
+        app.person("ann").put("/cases/B123456/supervision", said).await.is_ok();
+        assert_eq!(app.oversight_missing("sam", "?rule=case_at_risk").await.len(), 1);
+        app.clock.set("2026-01-16T08:00:00Z".parse().unwrap());
+        app.schedule().await;
+        assert_eq!(app.oversight_missing("sam", "?rule=case_at_risk").await, [] as [[String; 4]; 0]);
         app.finish().await;
     }
 }

@@ -1,8 +1,14 @@
 //! A call for help (row V7): raised at once, whatever else is open, and refused for nothing.
 
+use std::any::Any;
+
 use chrono::TimeDelta;
-use homeward::domain::{contact::Channel, notice::Purpose};
+use homeward::{
+    domain::{contact::Channel, notice::Purpose},
+    store::{Db, Pools},
+};
 use serde_json::{Value, json};
+use sqlx::{Database, Pool};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -10,6 +16,21 @@ use tokio::{
 
 use crate::store::execute;
 use crate::support::{app::TestApp, on_both};
+
+/// Whoever else is served takes all that there is.
+async fn every_connection(db: &Db) -> Vec<Box<dyn Any>> {
+    async fn all<D: Database>(pool: &Pool<D>) -> Vec<Box<dyn Any>> {
+        let mut taken: Vec<Box<dyn Any>> = Vec::new();
+        for _ in 0..pool.options().get_max_connections() {
+            taken.push(Box::new(pool.acquire().await.unwrap()));
+        }
+        taken
+    }
+    match db.pools() {
+        Pools::Sqlite(pool) => all(pool).await,
+        Pools::Postgres(pool) => all(pool).await,
+    }
+}
 
 on_both! {
     async fn it_goes_out_before_whoever_is_called_later_about_another(db: TestDb) {
@@ -268,6 +289,17 @@ on_both! {
         phone.read_exact(&mut answer).await.unwrap();
         assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 200");
         assert_eq!(app.the_incident().await["kind"], "sos");
+        app.finish().await;
+    }
+
+    async fn it_finds_its_way_though_every_connection_is_taken(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let taken = every_connection(app.db()).await;
+        app.person("ann").post("/text", json!({"text": "SOS he has a knife"})).await.is_ok();
+        app.person("sam").post("/sos", json!({})).await.is_ok();
+        drop(taken);
+        assert_eq!(app.open_incidents().await, 2);
+        app.work().await;
         app.finish().await;
     }
 

@@ -385,7 +385,13 @@ on_both! {
         let body = json!({"place": "12 High St\u{0}", "minutes": 30});
         let first = app.person("ann").post_once("/visits", "morning", body.clone()).await;
         assert_eq!((first.status, first.body["place"].as_str()), (201, Some("12 High St")), "no character refuses a start");
+        let extend = (format!("/visits/{}/extend", first.id()), json!({"minutes": 10, "pin": "4821"}));
+        let extended = app.person("ann").post_once(&extend.0, "more", extend.1.clone()).await;
+        assert_eq!(extended.is_ok().message(), app.person("ann").post_once(&extend.0, "more", extend.1.clone()).await.message());
         app.person("ann").post(&format!("/visits/{}/check-out", first.id()), json!({"pin": "4821", "work_undertaken": "a\u{0}b"})).await.is_ok();
+        let late = app.person("ann").post_once(&extend.0, "more", extend.1).await;
+        assert_eq!((late.is_ok().body["state"].as_str(), late.headers["idempotency-replayed"].to_str().unwrap()), (Some("ended"), "true"));
+        assert!(warnings(&late).iter().any(|warning| warning.contains("as it is now")), "{late:?}");
         let second = app.person("ann").post_once("/visits", "morning", body).await;
         assert_eq!((second.status, second.body["state"].as_str()), (201, Some("begun")));
         assert_ne!(second.id(), first.id());

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Datelike, NaiveDate, NaiveTime, Weekday};
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, Weekday};
 use serde_json::json;
 
 use super::{Item, list};
@@ -20,9 +20,13 @@ use crate::{
         oversight::{Asked, Rules},
         people::Directory,
     },
-    store::{self, Trace, Tx, due, events::log_for_organisation, oversight as oversight_rows, people},
+    store::{
+        self, Trace, Tx, case_files, due, events::log_for_organisation, oversight as oversight_rows, people,
+    },
 };
 
+/// Digests are no further apart: weekends, holidays, closures, and an outage.
+const LONGEST_WITHOUT: Days = Days::new(30);
 /// So many days are looked at for the next on which somebody works.
 const LOOKED_AT: usize = 60;
 
@@ -104,6 +108,7 @@ async fn send_one(
     due::set_digest(tx, organisation, team, next).await?;
     let items = list::of_team(tx, organisation, team, now).await?;
     let occasion = format!("due-digest/{team}/{day}");
+    follow_ends(tx, organisation, (&items, day), now).await?;
     // A silent alarm asks for oversight too: who is told of nothing but that is not counted, for whoever reads the log.
     let mut told = 0;
     for worker in list::workers(&items) {
@@ -141,6 +146,25 @@ async fn send_one(
         let event = NewEvent::new(EventKind::DueDigestSent, now, body);
         let trace = Trace::machine(Door::Timer, now);
         log_for_organisation(tx, organisation, (Some(team), None), trace, event).await?;
+    }
+    Ok(())
+}
+
+/// An end that was said ahead is reached without anybody doing anything: from then on nobody is asked to look at the case.
+async fn follow_ends(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    (items, day): (&[Item], NaiveDate),
+    now: Time,
+) -> store::Result<()> {
+    let lately = day.checked_sub_days(LONGEST_WITHOUT)..=Some(day);
+    for item in
+        items.iter().filter(|item| item.case.supervision.end.is_some_and(|end| lately.contains(&Some(end))))
+    {
+        if let Some(case) = case_files::find(tx, organisation, item.case.id).await? {
+            oversight::follow_case(tx, &case, (item.case.worker, None), Trace::machine(Door::Timer, now))
+                .await?;
+        }
     }
     Ok(())
 }

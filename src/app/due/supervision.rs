@@ -338,7 +338,13 @@ pub async fn excuse(
         return Ok(Err(Rejected::Field { field: "instead", why }));
     }
     let meant = |line: &&Line| line.rule == rule && (concern.is_none() || line.concern == concern);
-    let lines: Vec<_> = item.standing.lines.iter().filter(meant).collect();
+    // Of what is due twice by one rule, since the plan asks for less by now, only the first.
+    let mut lines: Vec<&Line> = Vec::new();
+    for line in item.standing.lines.iter().filter(meant) {
+        if lines.iter().all(|first| first.matter() != line.matter()) {
+            lines.push(line);
+        }
+    }
     if lines.is_empty() {
         let why = format!("nothing is due by the rule “{rule}”");
         return Ok(Err(Rejected::Field { field: "rule", why }));
@@ -359,6 +365,7 @@ pub async fn excuse(
             at: line.at,
             concern: line.concern,
             due_on: line.by.day(),
+            risk: line.risk.clone(),
             instead,
             counted,
             reason: reason.clone(),

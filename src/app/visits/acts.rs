@@ -304,17 +304,6 @@ fn rank_of_out(visit: &Visit) -> u8 {
     }
 }
 
-/// What a worker says of their visit is taken, even where the incident that it bears on cannot be read.
-fn unless_unreadable(told: store::Result<()>, incident: IncidentId) -> store::Result<()> {
-    match told {
-        Err(error) if error.is_about_a_row() => {
-            tracing::error!(%error, %incident, "an incident cannot be read and was not told of an act");
-            Ok(())
-        }
-        told => told,
-    }
-}
-
 /// Tells an incident about a plan that its worker is at the door.
 pub(super) async fn arrived_late(
     tx: &mut Tx,
@@ -324,7 +313,7 @@ pub(super) async fn arrived_late(
     trace: Trace,
 ) -> store::Result<()> {
     let told = tx.part(async |tx| incidents::arrived_late(tx, house, directory, about, trace).await).await;
-    unless_unreadable(told, about.1)
+    incidents::unless_unreadable(told, ())
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is a different thing that an effect may need")]
@@ -353,7 +342,7 @@ async fn follow(
                         incidents::worker_reports(tx, house, directory, about, report, trace).await
                     })
                     .await;
-                unless_unreadable(told, incident)?;
+                incidents::unless_unreadable(told, ())?;
             }
             Effect::ArrivedLate => {
                 let Some(incident) = incident else { continue };

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    After, BEFORE, Counted, Earlier, Excuse, Facts, History, Holder, Identified, InForce, Instant, Line,
+    After, BEFORE, By, Counted, Earlier, Excuse, Facts, History, Holder, Identified, InForce, Instant, Line,
     Made, Supervision, When, Worry, standing, standing::after_pauses,
 };
 use crate::{
@@ -47,6 +47,8 @@ word_enum! {
 pub struct WasDue {
     /// By which rule.
     pub rule: String,
+    /// What it counted from.
+    pub from: NaiveDate,
     /// The last day for it.
     pub due_on: NaiveDate,
     /// How high the risk was.
@@ -97,7 +99,7 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
                 continue;
             }
             let became = if visit.on <= due_on { Became::InTime } else { Became::Late };
-            let was = WasDue { rule: line.rule, due_on, risk: line.risk, became };
+            let was = WasDue { rule: line.rule, from: line.from, due_on, risk: line.risk, became };
             count(&mut all, was, due);
         }
     }
@@ -105,21 +107,37 @@ pub fn were_due(facts: &Facts, rules: &RulesSince, due: Due, today: NaiveDate) -
     let last = facts.supervision.last_day_till(today);
     let ended = facts.supervision.end.is_some_and(|end| end <= today);
     let concerns = if due == Due::RisingRisk { facts.history.concerns.clone() } else { Vec::new() };
-    let now = Facts { history: History { concerns, ..facts.history.clone() }, ..facts.clone() };
+    let supervision = facts.supervision.till_its_end((today, zone));
+    let history = History { concerns, ..facts.history.clone() };
+    let now = Facts { visiting: facts.visiting, supervision, history };
     for (line, due_on) in asked_for(&now, Some(now_in_force), due, last) {
         if !ended || due_on <= last {
             let became = if due_on < today { Became::Overdue } else { Became::NotYet };
-            let is = WasDue { rule: line.rule, due_on, risk: line.risk, became };
+            let is = WasDue { rule: line.rule, from: line.from, due_on, risk: line.risk, became };
             count(&mut all, is, due);
         }
     }
     if due == Due::RisingRisk {
         all.extend(closed_too_late(facts, rules, zone));
     } else {
-        all.extend(left_at_restarts(facts, rules, (due, today), zone));
+        let left = left_at_restarts(facts, rules, (due, today, zone), &all);
+        all.extend(left);
     }
-    all.extend(excused(facts, rules, (due, today), zone));
+    let excused = excused(facts, rules, (due, today), zone);
+    match due {
+        Due::FirstVisit => all.extend(strictest_of_each(excused, &all)),
+        Due::Frequency | Due::RisingRisk => all.extend(excused),
+    }
     all
+}
+
+/// A first visit that was excused by several rules was excused once; where a stricter one counts it counts by that.
+fn strictest_of_each(mut excused: Vec<WasDue>, counted: &[WasDue]) -> Vec<WasDue> {
+    excused.sort_by_key(|was| (was.from, was.due_on));
+    excused.dedup_by_key(|was| was.from);
+    let is_stricter = |was: &WasDue, other: &WasDue| other.from == was.from && other.due_on < was.due_on;
+    excused.retain(|was| !counted.iter().any(|other| is_stricter(was, other)));
+    excused
 }
 
 /// Counts it. A further visit that leaves the next one due on the same day (made on the day from which that counts, or while days were not
@@ -138,12 +156,12 @@ fn known_at(facts: &Facts, supervision: Supervision, before: &[Made], (due, at):
     Facts { visiting: facts.visiting, supervision, history }
 }
 
-/// What was overdue when supervision began anew, and was not made.
+/// What was overdue when supervision began anew, and was not made; while that lies ahead it may be among what is `open`.
 fn left_at_restarts(
     facts: &Facts,
     rules: &RulesSince,
-    (due, today): (Due, NaiveDate),
-    zone: Tz,
+    (due, today, zone): (Due, NaiveDate, Tz),
+    open: &[WasDue],
 ) -> Vec<WasDue> {
     let supervision = &facts.supervision;
     let mut all = Vec::new();
@@ -151,14 +169,17 @@ fn left_at_restarts(
         let before = |visit: &&Made| visit.on < anew;
         let visits: Vec<Made> = facts.history.visits.iter().filter(before).copied().collect();
         let began = local_time::at(anew, NaiveTime::MIN, zone);
-        let known = supervision.as_of((began - BEFORE, zone));
+        let known = supervision.as_of((began - BEFORE, zone)).till_its_end((anew, zone));
         let then = known_at(facts, known, &visits, (due, (began, zone)));
         let on = then.supervision.last_day_till(anew);
         for (line, due_on) in asked_for(&then, in_force_at(rules, began), due, on) {
             if due_on < anew && due_on <= on {
                 // It may begin anew only later.
                 let became = if due_on < today { Became::Overdue } else { Became::NotYet };
-                all.push(WasDue { rule: line.rule, due_on, risk: line.risk, became });
+                let was = WasDue { rule: line.rule, from: line.from, due_on, risk: line.risk, became };
+                if anew <= today || !open.contains(&was) {
+                    all.push(was);
+                }
             }
         }
     }
@@ -180,7 +201,13 @@ fn closed_too_late(facts: &Facts, rules: &RulesSince, zone: Tz) -> Vec<WasDue> {
         let on = then.supervision.last_day_till(closed_on);
         for (line, due_on) in asked_for(&then, in_force_at(rules, closed), Due::RisingRisk, on) {
             if line.concern == Some(worry.id) && due_on < closed_on && due_on <= on {
-                all.push(WasDue { rule: line.rule, due_on, risk: line.risk, became: Became::Overdue });
+                all.push(WasDue {
+                    rule: line.rule,
+                    from: line.from,
+                    due_on,
+                    risk: line.risk,
+                    became: Became::Overdue,
+                });
             }
         }
     }
@@ -230,8 +257,11 @@ fn asked_for(
     let Some(in_force) = in_force else { return Vec::new() };
     let is_excused = |line: &Line| {
         facts.supervision.excuses.iter().any(|excuse| match due {
-            // One first visit is due, by whichever rules: whoever excuses it by one has excused it.
-            Due::FirstVisit => excuse.from == line.from && is(in_force, &excuse.rule, due),
+            // One first visit is due, by whichever rules: whoever excuses it by the strictest has excused it.
+            Due::FirstVisit => {
+                let is_no_looser = excuse.due_on.is_none_or(|day| By::On(day) <= line.by);
+                excuse.from == line.from && is(in_force, &excuse.rule, due) && is_no_looser
+            }
             Due::Frequency | Due::RisingRisk => excuse.is_about(&line.rule, line.matter()),
         })
     };
@@ -240,7 +270,15 @@ fn asked_for(
     let dated = lines.filter_map(|line| line.by.day().map(|day| (line, day)));
     let counted = match due {
         Due::FirstVisit | Due::Frequency => dated.take(1).collect(),
-        Due::RisingRisk => dated.collect::<Vec<_>>(),
+        Due::RisingRisk => {
+            let mut of_each: Vec<(Line, NaiveDate)> = Vec::new();
+            for (line, day) in dated {
+                if of_each.iter().all(|(stricter, _)| stricter.matter() != line.matter()) {
+                    of_each.push((line, day));
+                }
+            }
+            of_each
+        }
     };
     counted.into_iter().filter(|(line, _)| !is_excused(line)).collect()
 }
@@ -267,8 +305,9 @@ fn excused(facts: &Facts, rules: &RulesSince, (due, today): (Due, NaiveDate), zo
             let in_force = in_force_at(rules, excuse.by.1)?;
             is(in_force, &excuse.rule, due).then(|| WasDue {
                 rule: excuse.rule.clone(),
+                from: excuse.from,
                 due_on: excuse.due_on.unwrap_or(excuse.from),
-                risk: supervision.as_of((excuse.by.1, zone)).risk,
+                risk: excuse.risk.clone().or_else(|| supervision.as_of((excuse.by.1, zone)).risk),
                 became: match (excuse.counted, excuse.instead) {
                     (Counted::Late, _) => Became::Late,
                     (Counted::LeftOut, None) => Became::LeftOut,
@@ -302,6 +341,14 @@ impl Supervision {
     /// The last day up to this on which a visit could be due: none is after its end.
     fn last_day_till(&self, day: NaiveDate) -> NaiveDate {
         self.end.and_then(|end| end.pred_opt()).map_or(day, |last| last.min(day))
+    }
+
+    /// What was known on its last day, if it has ended by then: what is said afterwards of risk, flags and plan made nothing that was
+    /// overdue undone. Excuses and pauses are those of now.
+    fn till_its_end(&self, (by, zone): (NaiveDate, Tz)) -> Self {
+        let Some(end) = self.end.filter(|end| *end <= by) else { return self.clone() };
+        let then = self.as_of((local_time::at(end, NaiveTime::MIN, zone) - BEFORE, zone));
+        Self { end: Some(end), excuses: self.excuses.clone(), pauses: self.pauses.clone(), ..then }
     }
 
     /// The start of the supervision that follows the earlier one of that number, where it began anew then.

@@ -17,11 +17,15 @@ pub(super) fn missed(facts: &Facts, in_force: &InForce, today: NaiveDate, now: &
         return all;
     }
     // What a supervision before this one left undone is nobody's to do any more; figures know it.
-    let anew = |n: &usize| supervision.anew_after(*n).is_some_and(|anew| anew <= today);
-    let first = (0..supervision.earlier.len()).rfind(anew).map_or(0, |n| n + 1);
-    for earlier in supervision.earlier.iter().skip(first) {
+    let mut began = (0..supervision.earlier.len()).filter_map(|n| supervision.anew_after(n));
+    let began = began.rfind(|anew| *anew <= today);
+    let mut changed_before = None;
+    for earlier in &supervision.earlier {
         let changed_on = day_of(earlier.until, zone);
-        if facts.seen().any(|seen| seen.at >= earlier.until) || changed_on > today {
+        // What was said and taken back on one day was a slip; what was so before it stands by itself.
+        let is_slip = changed_before.replace(changed_on) == Some(changed_on);
+        let is_of_now = began.is_none_or(|began| began <= changed_on) && changed_on <= today;
+        if is_slip || !is_of_now || facts.seen().any(|seen| seen.at >= earlier.until) {
             continue;
         }
         let known = (earlier.until - BEFORE, zone);

@@ -56,7 +56,7 @@ pub struct Line {
 
 impl Line {
     /// What it counts from.
-    pub(super) fn matter(&self) -> (Identified, Option<ConcernId>) {
+    pub fn matter(&self) -> (Identified, Option<ConcernId>) {
         (Identified { on: self.from, at: self.at }, self.concern)
     }
 }
@@ -421,7 +421,7 @@ impl<'f> Looking<'f> {
                     return Ok(by.map(|by| line(By::On(by), "; a manager has set another day")));
                 }
                 // What comes again is due so long after it would have been made.
-                (Some(_), By::On(day)) if every => from = day,
+                (Some(excuse), By::On(day)) if every => from = excuse.due_on.unwrap_or(day),
                 (Some(_), _) => return Ok(None),
             }
         }
@@ -457,12 +457,12 @@ fn end(
     Ok(Some(day))
 }
 
-/// A day that a manager has set, as it stands today: one that lies in a pause is as far after it as it is after the pause began. Nothing:
+/// A day that a manager has set, as it stands today: one that lies in a pause is put off to the day on which days count again. Nothing:
 /// the pause goes on.
 pub(super) fn after_pauses(mut day: NaiveDate, facts: &Facts, today: NaiveDate) -> Option<NaiveDate> {
     while let Some(pause) = facts.paused_on(day) {
         match pause.until {
-            Some(until) => day = until.checked_add_signed(day - pause.from)?,
+            Some(until) => day = until,
             None if pause.from <= today => return None,
             None => break,
         }

@@ -46,7 +46,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Site, problem::Problem};
 use crate::{
     app::{Rejected, access::Actor},
-    domain::{event::Door, ids::VisitId, visit::VisitState},
+    domain::{
+        event::Door,
+        ids::VisitId,
+        visit::{Visit, VisitState},
+    },
     store::{
         self, Lane, Trace, Tx,
         idempotency::{self, Claimed, Key},
@@ -299,7 +303,15 @@ impl Act {
                     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
                     let body = serde_json::from_str(&reply)
                         .map_err(|_| store::Error::inconsistent("idempotency", "reply", &key.key))?;
-                    Ok((Reply { status, body }, true))
+                    let kept = Reply { status, body };
+                    let over = match visit_of(tx, &actor, &reply).await? {
+                        Some(visit) if says_watched(&kept) => Some(visit).filter(|visit| !runs(visit)),
+                        _ => None,
+                    };
+                    let Some(over) = over else { return Ok((kept, true)) };
+                    let mut now = visits::as_it_is(tx, &actor, over, trace).await?;
+                    warn(&mut now, "done before: this is that visit as it is now");
+                    Ok((now, true))
                 }
                 Claimed::OtherBody if reuse == Reuse::Refuse => Ok((Rejected::KeyReused.into(), false)),
                 Claimed::OtherBody => {
@@ -331,14 +343,25 @@ fn warn(reply: &mut Reply, message: &str) {
     }
 }
 
+/// Whether it shows a visit that is watched, or will be.
+fn says_watched(reply: &Reply) -> bool {
+    let state = reply.body["state"].as_str().unwrap_or_default();
+    reply.body["warnings"].is_array() && ["planned", "begun", "going_home"].contains(&state)
+}
+
 /// Whether the visit of a kept reply is planned or begun. A refusal has none: it is repeated as it was.
 async fn still_runs(tx: &mut Tx, actor: &Actor, reply: &str) -> store::Result<bool> {
+    Ok(visit_of(tx, actor, reply).await?.as_ref().is_none_or(runs))
+}
+
+async fn visit_of(tx: &mut Tx, actor: &Actor, reply: &str) -> store::Result<Option<Visit>> {
     let reply: Value = serde_json::from_str(reply).unwrap_or_default();
-    let Some(id) = reply["id"].as_str().and_then(|id| id.parse().ok()) else { return Ok(true) };
-    let visit = visits_kept::find(tx, actor.organisation, VisitId(id)).await?;
-    Ok(visit.is_some_and(|visit| {
-        visit.watched_till().is_some() || matches!(visit.state, VisitState::Planned { .. })
-    }))
+    let Some(id) = reply["id"].as_str().and_then(|id| id.parse().ok()) else { return Ok(None) };
+    visits_kept::find(tx, actor.organisation, VisitId(id)).await
+}
+
+fn runs(visit: &Visit) -> bool {
+    visit.watched_till().is_some() || matches!(visit.state, VisitState::Planned { .. })
 }
 
 impl IntoResponse for Reply {

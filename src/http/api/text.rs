@@ -75,7 +75,8 @@ pub(super) async fn take(
         (Err(failed), Ok((received, _)))
             if failed.status().is_server_error() && calls_for_help(&parse(&received.text)) =>
         {
-            return not_sent();
+            let Ok(caller) = Caller::who_calls_for_help(&site, &headers).await else { return not_sent() };
+            caller
         }
         (Err(problem), _) => return problem.into_response(),
     };

@@ -163,12 +163,16 @@ pub(super) async fn show(
         visits::find(&mut tx, actor.organisation, id).await?.ok_or_else(|| Problem::of(Kind::NotFound))?;
     let relation = actor.relation_to_visit(&mut tx, &visit).await?;
     rights::may(actor.role, rights::Act::SeeVisit, relation).map_err(Rejected::from)?;
-    let alarm = cases::alarm_of(&mut tx, &visit).await?;
-    let now = site.clock.now();
+    let trace = Trace { actor: Some(actor.person), door: Door::Api, now: site.clock.now() };
+    Ok(as_it_is(&mut tx, &actor, visit, trace).await?.into_response())
+}
+
+/// Shows a visit as it stands now.
+pub(super) async fn as_it_is(tx: &mut Tx, actor: &Actor, visit: Visit, trace: Trace) -> store::Result<Reply> {
+    let alarm = cases::alarm_of(tx, &visit).await?;
     let done =
         Done { visit, alarm, warnings: vec![], came: Came::ThereBefore, agreement: AgreementAsked::NotAsked };
-    let trace = Trace { actor: Some(actor.person), door: Door::Api, now };
-    Ok(answer(&mut tx, &actor, Ok(Ok(done)), trace).await?.into_response())
+    answer(tx, actor, Ok(Ok(done)), trace).await
 }
 
 /// An id that is none is one that does not exist.

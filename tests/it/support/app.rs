@@ -1,7 +1,10 @@
 //! The whole service in the test's own process: its HTTP on a port of its own, its clock in the test's hand, its
 //! providers taking everything. What it said stands in its messages.
 
-use std::{collections::BTreeMap, sync::Arc, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use chrono::TimeDelta;
 use homeward::{
@@ -16,6 +19,7 @@ use homeward::{
     startup::{self, App},
     store::{Db, Pools, Trace, events, messages, outbox, people},
 };
+use jsonschema::Validator;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -307,6 +311,18 @@ impl TestApp {
     }
 }
 
+/// What checks against a schema of the description: made once, since making it takes longer than most tests.
+fn validator(schema: &Value, components: &Value) -> Arc<Validator> {
+    static MADE: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let anew = || {
+        let mut schema = schema.clone();
+        schema["components"] = components.clone();
+        Arc::new(jsonschema::validator_for(&schema).unwrap())
+    };
+    made.entry(schema.to_string()).or_insert_with(anew).clone()
+}
+
 /// Serves this on a port of its own; where.
 pub async fn serve(routes: axum::Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -434,9 +450,7 @@ impl TestApp {
             assert!(body.is_null(), "{method} {path} {status} is described as empty");
             return;
         };
-        let mut schema = content.values().next().unwrap()["schema"].clone();
-        schema["components"] = description["components"].clone();
-        let validator = jsonschema::validator_for(&schema).unwrap();
+        let validator = validator(&content.values().next().unwrap()["schema"], &description["components"]);
         let wrong: Vec<String> =
             validator.iter_errors(body).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(wrong.is_empty(), "{method} {path} {status} is not as described: {wrong:#?}\n{body:#}");

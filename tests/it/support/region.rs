@@ -231,6 +231,9 @@ fn changes(drawn: &mut Drawn, (start, risk): (NaiveDate, usize)) -> Vec<(NaiveDa
     if let Some((day, _)) = changes.iter().find(|(_, change)| *change == Change::Concern) {
         changes.push((working_day(*day + Days::new(1 + drawn.below(30))), Change::ConcernIsClosed));
     }
+    // All of a day is said at one instant: what nobody knew for any time makes nothing overdue.
+    let rises = changes.iter().find(|(_, change)| *change == Change::RiskRises).map(|(day, _)| *day);
+    changes.retain(|(day, change)| *change != Change::RiskFalls || rises != Some(*day));
     changes.sort_by_key(|(day, _)| *day);
     // What is over does not change; what somebody worried about may be closed later.
     let ends = changes.iter().find(|(_, change)| *change == Change::Ends).map(|(day, _)| *day);

@@ -87,6 +87,80 @@ fn a_manager_excuses_it_and_nothing_else_ends_it() {
     assert_eq!(first(&facts, "2026-04-02"), "first_low 2026-06-24 not_yet; first_high 2026-03-16 overdue");
 }
 
+#[test]
+fn what_an_earlier_supervision_left_undone_does_not_come_back() {
+    let rules = probation();
+    // It begins anew on 1 April; that was said on 20 March, and a flag five days later.
+    let mut facts = supervised("2026-04-01", "high");
+    facts.supervision.first_start = Some(day("2026-03-01"));
+    let mut old = before(&facts, noon_of(day("2026-03-20")), "high");
+    old.start = Some(day("2026-03-01"));
+    facts.supervision.earlier = vec![old, before(&facts, noon_of(day("2026-03-25")), "medium")];
+    assert_eq!(
+        on(&facts, &rules, "2026-03-26"),
+        "first_high 2026-03-16 | supervision begins only on 2026-04-01"
+    );
+    assert_eq!(first(&facts, "2026-03-26"), "first_high 2026-03-16 overdue", "once");
+    assert_eq!(on(&facts, &rules, "2026-04-02"), "first_high 2026-04-16");
+    facts.history.visits = vec![seen("2026-04-05")];
+    assert_eq!(first(&facts, "2026-04-06"), "first_high 2026-04-16 in_time; first_high 2026-03-16 overdue");
+}
+
+#[test]
+fn whoever_ends_it_and_lowers_the_risk_leaves_the_figures_as_they_were() {
+    for (changed, end) in [("2026-03-26", "2026-03-26"), ("2026-03-28", "2026-03-26")] {
+        let mut facts = lowered(changed);
+        facts.supervision.end = Some(day(end));
+        assert_eq!(first(&facts, "2026-04-20"), "first_high 2026-03-16 overdue", "{changed}");
+        facts.supervision.excuses = vec![excuse("first_high", day("2026-03-01"), day("2026-03-16"), None)];
+        facts.supervision.excuses[0].by.1 = noon_of(day("2026-04-02"));
+        assert_eq!(first(&facts, "2026-04-20"), "first_high 2026-03-16 left_out", "{changed}");
+    }
+}
+
+#[test]
+fn one_first_visit_is_excused_once_and_by_the_strictest_rule() {
+    let excused = |rule: &str, due: &str, on: &str| {
+        let excuse = excuse(rule, day("2026-03-01"), day(due), None);
+        Excuse { by: (excuse.by.0, noon_of(day(on))), ..excuse }
+    };
+    let mut facts = lowered("2026-03-20");
+    facts.supervision.excuses = vec![excused("first_low", "2026-05-24", "2026-03-21")];
+    assert_eq!(on(&facts, &probation(), "2026-03-25"), "first_high 2026-03-16");
+    assert_eq!(first(&facts, "2026-03-25"), "first_high 2026-03-16 overdue");
+    facts.history.visits = vec![seen("2026-04-20")];
+    assert_eq!(first(&facts, "2026-04-21"), "first_high 2026-03-16 late");
+    facts.history.visits.clear();
+    facts.supervision.excuses.push(excused("first_high", "2026-03-16", "2026-03-22"));
+    assert_eq!(on(&facts, &probation(), "2026-03-25"), "");
+    assert_eq!(first(&facts, "2026-03-25"), "first_high 2026-03-16 left_out");
+}
+
+#[test]
+fn what_comes_again_is_due_from_the_day_on_which_it_was() {
+    let mut facts = supervised("2026-01-14", "low");
+    facts.history.visits = vec![seen("2026-01-20")];
+    facts.supervision.plan = Some(plan("4 weeks", "2026-01-20"));
+    facts.supervision.earlier = vec![before(&facts, noon_of(day("2026-03-02")), "low")];
+    facts.supervision.plan = Some(plan("12 weeks", "2026-01-20"));
+    facts.supervision.excuses = vec![excuse("plan", day("2026-01-20"), day("2026-02-17"), None)];
+    assert_eq!(on(&facts, &probation(), "2026-03-10"), "plan 2026-05-12");
+    facts.supervision.excuses[0].instead = Some(day("2026-03-30"));
+    assert_eq!(on(&facts, &probation(), "2026-03-10"), "plan 2026-03-30");
+}
+
+#[test]
+fn a_slip_of_a_day_makes_nothing_overdue() {
+    let mut facts = supervised("2026-03-01", "low");
+    let at = |time: &str| format!("2026-03-20T{time}:00Z").parse().unwrap();
+    facts.supervision.earlier = vec![before(&facts, at("10:00"), "low"), before(&facts, at("10:05"), "high")];
+    assert_eq!(on(&facts, &probation(), "2026-03-25"), "first_low 2026-05-24");
+    // What was so before stands by itself.
+    facts.supervision.earlier[0].risk = Some("high".into());
+    facts.supervision.earlier[1].risk = Some("medium".into());
+    assert_eq!(on(&facts, &probation(), "2026-03-25"), "first_high 2026-03-16; first_low 2026-05-24");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
