@@ -363,6 +363,7 @@ on_both! {
         assert_eq!((&excused.is_ok().body["state"], &excused.body["due_on"]), (&json!("next"), &json!("2026-03-14")));
         // When a rise was identified is corrected to an earlier day, and to no later one.
         let said = |risk: &str, on: &str| json!({"start": "2025-12-20", "risk": risk, "risk_identified_on": on});
+        app.supervise("ann", "A000001", said("low", "2026-01-14")).await.is_problem(422, "invalid-field");
         let rise = |reply: &Reply| reply.body["due"].as_array().unwrap().iter().find(|line| line["rule"] == "risk_rise").map(|line| line["due_on"].clone());
         assert_eq!(rise(&app.supervise("ann", "A000001", said("medium", "2026-01-14")).await), Some(json!("2026-01-28")));
         for risk in ["medium", "low"] {

@@ -159,6 +159,9 @@ fn check_rise(before: &Supervision, said: &Said, now: &Now) -> Result<(), (&'sta
             );
             Err(("risk_identified_on", why))
         }
+        (Some(_), None) if before.risk.is_some() && !has_risen(before, said, now) => {
+            Err(("risk_identified_on", "the risk has not risen: leave this out".into()))
+        }
         _ => Ok(()),
     }
 }
