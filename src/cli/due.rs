@@ -28,7 +28,7 @@ pub(super) async fn explain(
     say(format!("{}: {} on {}; case of {whose}", item.case.reference, item.bucket().as_str(), item.today))?;
     for line in &item.standing.lines {
         let by = line.by.day().map_or_else(|| "now".to_owned(), |day| day.to_string());
-        say(format!("  due {by}, rule {}: {}", line.rule, line.why))?;
+        say(format!("  due {by}, rule {}: {}", line.rule, line.why(&item.case.supervision.pauses)))?;
     }
     for cannot in &item.standing.cannot {
         say(format!("  CANNOT BE COMPUTED: {cannot}"))?;

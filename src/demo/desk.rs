@@ -274,7 +274,7 @@ fn due_row(look: Look<'_>, item: &Item) -> DueRow {
     let tried: Vec<_> = history.iter().skip(since).map(|made| day(made.on)).collect();
     let tried = (!tried.is_empty()).then(|| format!("tried in vain: {}", tried.join(", ")));
     let cannot = item.standing.cannot.iter().map(ToString::to_string);
-    let rule = strictest.map(|line| line.why.clone());
+    let rule = strictest.map(|line| line.why(&item.case.supervision.pauses));
     let planned = item.planned.first().map(|plan| {
         format!("{}, {}", look.directory.name_of(plan.worker_id), begins(plan.expected_arrival, look))
     });

@@ -43,8 +43,7 @@ pub(super) fn missed(facts: &Facts, in_force: &InForce, today: NaiveDate, now: &
                 other.rule == line.rule && other.matter() == line.matter() && other.by <= line.by
             };
             if !now.iter().chain(&all).any(is_same) {
-                let since = "when risk, flags or plan changed";
-                line.why = format!("{}; it was overdue on {changed_on}, {since}", line.why);
+                line.missed_on = Some(changed_on);
                 all.push(line);
             }
         }
@@ -59,7 +58,7 @@ fn as_excused_since(line: Line, facts: &Facts, today: NaiveDate) -> Option<Line>
         None => Some(line),
         Some(Excuse { instead, .. }) => {
             let by = By::On(after_pauses((*instead)?, facts, today)?);
-            Some(Line { by, ..line })
+            Some(Line { by, is_put_off: true, ..line })
         }
     }
 }

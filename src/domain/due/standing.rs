@@ -50,11 +50,41 @@ pub struct Line {
     pub concern: Option<ConcernId>,
     /// How high the risk was that it follows from.
     pub risk: Option<String>,
-    /// In words.
-    pub why: String,
+    /// What its rule says of itself.
+    pub says: String,
+    /// How long after `from`; none: at once.
+    pub within: Option<Length>,
+    /// Whether a manager has set another day.
+    pub is_put_off: bool,
+    /// When risk, flags or plan changed, and it was overdue by what was known before.
+    pub missed_on: Option<NaiveDate>,
 }
 
 impl Line {
+    /// Why, in words. Made when somebody reads it: figures look at very many lines.
+    pub fn why(&self, pauses: &[Pause]) -> String {
+        let Self { from, .. } = self;
+        let mut why = match self.within {
+            None => format!("{}: at once, since {from}", self.says),
+            Some(length) => format!("{}: within {length} from {from}", self.says),
+        };
+        let is_paused = |day: &NaiveDate| pauses.iter().any(|pause| pause.covers(*day));
+        let days =
+            self.by.day().filter(|_| !pauses.is_empty()).map_or(0, |day| {
+                from.iter_days().skip(1).take_while(|at| *at <= day).filter(is_paused).count()
+            });
+        if days > 0 {
+            why = format!("{why}; {days} days of a pause are not counted");
+        }
+        if self.is_put_off {
+            why.push_str("; a manager has set another day");
+        }
+        if let Some(on) = self.missed_on {
+            why = format!("{why}; it was overdue on {on}, when risk, flags or plan changed");
+        }
+        why
+    }
+
     /// What it counts from.
     pub fn matter(&self) -> (Identified, Option<ConcernId>) {
         (Identified { on: self.from, at: self.at }, self.concern)
@@ -405,20 +435,23 @@ impl<'f> Looking<'f> {
                     None => return Ok(None),
                 },
             };
-            let line = |by, moved: &str| Line {
+            let line = |by, is_put_off| Line {
                 by,
                 rule: rule.key.clone(),
                 from,
                 at,
                 concern,
                 risk: self.facts.supervision.risk.clone(),
-                why: why(rule, length, from, self.facts, by) + moved,
+                says: rule.says.clone(),
+                within: length,
+                is_put_off,
+                missed_on: None,
             };
             match (self.excuse(&rule.key, (Identified { on: from, at }, concern)), by) {
-                (None, by) => return Ok(Some(line(by, ""))),
+                (None, by) => return Ok(Some(line(by, false))),
                 (Some(Excuse { instead: Some(instead), .. }), _) => {
                     let by = after_pauses(*instead, self.facts, self.today);
-                    return Ok(by.map(|by| line(By::On(by), "; a manager has set another day")));
+                    return Ok(by.map(|by| line(By::On(by), true)));
                 }
                 // What comes again is due so long after it would have been made.
                 (Some(excuse), By::On(day)) if every => from = excuse.due_on.unwrap_or(day),
@@ -468,21 +501,4 @@ pub(super) fn after_pauses(mut day: NaiveDate, facts: &Facts, today: NaiveDate) 
         }
     }
     Some(day)
-}
-
-fn why(rule: &Rule, length: Option<Length>, from: NaiveDate, facts: &Facts, by: By) -> String {
-    let length = length
-        .map_or_else(|| format!("at once, since {from}"), |length| format!("within {length} from {from}"));
-    let paused = by.day().filter(|_| !facts.supervision.pauses.is_empty()).map_or(0, |day| {
-        from.iter_days()
-            .skip(1)
-            .take_while(|at| *at <= day)
-            .filter(|at| facts.paused_on(*at).is_some())
-            .count()
-    });
-    let paused = match paused {
-        0 => String::new(),
-        days => format!("; {days} days of a pause are not counted"),
-    };
-    format!("{}: {length}{paused}", rule.says)
 }

@@ -224,7 +224,7 @@ fn a_pause_lengthens_and_never_shortens() {
     assert_eq!(on(&facts, &rules, "2026-01-26"), "first_high 2026-02-03", "five days later");
     assert!(
         standing(&facts, &rules, day("2026-01-26")).lines[0]
-            .why
+            .why(&facts.supervision.pauses)
             .ends_with("within 15 days from 2026-01-14; 5 days of a pause are not counted")
     );
     facts.supervision.pauses = vec![pause("2026-01-20", None)];

@@ -48,14 +48,14 @@ pub(super) struct DueLineView {
     why: String,
 }
 
-impl From<&Line> for DueLineView {
-    fn from(line: &Line) -> Self {
+impl DueLineView {
+    fn new(line: &Line, pauses: &[Pause]) -> Self {
         Self {
             rule: line.rule.clone(),
             due_on: line.by.day(),
             from: line.from,
             concern: line.concern.map(|concern| concern.0),
-            why: line.why.clone(),
+            why: line.why(pauses),
         }
     }
 }
@@ -216,7 +216,7 @@ impl DueView {
             state: item.bucket(),
             due_on: standing.day(),
             overdue: standing.is_overdue(*today),
-            due: standing.lines.iter().map(DueLineView::from).collect(),
+            due: standing.lines.iter().map(|line| DueLineView::new(line, &case.supervision.pauses)).collect(),
             cannot_be_computed: standing.cannot.iter().map(ToString::to_string).collect(),
             paused: standing.paused.as_ref().map(pause),
             last_seen: facts.last_seen().map(MadeView::from),

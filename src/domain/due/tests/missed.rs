@@ -21,7 +21,7 @@ fn a_lower_risk_makes_up_for_no_visit() {
     let mut facts = lowered("2026-03-20");
     assert_eq!(on(&facts, &rules, "2026-03-25"), "first_high 2026-03-16; first_low 2026-05-24");
     assert_eq!(first(&facts, "2026-03-25"), "first_high 2026-03-16 overdue");
-    let why = &standing(&facts, &rules, day("2026-03-25")).lines[0].why;
+    let why = standing(&facts, &rules, day("2026-03-25")).lines[0].why(&[]);
     assert!(why.ends_with("; it was overdue on 2026-03-20, when risk, flags or plan changed"), "{why}");
     facts.history.visits = vec![made("2026-03-26", VisitOutcome::NotIn)];
     assert_eq!(
