@@ -368,6 +368,13 @@ prop_compose! {
     }
 }
 
+/// A first visit, put off to a day that does not lie behind, as the doors have it.
+fn put_off_to(instead: NaiveDate, start: NaiveDate) -> Excuse {
+    let due = start + Days::new(15);
+    let excuse = excuse("first_high", start, due, Some(instead));
+    Excuse { by: (excuse.by.0, noon_of(instead.min(due))), ..excuse }
+}
+
 prop_compose! {
     fn some_facts()(
         start in some_day(),
@@ -388,7 +395,7 @@ prop_compose! {
         facts.supervision.pauses = pauses;
         facts.supervision.earlier = earlier.into_iter().map(|(until, risk)| before(&facts, noon_of(until), risk)).collect();
         facts.supervision.earlier.sort_by_key(|earlier| earlier.until);
-        facts.supervision.excuses = put_off.into_iter().map(|instead| excuse("first_high", start, start + Days::new(15), Some(instead))).collect();
+        facts.supervision.excuses = put_off.into_iter().map(|instead| put_off_to(instead, start)).collect();
         let outcome = |seen| if seen { VisitOutcome::Seen } else { VisitOutcome::NotIn };
         facts.history.visits = visits.into_iter().map(|(on, seen)| made(&on.to_string(), outcome(seen))).collect();
         facts.history.visits.sort_by_key(|visit| visit.at);
