@@ -6,7 +6,6 @@ mod list;
 mod rules;
 mod supervision;
 
-pub(super) use list::let_others_in;
 pub use list::{Filter, Item, Sort, explain, list, one};
 pub use rules::{put_in_force, see_rules, set_rules};
 pub(super) use supervision::left_team;
@@ -31,7 +30,7 @@ use crate::{
     },
     store::{
         self, Trace, Tx, case_files, concerns,
-        due::{self, Case, Kept, ToCompute},
+        due::{self, Kept, ToCompute},
         events::log_for_organisation,
         people,
     },
@@ -57,10 +56,6 @@ async fn now_in_force(tx: &mut Tx, organisation: OrganisationId) -> store::Resul
     let zone = people::directory(tx, organisation).await?.zone;
     let in_force = kept.in_force(organisation, zone)?;
     Ok(Some(Now { version: kept.version, in_force }))
-}
-
-fn facts_of(case: &Case) -> Facts {
-    Facts { visiting: case.visiting, supervision: case.supervision.clone(), history: case.history.clone() }
 }
 
 /// What has happened about a case, read anew.

@@ -160,7 +160,7 @@ pub async fn record(
     }
     if let Found::Case(case, Some(kept)) = &found {
         let today = day_of(trace.now, actor.zone);
-        let known = (kept.worker, kept.supervision.risk_on(today));
+        let known = (kept.worker, kept.facts.supervision.risk_on(today));
         follow_case(tx, case, known, trace).await?;
     }
     let asked: Vec<OversightRule> = done.iter().map(|asked| asked.rule).collect();

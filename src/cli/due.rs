@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use homeward::{app::due, config::Config, domain::due::Facts, store::people};
+use homeward::{app::due, config::Config, store::people};
 
 use super::{now, open, organisation_of, say};
 
@@ -28,7 +28,7 @@ pub(super) async fn explain(
     say(format!("{}: {} on {}; case of {whose}", item.case.reference, item.bucket().as_str(), item.today))?;
     for line in &item.standing.lines {
         let by = line.by.day().map_or_else(|| "now".to_owned(), |day| day.to_string());
-        say(format!("  due {by}, rule {}: {}", line.rule, line.why(&item.case.supervision.pauses)))?;
+        say(format!("  due {by}, rule {}: {}", line.rule, line.why(&item.case.facts.supervision.pauses)))?;
     }
     for cannot in &item.standing.cannot {
         say(format!("  CANNOT BE COMPUTED: {cannot}"))?;
@@ -36,7 +36,7 @@ pub(super) async fn explain(
     if let Some(pause) = &item.standing.paused {
         say(format!("  paused since {}: {}", pause.from, pause.why.as_str()))?;
     }
-    let facts = Facts { history: item.case.history.clone(), ..Facts::default() };
+    let facts = &item.case.facts;
     match facts.last_seen() {
         Some(seen) => say(format!("  last seen {}", seen.on))?,
         None => say("  not seen yet")?,

@@ -246,7 +246,7 @@ fn due_row(look: Look<'_>, item: &Item) -> DueRow {
     let day = |day: chrono::NaiveDate| day.format("%a %-d %b").to_string();
     let strictest = item.standing.strictest();
     let bucket = item.bucket();
-    let excuses = &item.case.supervision.excuses;
+    let excuses = &item.case.facts.supervision.excuses;
     let excuse = strictest.and_then(|line| {
         excuses.iter().rev().find(|excuse| excuse.rule == line.rule && excuse.from == line.from)
     });
@@ -269,19 +269,19 @@ fn due_row(look: Look<'_>, item: &Item) -> DueRow {
         let was = excuse.due_on.map(|on| format!(", was due {}", day(on))).unwrap_or_default();
         format!("{by} excused it{was}: {}", excuse.reason)
     });
-    let history = &item.case.history.visits;
+    let history = &item.case.facts.history.visits;
     let since = history.iter().rposition(Made::counts).map_or(0, |seen| seen + 1);
     let tried: Vec<_> = history.iter().skip(since).map(|made| day(made.on)).collect();
     let tried = (!tried.is_empty()).then(|| format!("tried in vain: {}", tried.join(", ")));
     let cannot = item.standing.cannot.iter().map(ToString::to_string);
-    let rule = strictest.map(|line| line.why(&item.case.supervision.pauses));
+    let rule = strictest.map(|line| line.why(&item.case.facts.supervision.pauses));
     let planned = item.planned.first().map(|plan| {
         format!("{}, {}", look.directory.name_of(plan.worker_id), begins(plan.expected_arrival, look))
     });
     DueRow {
         reference: item.case.reference.clone(),
         worker: item.case.worker.map(|id| look.directory.name_of(id).to_owned()).unwrap_or_default(),
-        risk: item.case.supervision.risk.as_deref().unwrap_or("not known").replace('_', " "),
+        risk: item.case.facts.supervision.risk.as_deref().unwrap_or("not known").replace('_', " "),
         bucket,
         state,
         by: item.standing.day().map(day).unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use chrono::Weekday;
 use chrono_tz::Tz;
+use futures::TryStreamExt;
 use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use super::{Error, Result, Sql, Tx, both, execute, readable};
 use crate::{
     clock::Time,
     domain::{
-        due::{Cause, History, InForce, Settings, Summary, Supervision},
+        due::{Cause, Facts, History, InForce, Settings, Summary, Supervision},
         ids::{CaseId, OrganisationId, PersonId, TeamId, VisitId},
         visit::{VisitOutcome, Visiting},
     },
@@ -75,6 +76,9 @@ const DIGESTS_DUE_ANY_ORG: Sql = Sql::pair(
     "SELECT team_id, organisation_id FROM due_digest WHERE due_at <= $1 ORDER BY due_at LIMIT $2
      FOR NO KEY UPDATE SKIP LOCKED",
 );
+
+/// After so many cases, some milliseconds, whatever else is to be done on this processor, an alarm perhaps, has its turn.
+const CASES_IN_A_TURN: usize = 200;
 
 /// A version of the rules.
 #[derive(Debug, Clone, PartialEq)]
@@ -284,14 +288,10 @@ pub struct Case {
     pub team: TeamId,
     /// How everybody speaks of it.
     pub reference: String,
-    /// Who is visited.
-    pub visiting: Option<Visiting>,
     /// Whose it is.
     pub worker: Option<PersonId>,
-    /// What people said.
-    pub supervision: Supervision,
-    /// What has happened.
-    pub history: History,
+    /// What is known of it.
+    pub facts: Facts,
 }
 
 #[derive(FromRow)]
@@ -311,28 +311,42 @@ impl From<CaseRow> for Case {
             id: row.id,
             team: row.team_id,
             reference: row.reference,
-            visiting: row.visiting,
             worker: row.worker_id,
-            supervision: row.known.map(|known| known.0).unwrap_or_default(),
-            history: row.history.map(|history| history.0).unwrap_or_default(),
+            facts: Facts {
+                visiting: row.visiting,
+                supervision: row.known.map(|known| known.0).unwrap_or_default(),
+                history: row.history.map(|history| history.0).unwrap_or_default(),
+            },
         }
     }
 }
 
-/// All cases of an organisation, by reference.
-pub async fn cases(tx: &mut Tx, organisation: OrganisationId) -> Result<Vec<Case>> {
-    Ok(both!(tx, |c| {
-        let rows = sqlx::query(CASES).bind(organisation).fetch_all(c).await?;
-        readable!(rows, CaseRow, |row| Ok(Case::from(row)))
-    }))
-}
-
-/// Those that a team looks after, by reference.
-pub async fn cases_of_team(tx: &mut Tx, organisation: OrganisationId, team: TeamId) -> Result<Vec<Case>> {
-    Ok(both!(tx, |c| {
-        let rows = sqlx::query(CASES_OF_TEAM).bind(organisation).bind(team).fetch_all(c).await?;
-        readable!(rows, CaseRow, |row| Ok(Case::from(row)))
-    }))
+/// Hands on each case of an organisation, or of one team alone, by reference. While one is looked at the next are being read: there may be
+/// very many.
+pub async fn each_case(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    of: Option<TeamId>,
+    mut each: impl FnMut(Case) + Send,
+) -> Result<()> {
+    let mut read = 0_usize;
+    both!(tx, |c| {
+        let cases = match of {
+            None => sqlx::query(CASES).bind(organisation),
+            Some(team) => sqlx::query(CASES_OF_TEAM).bind(organisation).bind(team),
+        };
+        let mut rows = cases.fetch(c);
+        while let Some(row) = rows.try_next().await? {
+            if let Some(case) = readable!([row], CaseRow).pop() {
+                each(case.into());
+            }
+            read += 1;
+            if read.is_multiple_of(CASES_IN_A_TURN) {
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    Ok(())
 }
 
 /// The one with this reference.

@@ -25,6 +25,8 @@ const BATCH: usize = 64;
 const CACHE_KIB: u32 = 16 * 1024;
 /// The log grows to 32 MiB before it is copied into the file: under load the same pages are written again and again.
 const CHECKPOINT_PAGES: u32 = 8 * 1024;
+/// So many rows are read ahead of whoever looks at them. With few, each row of a long answer costs the threads of both a change.
+const ROWS_AHEAD: usize = 16 * 1024;
 /// So many may wait before callers do.
 const WAITING: usize = 4096;
 
@@ -58,6 +60,7 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(2))
+            .row_buffer_size(ROWS_AHEAD)
             .pragma("recursive_triggers", "ON");
         // A file does not hang up: asking each connection first whether it still works would double the cost of a read.
         let readers = SqlitePoolOptions::new()

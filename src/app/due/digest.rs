@@ -158,8 +158,9 @@ async fn follow_ends(
     now: Time,
 ) -> store::Result<()> {
     let lately = day.checked_sub_days(LONGEST_WITHOUT)..=Some(day);
-    for item in
-        items.iter().filter(|item| item.case.supervision.end.is_some_and(|end| lately.contains(&Some(end))))
+    for item in items
+        .iter()
+        .filter(|item| item.case.facts.supervision.end.is_some_and(|end| lately.contains(&Some(end))))
     {
         if let Some(case) = case_files::find(tx, organisation, item.case.id).await? {
             oversight::follow_case(tx, &case, (item.case.worker, None), Trace::machine(Door::Timer, now))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 
-use super::{Now, facts_of, now_in_force};
+use super::{Now, now_in_force};
 use crate::{
     app::{Outcome, Rejected, access::Actor, allowed, case_files},
     clock::Time,
@@ -38,9 +38,6 @@ word_enum! {
     }
 }
 
-/// So many are looked at in a turn: some milliseconds.
-const CASES_IN_A_TURN: usize = 200;
-
 /// Which part of the list somebody wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -70,7 +67,7 @@ pub struct Item {
 impl Item {
     fn new(case: Case, now: &Now, at: Time, planned: Vec<Planned>) -> Self {
         let today = now.today(at);
-        let standing = standing(&facts_of(&case), &now.in_force, today);
+        let standing = standing(&case.facts, &now.in_force, today);
         Self { case, standing, today, planned }
     }
 
@@ -146,8 +143,7 @@ pub async fn list(tx: &mut Tx, actor: &Actor, filter: Filter, at: Time) -> Outco
             }
             && team.as_ref().is_none_or(|team| team.contains(&case.team))
     };
-    let cases = due::cases(tx, actor.organisation).await?;
-    let mut items = items(tx, actor.organisation, cases.into_iter().filter(wanted), at).await?;
+    let mut items = items(tx, actor.organisation, None, wanted, at).await?;
     items.retain(|item| match filter.bucket {
         Some(bucket) => item.is_in(bucket),
         None => item.bucket() != Bucket::NotDue,
@@ -162,11 +158,12 @@ pub async fn list(tx: &mut Tx, actor: &Actor, filter: Filter, at: Time) -> Outco
     Ok(Ok(items))
 }
 
-/// What is due of these cases.
+/// What is due of those cases, of one team alone perhaps, that somebody wants.
 async fn items(
     tx: &mut Tx,
     organisation: OrganisationId,
-    cases: impl Iterator<Item = Case>,
+    of: Option<TeamId>,
+    wanted: impl Fn(&Case) -> bool + Send + Sync,
     at: Time,
 ) -> store::Result<Vec<Item>> {
     let Some(now) = now_in_force(tx, organisation).await? else { return Ok(Vec::new()) };
@@ -175,19 +172,14 @@ async fn items(
         planned.entry(plan.reference.clone()).or_default().push(plan);
     }
     let mut items = Vec::new();
-    for case in cases {
-        let planned = planned.remove(&case.reference).unwrap_or_default();
-        items.push(Item::new(case, &now, at, planned));
-        let_others_in(items.len()).await;
-    }
+    let look = |case: Case| {
+        if wanted(&case) {
+            let planned = planned.remove(&case.reference).unwrap_or_default();
+            items.push(Item::new(case, &now, at, planned));
+        }
+    };
+    due::each_case(tx, organisation, of, look).await?;
     Ok(items)
-}
-
-/// After so many cases whatever else is to be done on this processor, an alarm perhaps, has its turn.
-pub(in crate::app) async fn let_others_in(cases: usize) {
-    if cases.is_multiple_of(CASES_IN_A_TURN) {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// The cases that a team looks after.
@@ -197,8 +189,7 @@ pub(super) async fn of_team(
     team: TeamId,
     at: Time,
 ) -> store::Result<Vec<Item>> {
-    let cases = due::cases_of_team(tx, organisation, team).await?;
-    let mut items = items(tx, organisation, cases.into_iter(), at).await?;
+    let mut items = items(tx, organisation, Some(team), |_| true, at).await?;
     items.sort_by_key(Item::presses);
     Ok(items)
 }

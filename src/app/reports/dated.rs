@@ -4,14 +4,17 @@ use chrono::NaiveDate;
 
 use super::{Asked, Wanted};
 use crate::{
-    app::due::let_others_in,
     domain::{
-        due::{Cannot, Due, Facts, RulesSince, Standing, standing, were_due},
+        due::{Cannot, Due, RulesSince, Standing, standing, were_due},
         ids::OrganisationId,
         oversight::{self, Subject},
         report::{NOT_KNOWN, ReportKind, WasDue, Whose},
     },
-    store::{self, Tx, due, oversight as oversight_rows, people},
+    store::{
+        self, Tx,
+        due::{self, Case},
+        oversight as oversight_rows, people,
+    },
 };
 
 /// All that a report of this kind counts.
@@ -60,15 +63,14 @@ async fn visits(
     }
     let Some((_, now)) = rules.last() else { return Ok(Vec::new()) };
     let mut all = Vec::new();
-    for (n, case) in due::cases(tx, organisation).await?.into_iter().enumerate() {
-        let_others_in(n).await;
-        let holders = &case.supervision.holders;
-        let mut teams = holders.iter().map(|holder| holder.team).chain([case.team]);
+    let look = |case: Case| {
+        let supervision = &case.facts.supervision;
+        let mut teams = supervision.holders.iter().map(|holder| holder.team).chain([case.team]);
         if !teams.any(|team| asked.scope.teams.contains(&team)) {
-            continue;
+            return;
         }
         let what = |rule: Option<String>, risk: Option<String>, due_on: NaiveDate, class: &'static str| {
-            let then = case.supervision.holder_on(due_on);
+            let then = supervision.holder_on(due_on);
             WasDue {
                 what: "case",
                 id: case.id.0,
@@ -81,19 +83,15 @@ async fn visits(
                 class,
             }
         };
-        let facts = Facts {
-            visiting: case.visiting,
-            supervision: case.supervision.clone(),
-            history: case.history.clone(),
-        };
-        for was in were_due(&facts, &rules, kind, asked.today) {
+        for was in were_due(&case.facts, &rules, kind, asked.today) {
             all.push(what(Some(was.rule), was.risk, was.due_on, was.became.as_str()));
         }
         // As it stands now: so where the period reaches today.
-        if asked.to >= asked.today && cannot_be_computed(&standing(&facts, now, asked.today), kind) {
-            all.push(what(None, facts.supervision.risk.clone(), asked.today, "cannot_be_computed"));
+        if asked.to >= asked.today && cannot_be_computed(&standing(&case.facts, now, asked.today), kind) {
+            all.push(what(None, supervision.risk.clone(), asked.today, "cannot_be_computed"));
         }
-    }
+    };
+    due::each_case(tx, organisation, None, look).await?;
     Ok(all)
 }
 

@@ -6,8 +6,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    After, BEFORE, By, Counted, Earlier, Excuse, Facts, History, Holder, Identified, InForce, Instant, Line,
-    Made, Supervision, When, Worry, standing, standing::after_pauses,
+    After, BEFORE, By, Counted, Excuse, Facts, History, Holder, Identified, InForce, Instant, Line, Made,
+    Supervision, When, Worry, standing, standing::after_pauses,
 };
 use crate::{
     clock::Time,
@@ -363,7 +363,6 @@ impl Supervision {
     #[must_use]
     pub(super) fn as_of(&self, (at, zone): Instant) -> Self {
         let on = day_of(at, zone);
-        let mut then = self.clone();
         let count = self.earlier.len();
         let has_begun = |n: &usize| self.anew_after(*n).is_some_and(|anew| anew <= on);
         let first = (0..count).rfind(has_begun).map_or(0, |n| n + 1);
@@ -371,22 +370,29 @@ impl Supervision {
             self.anew_after(*n).is_some() || self.earlier.get(*n).is_some_and(|earlier| earlier.until > at)
         };
         let known = (first..count).find(holds);
-        let since = known.and_then(|known| self.earlier.get(known..)).unwrap_or_default();
-        if let Some(Earlier { start, first_start, risk, flags, plan, end, .. }) = since.first() {
-            then.start = *start;
-            then.first_start = *first_start;
-            let said_first =
-                || since.iter().find_map(|earlier| earlier.risk.clone()).or_else(|| self.risk.clone());
-            then.risk = risk.clone().or_else(said_first);
-            then.flags.clone_from(flags);
-            then.plan.clone_from(plan);
-            then.end = *end;
+        let (before, since) = self.earlier.split_at(known.unwrap_or(count));
+        let said_first = || {
+            let said = since.iter().find_map(|earlier| earlier.risk.as_ref());
+            said.or(self.risk.as_ref()).cloned()
+        };
+        let (start, first_start, flags, plan, end) = match since.first() {
+            Some(then) => (then.start, then.first_start, &then.flags, &then.plan, then.end),
+            None => (self.start, self.first_start, &self.flags, &self.plan, self.end),
+        };
+        Self {
+            start,
+            first_start,
+            risk: said_first(),
+            flags: flags.clone(),
+            plan: plan.clone(),
+            end,
+            // What is said of the time before counts whenever it was said; what came later moves nothing.
+            pauses: self.pauses.iter().filter(|pause| pause.from <= on).copied().collect(),
+            rises: self.rises.iter().filter(|rise| rise.is_by((at, zone))).copied().collect(),
+            excuses: self.excuses.iter().filter(|excuse| excuse.by.1 <= at).cloned().collect(),
+            // Whose it was is asked of what is known now.
+            holders: Vec::new(),
+            earlier: before.to_vec(),
         }
-        then.earlier.truncate(known.unwrap_or(count));
-        // What is said of the time before counts whenever it was said; what came later moves nothing.
-        then.pauses.retain(|pause| pause.from <= on);
-        then.rises.retain(|rise| rise.is_by((at, zone)));
-        then.excuses.retain(|excuse| excuse.by.1 <= at);
-        then
     }
 }

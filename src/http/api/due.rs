@@ -17,7 +17,7 @@ use crate::{
         due::{self as cases, Filter, Item, Sort, StartIs},
     },
     domain::{
-        due::{Bucket, Counted, Excuse, Facts, Identified, Length, Line, Made, Pause, Paused},
+        due::{Bucket, Counted, Excuse, Identified, Length, Line, Made, Pause, Paused},
         ids::ConcernId,
         people::Directory,
         visit::{VisitOutcome, Visiting},
@@ -206,17 +206,18 @@ fn pause(pause: &Pause) -> PauseBody {
 impl DueView {
     fn new(directory: &Directory, item: &Item) -> Self {
         let Item { case, standing, today, planned } = item;
-        let facts = Facts { history: case.history.clone(), ..Facts::default() };
+        let facts = &case.facts;
+        let pauses = &facts.supervision.pauses;
         Self {
             id: case.id.0,
             reference: case.reference.clone(),
             team: TeamView::of(directory, case.team),
-            visiting: case.visiting,
+            visiting: facts.visiting,
             worker: case.worker.map(|worker| PersonView::of(directory, worker)),
             state: item.bucket(),
             due_on: standing.day(),
             overdue: standing.is_overdue(*today),
-            due: standing.lines.iter().map(|line| DueLineView::new(line, &case.supervision.pauses)).collect(),
+            due: standing.lines.iter().map(|line| DueLineView::new(line, pauses)).collect(),
             cannot_be_computed: standing.cannot.iter().map(ToString::to_string).collect(),
             paused: standing.paused.as_ref().map(pause),
             last_seen: facts.last_seen().map(MadeView::from),
@@ -228,7 +229,7 @@ impl DueView {
 
     /// With everything that is known.
     fn whole(directory: &Directory, item: &Item) -> Self {
-        let known = &item.case.supervision;
+        let known = &item.case.facts.supervision;
         let supervision = SupervisionView {
             start: known.start,
             risk: known.risk.clone(),
