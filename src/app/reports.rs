@@ -16,8 +16,8 @@ use crate::{
         people::{Directory, Person, Role},
         proof::Standing,
         report::{
-            AlarmFact, Behind, By, Figure, Key, Line, NOBODY, Period, ReportKind, WasDue, Whose, alarms_line,
-            lines_of, response_times_line, share, were_due_lines,
+            AlarmFact, Behind, Below, By, Figure, Key, Line, NOBODY, Period, ReportKind, WasDue, Whose,
+            alarms_line, lines_of, response_times_line, share, were_due_lines,
         },
         rights::{self, Arrange, OnDue, Relation},
         visit::Risk,
@@ -42,8 +42,10 @@ pub struct Wanted {
     pub from: Option<NaiveDate>,
     /// Up to that day; if it is not said, today.
     pub to: Option<NaiveDate>,
-    /// Of that team alone, and the teams below it; by id or key.
+    /// Of that team; by id or key.
     pub team: Option<String>,
+    /// And the teams below it.
+    pub below: Below,
     /// Of that worker alone, by id or key; `nobody`: of what is nobody's.
     pub worker: Option<String>,
     /// Of that risk alone.
@@ -237,7 +239,11 @@ async fn scope(
                 return Ok(Err(Rejected::NoSuchTeam(named.to_owned())));
             };
             let team = team.id;
-            reach.into_iter().filter(|below| directory.line_of(*below).contains(&team)).collect()
+            let counts = |one: &TeamId| match wanted.below {
+                Below::Counted => directory.line_of(*one).contains(&team),
+                Below::LeftOut => *one == team,
+            };
+            reach.into_iter().filter(counts).collect()
         }
     };
     let was_due = wanted.report.is_dated();

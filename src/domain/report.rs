@@ -42,6 +42,18 @@ word_enum! {
 }
 
 word_enum! {
+    /// Whether the teams below the one that is named count too.
+    #[derive(Default)]
+    Below {
+        /// They do.
+        #[default]
+        Counted = "counted",
+        /// That team alone.
+        LeftOut = "left_out",
+    }
+}
+
+word_enum! {
     /// What the lines of a report are.
     #[derive(Default)]
     By {

@@ -272,6 +272,23 @@ on_both! {
         assert_eq!(app.person("una").get("/reports/alarms").await.is_ok().body["lines"][0]["figures"]["duress"], 1);
     }
 
+    async fn behind_a_teams_line_is_that_team_alone(db: TestDb) {
+        let app = TestApp::with(&db, WESTSHIRE, |_| {}).await;
+        let lines = report(&app, "contacts", "team").await["lines"].as_array().unwrap().clone();
+        assert!(lines.len() > 1, "the unit and the team below it: {lines:?}");
+        for line in &lines {
+            for (figure, address) in line["behind"].as_object().unwrap() {
+                let address = address.as_str().unwrap().strip_prefix("/api/v1").unwrap();
+                let behind = app.person("ari").get(address).await.is_ok().body["behind"].as_array().unwrap().len();
+                assert_eq!(json!(behind), line["figures"][figure], "{address}");
+            }
+        }
+        let all = async |query: &str| app.person("ari").get(&format!("/reports/contacts?team=unit{query}")).await.is_ok().body["lines"][0]["figures"]["total"].as_i64().unwrap();
+        assert!(all("").await > all("&below=left_out").await);
+        app.person("ari").get("/reports/contacts?team=unit&below=some").await.is_problem(422, "invalid-field");
+        app.finish().await;
+    }
+
     async fn assessments_contacts_and_drills_are_counted_as_they_stand(db: TestDb) {
         let app = TestApp::with(&db, WESTSHIRE, |_| {}).await;
         for reference in ["A1", "A2", "A3"] {

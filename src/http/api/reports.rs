@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         csv::push_line,
-        report::{Behind, By, Figure, Key, NOBODY, ReportKind},
+        report::{Behind, Below, By, Figure, Key, NOBODY, ReportKind},
     },
     http::{
         Site,
@@ -37,8 +37,11 @@ pub(super) struct ReportQuery {
     from: Option<NaiveDate>,
     /// Its last day, which belongs to it; not said: today.
     to: Option<NaiveDate>,
-    /// Of this team alone and those below it, by id or key.
+    /// Of this team and those below it, by id or key.
     team: Option<String>,
+    /// `left_out`: of that team alone, without those below it.
+    #[serde(default)]
+    below: Below,
     /// Of this worker alone, by id or key; `nobody`: of what was nobody's.
     worker: Option<String>,
     /// Of this risk alone: of a visit (normal, high), of a case as the rules of what is due name it, or of an assessment.
@@ -62,6 +65,7 @@ impl ReportQuery {
             from: self.from,
             to: self.to,
             team: self.team.clone(),
+            below: self.below,
             worker: self.worker.clone(),
             risk: self.risk.clone(),
             rule: self.rule.clone(),
@@ -211,13 +215,13 @@ fn address(
     key: &Key,
     figure: &str,
 ) -> String {
-    let mut team = query.team.clone();
+    let (mut team, mut below) = (query.team.clone(), query.below);
     let mut worker = query.worker.clone();
     let mut risk = query.risk.clone();
     let mut rule = query.rule.clone();
     match key {
         Key::Total => {}
-        Key::Team(id) => team = Some(id.to_string()),
+        Key::Team(id) => (team, below) = (Some(id.to_string()), Below::LeftOut),
         Key::Worker(id) => worker = Some(id.to_string()),
         Key::Nobody => worker = Some(NOBODY.to_owned()),
         Key::Risk(word) => risk = Some(word.clone()),
@@ -235,6 +239,9 @@ fn address(
         if let Some(value) = value {
             said.append_pair(name, &value);
         }
+    }
+    if below == Below::LeftOut {
+        said.append_pair("below", below.as_str());
     }
     format!("/api/v1/reports/{}/behind?{}", report.as_str(), said.finish())
 }
