@@ -19,7 +19,8 @@ use crate::{
         visit::{Details, Visit, Visiting},
     },
     store::{
-        self, Trace, Tx, agreements, assessments, case_files, concerns, events::log_for_organisation, people,
+        self, Trace, Tx, agreements, assessments, case_files, concerns, events::log_for_organisation,
+        oversight as oversight_asked, people,
     },
 };
 
@@ -83,6 +84,7 @@ pub async fn save(
     // Before it is logged: the organisation is locked last.
     if let Some(left) = before.filter(|before| *before != case.team) {
         due::left_team(tx, &case, left, day_of(trace.now, actor.zone)).await?;
+        oversight_asked::follow_assessments(tx, actor.organisation, case.id, case.team).await?;
     }
     due::follow(tx, &case, Cause::CaseChanged, trace).await?;
     log(tx, actor, case.team, NewEvent::new(kind, trace.now, body), trace).await?;

@@ -8,7 +8,7 @@ use super::{Error, Result, Tx, both, execute};
 use crate::{
     clock::Time,
     domain::{
-        ids::{OrganisationId, OversightAskId, OversightId, PersonId, TeamId},
+        ids::{CaseId, OrganisationId, OversightAskId, OversightId, PersonId, TeamId},
         oversight::{Asked, Entry, OversightAbout, OversightRule, Rules, Subject},
     },
 };
@@ -31,6 +31,9 @@ const WITHDRAW: &str = "UPDATE oversight_asked SET withdrawn_on = $4
      WHERE about_id = $1 AND rule = $2 AND organisation_id = $3 AND done_on IS NULL AND withdrawn_on IS NULL";
 const FOLLOW_CASE: &str = "UPDATE oversight_asked SET team_id = $3, worker_id = $4
      WHERE about_id = $1 AND organisation_id = $2 AND done_on IS NULL AND withdrawn_on IS NULL";
+const FOLLOW_ASSESSMENTS: &str = "UPDATE oversight_asked SET team_id = $3
+     WHERE about_id IN (SELECT a.id FROM place p JOIN assessment a ON a.place_id = p.id WHERE p.case_id = $1)
+       AND organisation_id = $2 AND done_on IS NULL AND withdrawn_on IS NULL";
 const ASKED_FOR: &str =
     "SELECT a.*, c.reference FROM oversight_asked a LEFT JOIN assessment s ON s.id = a.about_id
        LEFT JOIN case_file c ON c.id = coalesce(s.case_id, a.about_id)
@@ -200,6 +203,17 @@ pub async fn follow_case(
     (team, worker): (TeamId, Option<PersonId>),
 ) -> Result<()> {
     execute!(tx, FOLLOW_CASE, subject.id(), organisation, team, worker);
+    Ok(())
+}
+
+/// Another team looks after a case: it is asked what is asked for of its assessments. Who made them stays.
+pub async fn follow_assessments(
+    tx: &mut Tx,
+    organisation: OrganisationId,
+    case: CaseId,
+    team: TeamId,
+) -> Result<()> {
+    execute!(tx, FOLLOW_ASSESSMENTS, case, organisation, team);
     Ok(())
 }
 

@@ -112,6 +112,18 @@ on_both! {
         app.finish().await;
     }
 
+    async fn what_is_asked_of_an_assessment_goes_with_its_case(db: TestDb) {
+        let south = "\n[[team]]\nkey = \"south\"\nname = \"South team\"\nparent = \"unit\"\n[[person]]\nkey = \"lou\"\nname = \"Lou Reed\"\nteam = \"south\"\nrole = \"manager\"\nemail = \"lou@example.org\"\n";
+        let app = TestApp::with(&db, &format!("{WESTSHIRE}{south}{RULES}"), |_| {}).await;
+        let place = app.case_with_place("A111111").await;
+        let assessed = app.assesses(&place, 4, 4).await;
+        assert_eq!((app.oversight_missing("sam", "").await.len(), app.oversight_missing("lou", "").await.len()), (1, 0));
+        app.person("una").post("/cases", json!({"reference": "A111111", "team": "south"})).await.is_ok();
+        assert_eq!((app.oversight_missing("sam", "").await.len(), app.oversight_missing("lou", "").await.len()), (0, 1));
+        assert_eq!(app.oversees("lou", "assessment", &assessed).await.is_ok().body["done"], json!(["assessment_rated"]));
+        app.finish().await;
+    }
+
     async fn incidents_and_visits_that_nobody_agreed_are_asked_about(db: TestDb) {
         let app = start(&db).await;
         app.set_pin("ann").await;
