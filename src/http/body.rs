@@ -61,6 +61,11 @@ pub(super) fn clean(words: &str) -> String {
     words.trim().chars().filter(|c| *c == '\n' || !c.is_control()).collect()
 }
 
+/// The same on one line, each blank a plain one: as it comes from a page, or from a letter, a reference may have others.
+pub(super) fn clean_line(words: &str) -> String {
+    clean(words).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// "missing field `pin`" names its field in the text alone.
 fn named_in(detail: &str) -> Option<String> {
     detail.split('`').nth(1).map(str::to_owned)

@@ -30,7 +30,7 @@ use crate::{
         Site,
         api::{self, Act, Reuse, views::VisitView},
         auth::Caller,
-        body::{Body, parse},
+        body::{Body, clean_line, parse},
         problem::{Kind, Problem},
     },
     store::{Trace, Tx},
@@ -92,7 +92,7 @@ fn read_start(body: &[u8]) -> Result<ReadStart, Problem> {
     let details = Details {
         purpose: reading.words("purpose"),
         place: reading.words("place"),
-        case_reference: reading.words("case_reference"),
+        case_reference: reading.words("case_reference").map(|reference| clean_line(&reference)),
         visiting: reading.take("visiting"),
         risk: reading.take("risk").unwrap_or_default(),
         no_signal_expected: reading.take("no_signal_expected").unwrap_or_default(),
