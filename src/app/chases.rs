@@ -111,9 +111,14 @@ pub(super) async fn ask_for_record(tx: &mut Tx, zone: Tz, visit: &Visit, now: Ti
     chases::set(tx, &chase).await
 }
 
-/// Whether a visit was made and lacks its outcome or the work undertaken.
+/// Whether a visit was made and lacks its outcome or the work undertaken; or its worker said that they are out of what they had
+/// never begun, and only they can say whether it was made.
 pub(super) fn lacks_record(visit: &Visit) -> bool {
-    was_made(visit) && (visit.outcome.is_none() || visit.work_undertaken.is_none())
+    let out = matches!(visit.state, VisitState::Ended { by, .. } if by == visit.worker);
+    match visit.outcome {
+        None => was_made(visit) || out,
+        Some(_) => was_made(visit) && visit.work_undertaken.is_none(),
+    }
 }
 
 /// Whether a visit was made and is over. What nobody began leaves nothing to be said of it.

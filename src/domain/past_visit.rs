@@ -88,6 +88,7 @@ impl PastVisit {
             worker: whose.worker,
             details,
             state: VisitState::Recorded { left_at, by: whose.by },
+            expected_arrival: None,
             expected_departure: left_at,
             arrived_at: Some(arrived_at),
             left_at: None,

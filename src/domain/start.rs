@@ -203,22 +203,26 @@ impl Start {
         let of = (Awaited::Arrival, self.details.risk);
         let deadline = Some(Deadline::new(expected_arrival, 1, now, of, policy));
         let state = VisitState::Planned { expected_arrival, expected_departure, deadline };
-        let visit = self.visit(id, whose, expected_departure, state);
+        let mut visit = self.visit(id, whose, expected_departure, state);
+        visit.expected_arrival = Some(expected_arrival);
         let event = first_event(EventKind::VisitPlanned, &visit, whose, now);
         Ok((Decision { visit, events: vec![event], effects: vec![] }, warnings))
     }
 
-    /// Whether this is the arrival at a visit that the worker had planned: the time is near, and place or case agree.
+    /// Whether this is the arrival at a visit that the worker had planned: the time is near, and place or case agree. Two cases
+    /// at one place are two visits.
     pub fn is_arrival_at(&self, planned: &Visit, now: Time) -> bool {
         let VisitState::Planned { expected_arrival, .. } = &planned.state else { return false };
         let agree = |ours: &Option<String>, theirs: &Option<String>| matches!((ours, theirs), (Some(ours), Some(theirs)) if same_words(ours, theirs));
+        let (ours, theirs) = (&self.details, &planned.details);
+        let same_case = agree(&ours.case_reference, &theirs.case_reference);
+        let another_case = ours.case_reference.is_some() && theirs.case_reference.is_some() && !same_case;
         (*expected_arrival - self.said_at(now)).abs() <= PLAN_MATCHES
-            && (self.plan == Plan::Next
-                || agree(&self.details.place, &planned.details.place)
-                || agree(&self.details.case_reference, &planned.details.case_reference))
+            && (self.plan == Plan::Next || same_case || !another_case && agree(&ours.place, &theirs.place))
     }
 
-    /// Begins a planned visit with these words; the earlier deadline wins.
+    /// Begins a planned visit with these words; the earlier deadline wins. Where they are is what they say now; what else they
+    /// say now and had not planned is added.
     pub fn arrive_at(
         self,
         mut planned: Visit,
@@ -237,6 +241,10 @@ impl Start {
         };
         let said_at = self.said_at(now);
         let merged = &mut planned.details;
+        merged.place = self.details.place.or(merged.place.take());
+        merged.purpose = merged.purpose.take().or(self.details.purpose);
+        merged.case_reference = merged.case_reference.take().or(self.details.case_reference);
+        merged.visiting = merged.visiting.or(self.details.visiting);
         merged.risk =
             if self.details.risk == super::visit::Risk::High { self.details.risk } else { merged.risk };
         merged.no_signal_expected |= self.details.no_signal_expected;
@@ -280,6 +288,7 @@ impl Start {
             worker: whose.worker,
             details: self.details,
             state,
+            expected_arrival: None,
             expected_departure,
             arrived_at: None,
             left_at: None,

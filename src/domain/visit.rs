@@ -89,6 +89,13 @@ word_enum! {
     }
 }
 
+impl VisitOutcome {
+    /// Whether only somebody who went there can say so. What else there was may be that they did not go.
+    pub fn tells_of_a_visit(self) -> bool {
+        self != Self::Other
+    }
+}
+
 word_enum! {
     /// What the worker is awaited to do, each with a deadline and a grace of its own.
     #[derive(Default)]
@@ -254,9 +261,11 @@ pub struct Visit {
     pub details: Details,
     /// Where it stands.
     pub state: VisitState,
+    /// The expected arrival as it was last, whatever the state; `None`: it was not planned.
+    pub expected_arrival: Option<Time>,
     /// The expected departure as it was last, whatever the state.
     pub expected_departure: Time,
-    /// When the worker was at the door.
+    /// When the worker was at the door. Where they never said so, but how it turned out: when they had planned to be.
     pub arrived_at: Option<Time>,
     /// When the worker left, where the way home was watched.
     pub left_at: Option<Time>,

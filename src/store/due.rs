@@ -77,7 +77,8 @@ const DIGESTS_DUE_ANY_ORG: Sql = Sql::pair(
      FOR NO KEY UPDATE SKIP LOCKED",
 );
 
-/// After so many cases, some milliseconds, whatever else is to be done on this processor, an alarm perhaps, has its turn.
+/// After so many cases, some milliseconds, whatever else is to be done on this processor has its turn. (What SQLite's one writer
+/// has begun, a digest, it ends.)
 const CASES_IN_A_TURN: usize = 200;
 
 /// A version of the rules.

@@ -28,8 +28,6 @@ const LOAD: Sql = Sql::pair(
      FOR NO KEY UPDATE OF v",
 );
 const FIND: &str = "SELECT * FROM visit WHERE id = $1 AND organisation_id = $2";
-const PLANNED: &str =
-    "SELECT expected_arrival, expected_departure FROM visit WHERE id = $1 AND organisation_id = $2";
 const FIND_EACH: Sql = Sql::pair(
     "SELECT * FROM visit WHERE organisation_id = $1 AND id IN (SELECT unhex(value) FROM json_each($2)) ORDER BY id",
     "SELECT * FROM visit WHERE organisation_id = $1 AND id = ANY($2) ORDER BY id",
@@ -84,7 +82,7 @@ const UPDATE: &str = "UPDATE visit SET state = $4, risk = $5, no_signal_expected
        version = version + 1, chain_number = $19, chain_hash = $20, seen_whom = $21,
        extended_by_others_seconds = $22, acted_by = $23, check_every_seconds = $24, home_within_seconds = $25,
        check_due_at = $26, check_number = $27, check_reminders_done = $28, party_id = $29,
-       expected_arrival = COALESCE($30, expected_arrival), left_at = $31, home_by = $32
+       expected_arrival = $30, left_at = $31, home_by = $32, purpose = $33, place = $34, case_reference = $35, visiting = $36
      WHERE id = $1 AND organisation_id = $2 AND version = $3";
 const LOG_HEAD: &str =
     "UPDATE visit SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
@@ -207,6 +205,7 @@ impl TryFrom<Row> for Visit {
                 home_within: row.home_within_seconds.map(TimeDelta::seconds),
             },
             state,
+            expected_arrival: row.expected_arrival,
             expected_departure: row.expected_departure,
             arrived_at: row.arrived_at,
             left_at: row.left_at,
@@ -252,17 +251,6 @@ pub async fn find(tx: &mut Tx, organisation: OrganisationId, id: VisitId) -> Res
     let row: Option<Row> =
         both!(tx, |c| sqlx::query_as(FIND).bind(id).bind(organisation).fetch_optional(c).await?);
     row.map(Visit::try_from).transpose()
-}
-
-/// How long a visit was planned for, also where it is over by now. `None`: it was not planned.
-pub async fn planned_length(
-    tx: &mut Tx,
-    organisation: OrganisationId,
-    id: VisitId,
-) -> Result<Option<TimeDelta>> {
-    let planned: Option<(Option<Time>, Time)> =
-        both!(tx, |c| sqlx::query_as(PLANNED).bind(id).bind(organisation).fetch_optional(c).await?);
-    Ok(planned.and_then(|(arrival, departure)| Some(departure - arrival?)))
 }
 
 /// Several visits, to be shown, in the order in which they were made.
@@ -451,7 +439,7 @@ pub async fn insert(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
         visit.details.risk,
         visit.details.no_signal_expected,
         trace.now,
-        columns.expected_arrival,
+        visit.expected_arrival,
         visit.expected_departure,
         columns.deadline_number,
         columns.reminders_done,
@@ -514,9 +502,13 @@ pub async fn update(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
         columns.check.map_or(0, |check| check.number),
         columns.check.map_or(0, reminders_done),
         visit.party,
-        columns.expected_arrival,
+        visit.expected_arrival,
         visit.left_at,
-        columns.home_by
+        columns.home_by,
+        &visit.details.purpose,
+        &visit.details.place,
+        &visit.details.case_reference,
+        visit.details.visiting
     );
     visit.version += 1;
     Ok(())
@@ -572,7 +564,6 @@ pub async fn open_incidents(
 
 /// The columns that a visit's state spreads over.
 struct Columns {
-    expected_arrival: Option<Time>,
     deadline_number: i32,
     reminders_done: i32,
     check: Option<Deadline>,
@@ -589,7 +580,6 @@ fn reminders_done(deadline: Deadline) -> i32 {
 impl Columns {
     fn of(visit: &Visit) -> Self {
         let mut columns = Self {
-            expected_arrival: None,
             deadline_number: 0,
             reminders_done: 0,
             check: None,
@@ -599,10 +589,7 @@ impl Columns {
             ended_by: None,
         };
         match &visit.state {
-            VisitState::Planned { expected_arrival, deadline, .. } => {
-                columns.expected_arrival = Some(*expected_arrival);
-                columns.watched_by(*deadline);
-            }
+            VisitState::Planned { deadline, .. } => columns.watched_by(*deadline),
             VisitState::Begun { deadline, check } => {
                 columns.watched_by(Some(*deadline));
                 columns.check = *check;

@@ -210,6 +210,18 @@ on_both! {
         app.finish().await;
     }
 
+    async fn the_way_home_is_watched_too_where_nobody_said_that_it_had_begun(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let plan = json!({"place": "a", "expected_arrival": app.at("12:30"), "minutes": 60, "home_within_minutes": 45});
+        let id = start(&app, plan).await.id();
+        app.pass(40).await;
+        assert_eq!(text(&app, "ann", "OUT 4821").await, "Ended 12:40. Watching your way home till 13:25. Reply HOME and your PIN when you are home.");
+        assert_eq!(state(&app, &id).await, "going_home");
+        app.pass(60).await;
+        assert_eq!(app.the_incident().await["awaited"], "home_safe");
+        app.finish().await;
+    }
+
     async fn whoever_does_not_come_home_is_raised(db: TestDb) {
         let app = TestApp::start(&db).await;
         let id = start(&app, json!({"place": "a", "minutes": 60, "home_within_minutes": 30})).await.id();

@@ -109,6 +109,69 @@ impl TestApp {
 }
 
 on_both! {
+    async fn who_forgot_to_say_that_they_were_there_was_there(db: TestDb) {
+        let app = TestApp::due_rules(&db).await;
+        app.set_pin("ann").await;
+        app.clock.set("2026-01-05T12:00:00Z".parse().unwrap());
+        for reference in ["A123456", "B123456", "C123456"] {
+            app.a_case(reference, "2026-01-02", "high").await;
+        }
+        let ann = app.person("ann");
+        let plan = async |reference: &str, arrival: &str| {
+            let plan = json!({"case_reference": reference, "expected_arrival": arrival, "minutes": 60});
+            ann.post("/visits", plan).await.is_ok().id()
+        };
+        let out = async |id: &str, body: Value| ann.post(&format!("/visits/{id}/check-out"), body).await;
+        // Said when they leave.
+        let forgot = plan("A123456", "2026-01-05T12:10:00Z").await;
+        app.clock.advance(TimeDelta::minutes(20));
+        let left = out(&forgot, json!({"pin": "4821", "outcome": "seen", "work_undertaken": "w"})).await;
+        assert_eq!((left.body["state"].as_str(), &left.body["arrived_at"], left.body["ended_how"].as_str()), (Some("ended"), &json!("2026-01-05T12:10:00Z"), Some("checked_out")), "{left:?}");
+        assert_eq!(app.person("ann").get("/cases/A123456/due").await.body["last_seen"]["on"], "2026-01-05");
+        // Said later: they are asked, as nobody else knows whether it was made.
+        let silent = plan("B123456", "2026-01-05T12:30:00Z").await;
+        app.clock.advance(TimeDelta::minutes(20));
+        assert_eq!(out(&silent, json!({"pin": "4821"})).await.is_ok().body["arrived_at"], Value::Null);
+        app.clock.advance(TimeDelta::days(1));
+        app.work().await;
+        assert!(app.texts("ann").await.iter().any(|text| text.contains("has no outcome or work undertaken yet")));
+        // The same "out" once more, now with what it lacked.
+        let again = out(&silent, json!({"pin": "4821", "outcome": "seen", "work_undertaken": "w"})).await;
+        assert_eq!((again.body["outcome"].as_str(), &again.body["arrived_at"]), (Some("seen"), &json!("2026-01-05T12:30:00Z")), "{again:?}");
+        assert_eq!(app.person("ann").get("/cases/B123456/due").await.body["last_seen"]["on"], "2026-01-05");
+        let other = out(&silent, json!({"pin": "4821", "outcome": "not_in"})).await;
+        assert_eq!((other.body["outcome"].as_str(), other.body["warnings"][0]["field"].as_str()), (Some("seen"), Some("outcome")), "{other:?}");
+        // Before its time: an hour early they were early, a day early it is another visit that they mean.
+        let early = plan("C123456", "2026-01-06T13:00:00Z").await;
+        let ahead = plan("C123456", "2026-01-08T13:00:00Z").await;
+        let seen = json!({"pin": "4821", "outcome": "seen"});
+        let left = out(&early, seen.clone()).await;
+        assert_eq!((left.body["state"].as_str(), &left.body["arrived_at"]), (Some("ended"), &json!("2026-01-06T12:40:00Z")), "{left:?}");
+        let kept = out(&ahead, seen).await;
+        assert_eq!((kept.body["state"].as_str(), kept.body["warnings"][0]["field"].as_str()), (Some("planned"), Some("outcome")), "{kept:?}");
+        let table = app.person("una").get("/reports/check_outs").await;
+        assert_eq!(table.is_ok().body["lines"][0]["figures"]["total"], 3, "{table:?}");
+        app.finish().await;
+    }
+
+    async fn what_did_not_take_place_counts_for_nothing(db: TestDb) {
+        let app = TestApp::due_rules(&db).await;
+        app.set_pin("ann").await;
+        app.a_case("A123456", "2026-01-02", "high").await;
+        let plan = json!({"case_reference": "A123456", "expected_arrival": app.at("12:10"), "minutes": 60});
+        let id = app.person("ann").post("/visits", plan).await.is_ok().id();
+        app.clock.advance(TimeDelta::minutes(20));
+        let told = json!({"pin": "4821", "outcome": "other", "work_undertaken": "called off at the last minute"});
+        let out = app.person("ann").post(&format!("/visits/{id}/check-out"), told).await;
+        assert_eq!((out.body["state"].as_str(), &out.body["arrived_at"]), (Some("ended"), &Value::Null), "{out:?}");
+        app.clock.advance(TimeDelta::days(1));
+        app.work().await;
+        assert_eq!(app.texts("ann").await, [] as [String; 0], "it was said what came of it");
+        let table = app.person("una").get("/reports/check_outs").await;
+        assert_eq!(table.is_ok().body["lines"][0]["figures"]["total"], 0, "{table:?}");
+        app.finish().await;
+    }
+
     async fn a_case_moves_through_the_list_once_the_person_was_seen(db: TestDb) {
         let app = TestApp::due_rules(&db).await;
         app.set_pin("ann").await;
@@ -124,7 +187,8 @@ on_both! {
         assert_eq!(app.due("sam", "?state=overdue").await, ["A123456 overdue 2026-01-17"]);
 
         // Planned as any visit is, under the reference as somebody types it.
-        let plan = json!({"case_reference": " a123 456", "expected_arrival": "2026-01-19T14:00:00Z", "minutes": 60});
+        // Pasted from a letter: with blanks that are none of the keyboard.
+        let plan = json!({"case_reference": "\u{a0}a123\u{a0}\u{2009}456", "expected_arrival": "2026-01-19T14:00:00Z", "minutes": 60});
         let planned = app.person("ann").post("/visits", plan).await.id();
         let item = app.person("sam").get("/due?worker=ann").await;
         assert_eq!(item.body["cases"][0]["planned"][0]["visit"], planned.as_str(), "{item:?}");

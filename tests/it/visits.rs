@@ -153,6 +153,22 @@ on_both! {
         app.finish().await;
     }
 
+    async fn two_cases_at_one_place_are_two_visits(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let ann = app.person("ann");
+        let plan = json!({"place": "Hope Hostel", "case_reference": "A123451", "expected_arrival": app.at("12:30"), "minutes": 60});
+        let planned = ann.post("/visits", plan).await.is_ok().id();
+        let other = ann.post("/visits", json!({"place": "Hope Hostel", "case_reference": "B123452", "minutes": 20})).await;
+        assert_eq!((other.status, other.body["case_reference"].as_str()), (201, Some("B123452")), "{other:?}");
+        assert_eq!(ann.get(&format!("/visits/{planned}")).await.body["state"], "planned");
+        // What was not planned is added, and where they are is what they say now.
+        let begun = ann.post("/visits", json!({"place": "Hope Hostel, room 4", "case_reference": "a 123451", "visiting": "tenant", "minutes": 20})).await;
+        assert_eq!((begun.id(), begun.body["place"].as_str(), begun.body["visiting"].as_str()), (planned.clone(), Some("Hope Hostel, room 4"), Some("tenant")), "{begun:?}");
+        let shown = ann.get(&format!("/visits/{planned}")).await;
+        assert_eq!((shown.body["place"].as_str(), shown.body["case_reference"].as_str()), (Some("Hope Hostel, room 4"), Some("A123451")));
+        app.finish().await;
+    }
+
     async fn two_plans_that_fit_are_asked_about(db: TestDb) {
         let app = TestApp::start(&db).await;
         app.set_pin("ann").await;

@@ -146,16 +146,21 @@ async fn do_to(
     }
     let alarm = found.map_or(Alarm::Quiet, |(_, alarm, _)| alarm);
     let before = visit.state.clone();
+    let told = match &act {
+        Act::CheckOut(record) => record.clone(),
+        _ => Record::default(),
+    };
     let Decision { visit: mut decided, events, mut effects } =
         match visit.clone().decide(act, by, alarm, said, policy) {
             Ok(decision) => decision,
             Err(why) => return Ok(Err(Rejected::visit(why, &before))),
         };
+    let warnings = not_kept(&told, &decided).into_iter().collect();
     if events.is_empty() {
         return Ok(Ok(Done {
             visit,
             alarm,
-            warnings: vec![],
+            warnings,
             came: Came::ThereBefore,
             agreement: AgreementAsked::NotAsked,
         }));
@@ -186,10 +191,28 @@ async fn do_to(
     Ok(Ok(Done {
         visit: decided,
         alarm,
-        warnings: vec![],
+        warnings,
         came: Came::ThereBefore,
         agreement: AgreementAsked::NotAsked,
     }))
+}
+
+/// A check-out is taken whatever the state; what was said with it of how the visit turned out may not fit there.
+fn not_kept(told: &Record, visit: &Visit) -> Option<Warning> {
+    let kept = (told.outcome.is_none() || told.outcome == visit.outcome)
+        && (told.seen_whom.is_none() || told.seen_whom == visit.seen_whom)
+        && (told.work_undertaken.is_none() || told.work_undertaken == visit.work_undertaken);
+    let why = match &visit.state {
+        _ if kept => return None,
+        VisitState::Planned { .. } => {
+            "this visit has not begun: say so first, or put it on record when it is over"
+        }
+        VisitState::Cancelled { .. } => {
+            "this visit was called off: if it took place, put it on record as a visit of its own"
+        }
+        _ => "something else stands there already: to change that, record it again",
+    };
+    Some(Warning::about("outcome", format!("what you say of how it turned out was not kept. {why}")))
 }
 
 /// What the worker says of all that runs, with the PIN: by text there is no id.

@@ -36,7 +36,7 @@ pub async fn arrive(
     else {
         return Ok(Err(refused));
     };
-    let length = visits::planned_length(tx, actor.organisation, id).await?;
+    let length = plan.expected_arrival.map(|arrival| plan.expected_departure - arrival);
     let start = Start {
         details: plan.details,
         expected_arrival: None,

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::{
     Act, Alarm, Awaited, By, Closed, Deadline, Decision, Effect, EndedHow, ExtendTo, FURTHEST_AHEAD,
-    FURTHEST_FOR_ANOTHER, KnownBy, NotNow, ReadAs, Record, Report, Risk, Said, Shown, Visit, VisitState,
+    FURTHEST_FOR_ANOTHER, KnownBy, NotNow, PLAN_MATCHES, ReadAs, Record, Report, Risk, Said, Shown, Visit,
+    VisitOutcome, VisitState,
 };
 use crate::{
     clock::Time,
@@ -319,6 +320,7 @@ impl Visit {
                 *expected_departure += at - *expected_arrival;
                 self.expected_departure = *expected_departure;
                 *expected_arrival = at;
+                self.expected_arrival = Some(at);
                 *deadline = deadline.map(|deadline| next(&deadline, Awaited::Arrival));
             }
             VisitState::Ended { .. } | VisitState::Cancelled { .. } | VisitState::Recorded { .. } => {
@@ -339,51 +341,87 @@ impl Visit {
 
     /// The worker has left. Where the way home is watched it goes on till they say that they are home; where others have been
     /// told, or somebody else says it, a person sees to the rest.
-    fn check_out(mut self, record: Record, by: By, alarm: Alarm, said: Said, policy: &Policy) -> Decision {
-        if let (VisitState::Begun { deadline, .. }, By::Worker(..), true, Some(within)) =
-            (&self.state, by, alarm.leaves_the_deadline(), self.details.home_within)
-        {
-            let late = deadline.at < said.at;
-            let body = json!({
-                "before": {"expected_departure": stamp(self.expected_departure)},
-                "late": late, "home_by": stamp(said.at + within),
-            });
-            let mut events = vec![NewEvent::new(EventKind::VisitLeft, said.at, body)];
-            let number = deadline.number + 1;
-            let of = (Awaited::HomeSafe, self.details.risk);
-            let deadline = Deadline::new((said.at + within).max(said.now), number, said.now, of, policy);
-            self.state = VisitState::GoingHome { deadline };
-            self.left_at = Some(said.at);
-            self.heard(said.at);
-            if record != Record::default() {
-                events.push(recording(&mut self, record, said.now));
+    fn check_out(self, record: Record, by: By, alarm: Alarm, said: Said, policy: &Policy) -> Decision {
+        let worker_alone = matches!(by, By::Worker(..)) && alarm.leaves_the_deadline();
+        let leaves = match &self.state {
+            VisitState::Begun { .. } => true,
+            VisitState::Planned { .. } => {
+                self.running(said).is_ok() || self.was_made_early(&record, by, said)
             }
-            let effects = if alarm == Alarm::Sos { vec![Effect::PinUsed] } else { vec![] };
-            return Decision { visit: self, events, effects };
+            VisitState::GoingHome { .. } => !worker_alone,
+            VisitState::Ended { .. } | VisitState::Cancelled { .. } | VisitState::Recorded { .. } => false,
+        };
+        match self.details.home_within {
+            _ if !leaves => self.said_again(record, said.now),
+            Some(within) if worker_alone => self.goes_home(within, record, alarm, said, policy),
+            _ => self.out(record, by, alarm, said),
         }
-        let repeated = matches!(self.state, VisitState::GoingHome { .. })
-            && matches!(by, By::Worker(..))
-            && alarm.leaves_the_deadline();
-        // Nothing is running: said again, or never begun. Never an error (safety rule 1).
-        match self.running(said) {
-            Ok((_, deadline)) if !repeated => self.out(deadline, record, by, alarm, said),
-            _ => unchanged(self),
+    }
+
+    /// Whether the worker says already of a plan how it turned out: they came early, and forgot to say that they were there.
+    fn was_made_early(&self, record: &Record, by: By, said: Said) -> bool {
+        let soon = self.expected_arrival.is_some_and(|arrival| arrival - said.at <= PLAN_MATCHES);
+        soon && matches!(by, By::Worker(..)) && record.outcome.is_some_and(VisitOutcome::tells_of_a_visit)
+    }
+
+    fn goes_home(
+        mut self,
+        within: TimeDelta,
+        record: Record,
+        alarm: Alarm,
+        said: Said,
+        policy: &Policy,
+    ) -> Decision {
+        let body = json!({
+            "before": {"expected_departure": stamp(self.expected_departure)},
+            "late": self.expected_departure < said.at, "home_by": stamp(said.at + within),
+        });
+        let mut events = vec![NewEvent::new(EventKind::VisitLeft, said.at, body)];
+        let of = (Awaited::HomeSafe, self.details.risk);
+        let by = (said.at + within).max(said.now);
+        self.state =
+            VisitState::GoingHome { deadline: Deadline::new(by, self.fresh_number(), said.now, of, policy) };
+        self.left_at = Some(said.at);
+        self.heard(said.at);
+        if record != Record::default() {
+            events.push(recording(&mut self, record, said.now));
         }
+        let effects = if alarm == Alarm::Sos { vec![Effect::PinUsed] } else { vec![] };
+        Decision { visit: self, events, effects }
+    }
+
+    /// Nothing is running: said again, or never begun. Never an error (safety rule 1). What is said with it of how it turned out
+    /// is kept where that is missing.
+    fn said_again(mut self, record: Record, now: Time) -> Decision {
+        let missing = Record {
+            outcome: record.outcome.filter(|_| self.outcome.is_none()),
+            seen_whom: record.seen_whom.filter(|_| self.seen_whom.is_none()),
+            work_undertaken: record.work_undertaken.filter(|_| self.work_undertaken.is_none()),
+        };
+        if missing == Record::default() || !self.can_be_recorded() {
+            return unchanged(self);
+        }
+        let event = recording(&mut self, missing, now);
+        Decision { visit: self, events: vec![event], effects: vec![] }
     }
 
     /// The worker is home, whether or not they had said that they left.
     fn home_safe(self, by: By, alarm: Alarm, said: Said) -> Decision {
         match self.running(said) {
-            Ok((_, deadline)) => self.out(deadline, Record::default(), by, alarm, said),
+            Ok(_) => self.out(Record::default(), by, alarm, said),
             Err(_) => unchanged(self),
         }
     }
 
-    fn out(mut self, deadline: Deadline, record: Record, by: By, alarm: Alarm, said: Said) -> Decision {
+    fn out(mut self, record: Record, by: By, alarm: Alarm, said: Said) -> Decision {
+        let due = match &self.state {
+            VisitState::GoingHome { deadline } => deadline.at,
+            _ => self.expected_departure,
+        };
         let how = match (by, alarm) {
             (By::Another { .. }, _) => EndedHow::EndedForWorker,
             (By::Worker(..), Alarm::Overdue | Alarm::WithPolice) => EndedHow::AfterAlarm,
-            (By::Worker(..), _) if deadline.at < said.at => EndedHow::LateCheckOut,
+            (By::Worker(..), _) if due < said.at => EndedHow::LateCheckOut,
             (By::Worker(..), _) if self.left_at.is_some() => EndedHow::HomeSafe,
             (By::Worker(..), _) => EndedHow::CheckedOut,
         };
@@ -467,15 +505,17 @@ impl Visit {
     fn record(mut self, record: Record, now: Time) -> Result<Decision, NotNow> {
         match self.state {
             VisitState::Planned { .. } => Err(NotNow::NotBegun),
-            VisitState::Cancelled { .. } => Err(NotNow::Over),
-            VisitState::Begun { .. }
-            | VisitState::GoingHome { .. }
-            | VisitState::Ended { .. }
-            | VisitState::Recorded { .. } => {
+            _ if !self.can_be_recorded() => Err(NotNow::Over),
+            _ => {
                 let event = recording(&mut self, record, now);
                 Ok(Decision { visit: self, events: vec![event], effects: vec![] })
             }
         }
+    }
+
+    /// Whether it is, or was, a visit of which there is something to say.
+    fn can_be_recorded(&self) -> bool {
+        !matches!(self.state, VisitState::Planned { .. } | VisitState::Cancelled { .. })
     }
 
     fn cancel(mut self, reason: &str, by: By, alarm: Alarm, said: Said) -> Result<Decision, NotNow> {
@@ -518,17 +558,26 @@ fn unchanged(visit: Visit) -> Decision {
     Decision { visit, events: vec![], effects: vec![] }
 }
 
+/// How it turned out. Whoever never said that they were there, and says this, was there when they had planned to be.
 fn recording(visit: &mut Visit, record: Record, now: Time) -> NewEvent {
     let Record { outcome, seen_whom, work_undertaken } = record;
-    let event = NewEvent::new(
-        EventKind::VisitRecorded,
-        now,
-        json!({"before": {"outcome": visit.outcome}, "after": {"outcome": outcome.or(visit.outcome)}}),
-    )
-    .with_private(json!({"seen_whom": seen_whom, "work_undertaken": work_undertaken}));
+    let mut body =
+        json!({"before": {"outcome": visit.outcome}, "after": {"outcome": outcome.or(visit.outcome)}});
     visit.outcome = outcome.or(visit.outcome);
-    visit.seen_whom = seen_whom.or(visit.seen_whom.take());
-    visit.work_undertaken = work_undertaken.or(visit.work_undertaken.take());
+    visit.seen_whom = seen_whom.clone().or(visit.seen_whom.take());
+    visit.work_undertaken = work_undertaken.clone().or(visit.work_undertaken.take());
     visit.recorded_at = Some(now);
-    event
+    let over = match visit.state {
+        VisitState::Ended { at, .. } => visit.left_at.or(Some(at)),
+        _ => visit.left_at,
+    };
+    if let (None, Some(left)) = (visit.arrived_at, over)
+        && visit.outcome.is_some_and(VisitOutcome::tells_of_a_visit)
+    {
+        let arrived = visit.expected_arrival.map_or(left, |planned| planned.min(left));
+        visit.arrived_at = Some(arrived);
+        body["after"]["arrived_at"] = json!(stamp(arrived));
+    }
+    NewEvent::new(EventKind::VisitRecorded, now, body)
+        .with_private(json!({"seen_whom": seen_whom, "work_undertaken": work_undertaken}))
 }

@@ -404,7 +404,9 @@ impl Visit {
 
     fn end(&mut self, own: bool, stands_in: bool, said: Time, now: Time) -> Follows {
         match (self.stand, self.home.map(TimeDelta::minutes)) {
-            (Stand::Inside { .. }, Some(home)) if own && !stands_in => {
+            (Stand::Inside { .. } | Stand::Planned { .. }, Some(home))
+                if own && !stands_in && self.running(said).is_some() =>
+            {
                 self.stand = Stand::GoingHome { by: (said + home).max(now) };
                 self.left = Some(said);
             }
