@@ -20,8 +20,6 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(2);
 
 /// So many cases are looked up at a time of which what is due has to be computed anew, each in a transaction of its own.
 const CASES_AT_ONCE: i64 = 50;
-/// Of so many teams a digest is made in one: the cases of a team are read in it.
-const DIGESTS_AT_ONCE: i64 = 1;
 
 /// What it works with.
 #[derive(Debug)]
@@ -44,16 +42,22 @@ impl Scheduler {
             let drills = async move |tx: &mut store::Tx| drill_schedules::begin_due(tx, now).await;
             let drills = self.db.write_in(Lane::Usual, drills).await;
             let cases = self.compute_left(now).await;
-            let house = Arc::clone(&self.house);
-            let digests =
-                async move |tx: &mut store::Tx| due::digest::send(tx, &house, DIGESTS_AT_ONCE, now).await;
-            let digests = self.db.write_in(Lane::Usual, digests).await;
+            let digests = self.send_a_digest(now).await;
             // Whatever becomes of one, the others are done.
             match drills? + cases? + digests? {
                 0 => return Ok(begun),
                 some => begun += some,
             }
         }
+    }
+
+    async fn send_a_digest(&self, now: Time) -> store::Result<usize> {
+        let first = due::digest::read_first(&mut self.db.read().await?, now).await?;
+        let Some(digest) = first else { return Ok(0) };
+        let house = Arc::clone(&self.house);
+        let send = async move |tx: &mut store::Tx| due::digest::send(tx, &house, &digest, now).await;
+        self.db.write_in(Lane::Usual, send).await?;
+        Ok(1)
     }
 
     async fn compute_left(&self, now: Time) -> store::Result<usize> {

@@ -71,14 +71,14 @@ const SET_DIGEST: &str = "INSERT INTO due_digest (team_id, organisation_id, due_
      ON CONFLICT (team_id) DO UPDATE SET due_at = excluded.due_at";
 const BEGIN_DIGEST: &str = "INSERT INTO due_digest (team_id, organisation_id, due_at) VALUES ($1, $2, $3)
      ON CONFLICT (team_id) DO UPDATE SET due_at = excluded.due_at WHERE excluded.due_at < due_digest.due_at";
-const DIGESTS_DUE_ANY_ORG: Sql = Sql::pair(
-    "SELECT team_id, organisation_id FROM due_digest WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
-    "SELECT team_id, organisation_id FROM due_digest WHERE due_at <= $1 ORDER BY due_at LIMIT $2
-     FOR NO KEY UPDATE SKIP LOCKED",
+const FIRST_DIGEST_ANY_ORG: &str =
+    "SELECT team_id, organisation_id FROM due_digest WHERE due_at <= $1 ORDER BY due_at LIMIT 1";
+const HOLD_DIGEST: Sql = Sql::pair(
+    "SELECT due_at FROM due_digest WHERE organisation_id = $1 AND team_id = $2 AND due_at <= $3",
+    "SELECT due_at FROM due_digest WHERE organisation_id = $1 AND team_id = $2 AND due_at <= $3 FOR NO KEY UPDATE",
 );
 
-/// After so many cases, some milliseconds, whatever else is to be done on this processor has its turn. (What SQLite's one writer
-/// has begun, a digest, it ends.)
+/// After so many cases, some milliseconds, whatever else is to be done on this processor, an alarm perhaps, has its turn.
 const CASES_IN_A_TURN: usize = 200;
 
 /// A version of the rules.
@@ -374,12 +374,15 @@ pub async fn set_digest(tx: &mut Tx, organisation: OrganisationId, team: TeamId,
     Ok(())
 }
 
-/// The teams whose digest is to go, locked.
-pub async fn digests_due_any_org(
-    tx: &mut Tx,
-    now: Time,
-    limit: i64,
-) -> Result<Vec<(TeamId, OrganisationId)>> {
-    let text = tx.text(DIGESTS_DUE_ANY_ORG);
-    Ok(both!(tx, |c| sqlx::query_as(text).bind(now).bind(limit).fetch_all(c).await?))
+/// The team whose digest has waited longest to go.
+pub async fn first_digest_any_org(tx: &mut Tx, now: Time) -> Result<Option<(TeamId, OrganisationId)>> {
+    Ok(both!(tx, |c| sqlx::query_as(FIRST_DIGEST_ANY_ORG).bind(now).fetch_optional(c).await?))
+}
+
+/// Whether a team's digest is still to go; it is locked then till the end of the use case.
+pub async fn hold_digest(tx: &mut Tx, organisation: OrganisationId, team: TeamId, now: Time) -> Result<bool> {
+    let text = tx.text(HOLD_DIGEST);
+    let found: Option<(Time,)> =
+        both!(tx, |c| sqlx::query_as(text).bind(organisation).bind(team).bind(now).fetch_optional(c).await?);
+    Ok(found.is_some())
 }

@@ -73,26 +73,49 @@ fn next(digest_at: NaiveTime, calendar: Option<&Calendar>, directory: &Directory
     std::iter::successors(Some(first), days).take(LOOKED_AT).find(works).unwrap_or(first)
 }
 
-/// Sends those whose time has come, of up to `limit` teams; how many those were.
-pub async fn send(tx: &mut Tx, house: &House, limit: i64, now: Time) -> store::Result<usize> {
-    let teams = due::digests_due_any_org(tx, now, limit).await?;
-    for (team, organisation) in &teams {
-        match tx.part(async |tx| send_one(tx, house, (*organisation, *team), now).await).await {
-            Ok(()) => {}
-            Err(error) if error.is_for_the_whole() => return Err(error),
-            Err(error) => {
-                tracing::error!(%error, %team, "a digest of what is due could not be made; moved aside for 30 s");
-                due::set_digest(tx, *organisation, *team, now + MOVED_ASIDE).await?;
+/// A digest whose time has come, and what is due of the team's cases: read before it is sent, since a team may have so many that whoever
+/// writes would have to wait for it.
+#[derive(Debug)]
+pub struct Digest {
+    organisation: OrganisationId,
+    team: TeamId,
+    items: store::Result<Vec<Item>>,
+}
+
+/// The one that has waited longest.
+pub async fn read_first(tx: &mut Tx, now: Time) -> store::Result<Option<Digest>> {
+    let Some((team, organisation)) = due::first_digest_any_org(tx, now).await? else { return Ok(None) };
+    let items = list::of_team(tx, organisation, team, now).await;
+    Ok(Some(Digest { organisation, team, items }))
+}
+
+/// Sends it, unless another replica has. One that cannot be made holds up none of the others.
+pub async fn send(tx: &mut Tx, house: &House, digest: &Digest, now: Time) -> store::Result<()> {
+    let Digest { organisation, team, items } = digest;
+    if !due::hold_digest(tx, *organisation, *team, now).await? {
+        return Ok(());
+    }
+    let sent = match items {
+        Ok(items) => {
+            match tx.part(async |tx| send_one(tx, house, (*organisation, *team), items, now).await).await {
+                Err(error) if error.is_for_the_whole() => return Err(error),
+                sent => sent,
             }
         }
+        Err(error) => Err(error.clone()),
+    };
+    if let Err(error) = sent {
+        tracing::error!(%error, %team, "a digest of what is due could not be made; moved aside for 30 s");
+        due::set_digest(tx, *organisation, *team, now + MOVED_ASIDE).await?;
     }
-    Ok(teams.len())
+    Ok(())
 }
 
 async fn send_one(
     tx: &mut Tx,
     house: &House,
     (organisation, team): (OrganisationId, TeamId),
+    items: &[Item],
     now: Time,
 ) -> store::Result<()> {
     let directory = people::directory(tx, organisation).await?;
@@ -106,12 +129,11 @@ async fn send_one(
         }
     };
     due::set_digest(tx, organisation, team, next).await?;
-    let items = list::of_team(tx, organisation, team, now).await?;
     let occasion = format!("due-digest/{team}/{day}");
-    follow_ends(tx, organisation, (&items, day), now).await?;
+    follow_ends(tx, organisation, (items, day), now).await?;
     // A silent alarm asks for oversight too: who is told of nothing but that is not counted, for whoever reads the log.
     let mut told = 0;
-    for worker in list::workers(&items) {
+    for worker in list::workers(items) {
         let theirs: Vec<DueItem> =
             items.iter().filter(|item| item.case.worker == Some(worker)).filter_map(said).collect();
         let telling = Telling { house, directory: &directory, worker, now };
