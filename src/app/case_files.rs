@@ -62,13 +62,17 @@ pub async fn save(
     for touched in before.into_iter().chain([team.or(before).unwrap_or(actor.team)]) {
         allowed!(may_do(tx, actor, Casework::Write, touched).await?);
     }
+    let visiting = wanted.visiting.or(there.as_ref().and_then(|case| case.visiting));
+    if let Some(there) = there.as_ref().filter(|there| there.visiting != visiting) {
+        allowed!(due::may_change_visiting(tx, actor, there).await?);
+    }
     let is_new = if there.is_some() { IsNew::No } else { IsNew::Yes };
     let case = CaseFile {
         id: there.as_ref().map_or_else(|| CaseId::new(trace.now), |case| case.id),
         organisation: actor.organisation,
         team: team.or(before).unwrap_or(actor.team),
         reference,
-        visiting: wanted.visiting.or(there.as_ref().and_then(|case| case.visiting)),
+        visiting,
         opened: there.as_ref().map_or((actor.person, trace.now), |case| case.opened),
         private: Some(wanted.private),
     };

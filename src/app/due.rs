@@ -8,8 +8,8 @@ mod supervision;
 
 pub use list::{Filter, Item, Sort, explain, list, one};
 pub use rules::{put_in_force, see_rules, set_rules};
-pub(super) use supervision::left_team;
 pub use supervision::{Excused, Said, StartIs, assign, excuse, set_supervision, take_back_excuse};
+pub(super) use supervision::{left_team, may_change_visiting};
 
 use chrono::NaiveDate;
 use serde_json::json;

@@ -154,6 +154,24 @@ on_both! {
         app.finish().await;
     }
 
+    async fn what_is_overdue_does_not_go_away_by_another_word_for_whom_it_is_about(db: TestDb) {
+        let app = TestApp::due_rules(&db).await;
+        app.a_case("A123456", "2026-01-02", "high").await;
+        app.clock.set("2026-01-19T12:00:00Z".parse().unwrap());
+        let victim = json!({"reference": "A123456", "visiting": "victim"});
+        for who in ["ann", "ben"] {
+            app.person(who).post("/cases", victim.clone()).await.is_problem(403, "role-too-small");
+        }
+        app.person("ben").post("/cases", json!({"reference": "A123456", "name": "Robin Poe"})).await.is_ok();
+        assert_eq!(app.due("sam", "?state=overdue").await, ["A123456 overdue 2026-01-17"]);
+        app.person("sam").post("/cases", victim).await.is_ok();
+        assert_eq!(app.due("sam", "?state=overdue").await, [] as [String; 0]);
+        // Of a case of which nothing is known yet anybody of the team says whom it is about.
+        app.person("ann").post("/cases", json!({"reference": "B123456", "visiting": "victim"})).await.is_ok();
+        app.person("ben").post("/cases", json!({"reference": "B123456", "visiting": "supervised"})).await.is_ok();
+        app.finish().await;
+    }
+
     async fn what_did_not_take_place_counts_for_nothing(db: TestDb) {
         let app = TestApp::due_rules(&db).await;
         app.set_pin("ann").await;

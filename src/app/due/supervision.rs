@@ -87,6 +87,21 @@ async fn hold(tx: &mut Tx, actor: &Actor, reference: &str, what: OnDue) -> Outco
     Ok(Ok(Held { case, kept, now }))
 }
 
+/// Whether somebody may say that others are visited about a case than was said before. Other rules apply then, or none: what is due of
+/// it may go with that, so that once its supervision is known only whoever may excuse it may say so (row T4).
+pub(in crate::app) async fn may_change_visiting(tx: &mut Tx, actor: &Actor, case: &CaseFile) -> Outcome<()> {
+    let known = due::case(tx, actor.organisation, case.reference.as_str()).await?;
+    let Some(known) = known.filter(|known| known.facts.supervision.start.is_some()) else {
+        return Ok(Ok(()));
+    };
+    if known.worker == Some(actor.person) {
+        return Ok(Err(Rejected::Role));
+    }
+    let in_reach = actor.reaches(tx, case.team).await?;
+    allowed!(may_on_due(actor.role, OnDue::Excuse, Relation { in_reach, ..Relation::default() }));
+    Ok(Ok(()))
+}
+
 /// Says all that is known of the supervision of a case. What was said and is left out is not known any more; what a manager has excused
 /// stays.
 pub async fn set_supervision(
