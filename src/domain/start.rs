@@ -218,11 +218,12 @@ impl Start {
         let same_case = agree(&ours.case_reference, &theirs.case_reference);
         let another_case = ours.case_reference.is_some() && theirs.case_reference.is_some() && !same_case;
         (*expected_arrival - self.said_at(now)).abs() <= PLAN_MATCHES
-            && (self.plan == Plan::Next || same_case || !another_case && agree(&ours.place, &theirs.place))
+            && !another_case
+            && (self.plan == Plan::Next || same_case || agree(&ours.place, &theirs.place))
     }
 
-    /// Begins a planned visit with these words; the earlier deadline wins. Where they are is what they say now; what else they
-    /// say now and had not planned is added.
+    /// Begins a planned visit with these words; the earlier deadline wins. What they say now and had not planned is added; another
+    /// place stands beside the planned one.
     pub fn arrive_at(
         self,
         mut planned: Visit,
@@ -241,7 +242,11 @@ impl Start {
         };
         let said_at = self.said_at(now);
         let merged = &mut planned.details;
-        merged.place = self.details.place.or(merged.place.take());
+        match (&merged.place, self.details.place) {
+            (Some(planned), Some(said)) if !same_words(planned, &said) => merged.place_said = Some(said),
+            (Some(_), _) => {}
+            (None, said) => merged.place = said,
+        }
         merged.purpose = merged.purpose.take().or(self.details.purpose);
         merged.case_reference = merged.case_reference.take().or(self.details.case_reference);
         merged.visiting = merged.visiting.or(self.details.visiting);
@@ -332,6 +337,7 @@ fn first_event(kind: EventKind, visit: &Visit, whose: Whose, said_at: Time) -> N
     .with_private(json!({
         "purpose": details.purpose,
         "place": details.place,
+        "place_said": details.place_said,
         "case_reference": details.case_reference,
     }))
 }

@@ -156,8 +156,10 @@ word_enum! {
 pub struct Details {
     /// Why it is made.
     pub purpose: Option<String>,
-    /// Where.
+    /// Where; of what was planned, the place that was planned.
     pub place: Option<String>,
+    /// Another place than that, named as they went in. By text it may be any words: both are kept.
+    pub place_said: Option<String>,
     /// Whose case it belongs to.
     pub case_reference: Option<String>,
     /// Who is visited.
@@ -170,6 +172,16 @@ pub struct Details {
     pub check_every: Option<TimeDelta>,
     /// So long after leaving the worker is home, and says so (row V6).
     pub home_within: Option<TimeDelta>,
+}
+
+impl Details {
+    /// Where to look for them: the place that they named last, and the planned one.
+    pub fn whereabouts(&self) -> Option<String> {
+        match (&self.place_said, &self.place) {
+            (Some(said), Some(planned)) => Some(format!("{said} (planned: {planned})")),
+            (said, place) => said.as_ref().or(place.as_ref()).cloned(),
+        }
+    }
 }
 
 /// What the watching hangs on: by when the worker is awaited to do something.

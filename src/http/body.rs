@@ -62,8 +62,9 @@ pub(super) fn clean(words: &str) -> String {
 }
 
 /// The same on one line, each blank a plain one: as it comes from a page, or from a letter, a reference may have others.
-pub(super) fn clean_line(words: &str) -> String {
-    clean(words).split_whitespace().collect::<Vec<_>>().join(" ")
+pub(super) fn clean_line(words: &str) -> Option<String> {
+    let line = clean(words).split_whitespace().collect::<Vec<_>>().join(" ");
+    (!line.is_empty()).then_some(line)
 }
 
 /// "missing field `pin`" names its field in the text alone.

@@ -73,16 +73,17 @@ const INSERT: &str = "INSERT INTO visit (id, organisation_id, team_id, worker_id
        visiting, risk, no_signal_expected, created_at, expected_arrival, expected_departure, deadline_number,
        reminders_done, arrived_at, last_contact_at, extended_seconds, version, chain_number, chain_hash,
        ended_at, ended_by, outcome, seen_whom, work_undertaken, recorded_at, check_every_seconds, home_within_seconds,
-       check_due_at, check_number, check_reminders_done, party_id)
+       check_due_at, check_number, check_reminders_done, party_id, place_said)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1, $20, $21,
-       $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)";
+       $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)";
 const UPDATE: &str = "UPDATE visit SET state = $4, risk = $5, no_signal_expected = $6, expected_departure = $7,
        deadline_number = $8, reminders_done = $9, arrived_at = $10, last_contact_at = $11, extended_seconds = $12,
        ended_at = $13, ended_how = $14, ended_by = $15, outcome = $16, work_undertaken = $17, recorded_at = $18,
        version = version + 1, chain_number = $19, chain_hash = $20, seen_whom = $21,
        extended_by_others_seconds = $22, acted_by = $23, check_every_seconds = $24, home_within_seconds = $25,
        check_due_at = $26, check_number = $27, check_reminders_done = $28, party_id = $29,
-       expected_arrival = $30, left_at = $31, home_by = $32, purpose = $33, place = $34, case_reference = $35, visiting = $36
+       expected_arrival = $30, left_at = $31, home_by = $32, purpose = $33, place = $34, place_said = $35,
+       case_reference = $36, visiting = $37
      WHERE id = $1 AND organisation_id = $2 AND version = $3";
 const LOG_HEAD: &str =
     "UPDATE visit SET chain_number = $3, chain_hash = $4 WHERE id = $1 AND organisation_id = $2";
@@ -108,6 +109,7 @@ struct Row {
     state: String,
     purpose: Option<String>,
     place: Option<String>,
+    place_said: Option<String>,
     case_reference: Option<String>,
     visiting: Option<Visiting>,
     risk: Risk,
@@ -197,6 +199,7 @@ impl TryFrom<Row> for Visit {
             details: Details {
                 purpose: row.purpose,
                 place: row.place,
+                place_said: row.place_said,
                 case_reference: row.case_reference,
                 visiting: row.visiting,
                 risk: row.risk,
@@ -459,7 +462,8 @@ pub async fn insert(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
         columns.check.map(|check| check.at),
         columns.check.map_or(0, |check| check.number),
         columns.check.map_or(0, reminders_done),
-        visit.party
+        visit.party,
+        &visit.details.place_said
     );
     Ok(())
 }
@@ -507,6 +511,7 @@ pub async fn update(tx: &mut Tx, visit: &mut Visit, events: Vec<NewEvent>, trace
         columns.home_by,
         &visit.details.purpose,
         &visit.details.place,
+        &visit.details.place_said,
         &visit.details.case_reference,
         visit.details.visiting
     );

@@ -161,11 +161,31 @@ on_both! {
         let other = ann.post("/visits", json!({"place": "Hope Hostel", "case_reference": "B123452", "minutes": 20})).await;
         assert_eq!((other.status, other.body["case_reference"].as_str()), (201, Some("B123452")), "{other:?}");
         assert_eq!(ann.get(&format!("/visits/{planned}")).await.body["state"], "planned");
-        // What was not planned is added, and where they are is what they say now.
+        // What was not planned is added; where they say that they are stands beside what they had planned.
         let begun = ann.post("/visits", json!({"place": "Hope Hostel, room 4", "case_reference": "a 123451", "visiting": "tenant", "minutes": 20})).await;
-        assert_eq!((begun.id(), begun.body["place"].as_str(), begun.body["visiting"].as_str()), (planned.clone(), Some("Hope Hostel, room 4"), Some("tenant")), "{begun:?}");
-        let shown = ann.get(&format!("/visits/{planned}")).await;
-        assert_eq!((shown.body["place"].as_str(), shown.body["case_reference"].as_str()), (Some("Hope Hostel, room 4"), Some("A123451")));
+        assert_eq!((begun.id(), begun.body["visiting"].as_str()), (planned.clone(), Some("tenant")), "{begun:?}");
+        let shown = ann.get(&format!("/visits/{planned}")).await.body;
+        assert_eq!((&shown["place"], &shown["place_said"], &shown["case_reference"]), (&json!("Hope Hostel"), &json!("Hope Hostel, room 4"), &json!("A123451")));
+        app.finish().await;
+    }
+
+    async fn whoever_looks_for_them_reads_the_planned_place_and_what_was_said_at_the_door(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        let ann = app.person("ann");
+        let plan = json!({"place": "Flat 3, 12 Elm Row", "case_reference": "A123451", "expected_arrival": app.at("12:10"), "minutes": 60});
+        let planned = ann.post("/visits", plan).await.is_ok().id();
+        // NEXT with another case is not what was planned next.
+        let elsewhere = app.text("ann", "IN 20 B123452 NEXT").await;
+        assert!(elsewhere.starts_with("Watching you till 12:20."), "{elsewhere}");
+        assert_eq!(ann.get(&format!("/visits/{planned}")).await.body["state"], "planned");
+        assert!(app.text("ann", "IN 30 NEXT thanks").await.starts_with("Watching you till 12:30."));
+        assert_eq!(ann.get(&format!("/visits/{planned}")).await.body["state"], "begun");
+        app.text("ann", "SOS").await;
+        app.work().await;
+        let alarm = app.the_incident_as("sam").await;
+        assert_eq!((&alarm["place"], &alarm["place_said"]), (&json!("Flat 3, 12 Elm Row"), &json!("thanks")));
+        let answer = app.text("sam", &format!("WHERE {}", alarm["code"].as_str().unwrap())).await;
+        assert!(answer.starts_with("Ann Lee: thanks (planned: Flat 3, 12 Elm Row)."), "{answer}");
         app.finish().await;
     }
 

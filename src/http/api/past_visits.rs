@@ -69,7 +69,7 @@ pub(super) async fn put_on_record(
     let details = Details {
         purpose: words(given.purpose),
         place: words(given.place),
-        case_reference: words(given.case_reference).map(|reference| clean_line(&reference)),
+        case_reference: given.case_reference.and_then(|reference| clean_line(&reference)),
         visiting: given.visiting,
         risk: given.risk.unwrap_or_default(),
         ..Details::default()

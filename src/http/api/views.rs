@@ -53,8 +53,10 @@ pub(super) struct VisitView {
     pub worker: PersonView,
     /// Why.
     pub purpose: Option<String>,
-    /// Where.
+    /// Where; of what was planned, the place that was planned.
     pub place: Option<String>,
+    /// Another place than that, named as they went in.
+    pub place_said: Option<String>,
     /// Whose case.
     pub case_reference: Option<String>,
     /// Who is visited.
@@ -135,6 +137,7 @@ impl VisitView {
             worker,
             purpose: details.purpose.clone(),
             place: details.place.clone(),
+            place_said: details.place_said.clone(),
             case_reference: details.case_reference.clone(),
             visiting: details.visiting,
             risk: details.risk,
@@ -301,6 +304,8 @@ pub(super) struct IncidentView {
     pub visit: Option<Uuid>,
     /// Where that is; without a visit the place of the last or the next one.
     pub place: Option<String>,
+    /// Another place than the planned one, named as they went in.
+    pub place_said: Option<String>,
     /// Of which visit the place is, and when that was or will be: `visit`, `last_visit` or `next_visit`.
     pub place_of: Option<PlaceOf>,
     /// Where the phone was.
@@ -396,6 +401,7 @@ impl IncidentView {
             place_of: visit.map(|visit| PlaceOf::new(incident, visit)),
             position: incident.position,
             place: visit.and_then(|visit| visit.details.place.clone()),
+            place_said: visit.and_then(|visit| visit.details.place_said.clone()),
             purpose: visit.and_then(|visit| visit.details.purpose.clone()),
             risk: visit.map(|visit| visit.details.risk),
             no_signal_expected: visit.is_some_and(|visit| visit.details.no_signal_expected),

@@ -92,7 +92,8 @@ fn read_start(body: &[u8]) -> Result<ReadStart, Problem> {
     let details = Details {
         purpose: reading.words("purpose"),
         place: reading.words("place"),
-        case_reference: reading.words("case_reference").map(|reference| clean_line(&reference)),
+        case_reference: reading.words("case_reference").and_then(|reference| clean_line(&reference)),
+        place_said: None,
         visiting: reading.take("visiting"),
         risk: reading.take("risk").unwrap_or_default(),
         no_signal_expected: reading.take("no_signal_expected").unwrap_or_default(),
