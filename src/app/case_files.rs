@@ -64,7 +64,7 @@ pub async fn save(
     }
     let visiting = wanted.visiting.or(there.as_ref().and_then(|case| case.visiting));
     if let Some(there) = there.as_ref().filter(|there| there.visiting != visiting) {
-        allowed!(due::may_change_visiting(tx, actor, there).await?);
+        allowed!(due::may_change_visiting(tx, actor, there, visiting, trace.now).await?);
     }
     let is_new = if there.is_some() { IsNew::No } else { IsNew::Yes };
     let case = CaseFile {

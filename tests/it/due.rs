@@ -166,6 +166,15 @@ on_both! {
         assert_eq!(app.due("sam", "?state=overdue").await, ["A123456 overdue 2026-01-17"]);
         app.person("sam").post("/cases", victim).await.is_ok();
         assert_eq!(app.due("sam", "?state=overdue").await, [] as [String; 0]);
+        // Back to where visits are due it may be said by anybody of the team.
+        app.person("ben").post("/cases", json!({"reference": "A123456", "visiting": "supervised"})).await.is_ok();
+        assert_eq!(app.due("sam", "?state=overdue").await, ["A123456 overdue 2026-01-17"]);
+        // A plan alone is enough for visits to be due; and who gives a case away has it no less.
+        app.person("ann").post("/cases", json!({"reference": "C123456"})).await.is_ok();
+        let plan = json!({"visits_in_plan": true, "plan_every": "2 weeks"});
+        app.person("ann").put("/cases/C123456/supervision", plan).await.is_ok();
+        let other = json!({"reference": "C123456", "visiting": "victim"});
+        app.person("ann").post("/cases", other).await.is_problem(403, "role-too-small");
         // Of a case of which nothing is known yet anybody of the team says whom it is about.
         app.person("ann").post("/cases", json!({"reference": "B123456", "visiting": "victim"})).await.is_ok();
         app.person("ben").post("/cases", json!({"reference": "B123456", "visiting": "supervised"})).await.is_ok();

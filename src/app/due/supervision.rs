@@ -6,13 +6,17 @@ use serde_json::json;
 use super::{Item, Now, compute, list, log, now_in_force};
 use crate::{
     app::{Outcome, Rejected, access::Actor, allowed, case_files, oversight},
+    clock::Time,
     domain::{
         case_file::CaseFile,
-        due::{Cause, Counted, Earlier, Excuse, Holder, Identified, Length, Line, Pause, Plan, Supervision},
+        due::{
+            Cause, Counted, Earlier, Excuse, Facts, Holder, Identified, Length, Line, Pause, Plan,
+            Supervision,
+        },
         event::{EventKind, NewEvent},
-        ids::{ConcernId, TeamId},
+        ids::{ConcernId, PersonId, TeamId},
         rights::{OnDue, Relation, may_on_due},
-        visit::word_enum,
+        visit::{Visiting, word_enum},
     },
     store::{
         self, Trace, Tx,
@@ -87,19 +91,48 @@ async fn hold(tx: &mut Tx, actor: &Actor, reference: &str, what: OnDue) -> Outco
     Ok(Ok(Held { case, kept, now }))
 }
 
-/// Whether somebody may say that others are visited about a case than was said before. Other rules apply then, or none: what is due of
-/// it may go with that, so that once its supervision is known only whoever may excuse it may say so (row T4).
-pub(in crate::app) async fn may_change_visiting(tx: &mut Tx, actor: &Actor, case: &CaseFile) -> Outcome<()> {
-    let known = due::case(tx, actor.organisation, case.reference.as_str()).await?;
-    let Some(known) = known.filter(|known| known.facts.supervision.start.is_some()) else {
+/// Whether somebody may say that a case is about others than before. Where the rules in force do not ask for visits to those, what is due
+/// of it goes with that: once something is known that visits may be due by, only whoever may excuse them says so (row T4).
+pub(in crate::app) async fn may_change_visiting(
+    tx: &mut Tx,
+    actor: &Actor,
+    case: &CaseFile,
+    to: Option<Visiting>,
+    now: Time,
+) -> Outcome<()> {
+    let Some(rules) = now_in_force(tx, actor.organisation).await? else { return Ok(Ok(())) };
+    let covered = &rules.in_force.rules.visiting;
+    let asks = |visiting: Option<Visiting>| visiting.is_none_or(|visiting| covered.contains(&visiting));
+    if !asks(case.visiting) || asks(to) {
         return Ok(Ok(()));
-    };
-    if known.worker == Some(actor.person) {
+    }
+    let reference = case.reference.as_str();
+    let Some(item) = list::explain(tx, actor.organisation, reference, now).await? else { return Ok(Ok(())) };
+    let Facts { supervision, history, .. } = &item.case.facts;
+    let known = Supervision { holders: Vec::new(), ..supervision.clone() };
+    if known == Supervision::default() && history.concerns.is_empty() {
+        return Ok(Ok(()));
+    }
+    if item.case.worker == Some(actor.person)
+        || was_theirs(supervision, &item.standing.lines, (actor.person, item.today))
+    {
         return Ok(Err(Rejected::Role));
     }
     let in_reach = actor.reaches(tx, case.team).await?;
     allowed!(may_on_due(actor.role, OnDue::Excuse, Relation { in_reach, ..Relation::default() }));
     Ok(Ok(()))
+}
+
+/// Whether somebody gave a case away today, or missed themselves what is due: they excuse nothing of it.
+fn was_theirs<'a>(
+    supervision: &Supervision,
+    lines: impl IntoIterator<Item = &'a Line>,
+    (person, today): (PersonId, NaiveDate),
+) -> bool {
+    let had = |holder: &Holder| holder.worker == Some(person);
+    let missed = |line: &Line| line.by.day().and_then(|day| supervision.holder_on(day)).is_some_and(had);
+    supervision.holders.iter().any(|holder| had(holder) && holder.until >= today)
+        || lines.into_iter().any(missed)
 }
 
 /// Says all that is known of the supervision of a case. What was said and is left out is not known any more; what a manager has excused
@@ -368,12 +401,7 @@ pub async fn excuse(
         return Ok(Err(Rejected::Field { field: "rule", why }));
     }
     // Not by giving the case away first, either.
-    let was_theirs = |holder: &Holder| holder.worker == Some(actor.person) && holder.until >= today;
-    let missed = |line: &&Line| {
-        let then = line.by.day().and_then(|day| kept.supervision.holder_on(day));
-        then.is_some_and(|then| then.worker == Some(actor.person))
-    };
-    if kept.supervision.holders.iter().any(was_theirs) || lines.iter().any(missed) {
+    if was_theirs(&kept.supervision, lines.iter().copied(), (actor.person, today)) {
         return Ok(Err(Rejected::Role));
     }
     for line in &lines {
