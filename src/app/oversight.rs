@@ -282,7 +282,16 @@ pub(super) async fn missing_by_manager(
             (!managers.is_empty()).then_some(managers)
         });
         let of_worker = asked.worker.map(|worker| directory.managers_for(worker)).unwrap_or_default();
-        for manager in of_team.into_iter().flatten().chain(of_worker.into_iter().filter(may)) {
+        // A case may be another team's than its worker: those who do not see it are not asked.
+        let sees = |manager: &PersonId| match asked.subject {
+            Subject::Case(_) | Subject::Assessment(_) => {
+                let line = directory.line_of(asked.team);
+                directory.person(*manager).is_some_and(|manager| line.contains(&manager.team))
+            }
+            Subject::Incident(_) | Subject::Visit(_) => true,
+        };
+        let of_worker = of_worker.into_iter().filter(|manager| may(manager) && sees(manager));
+        for manager in of_team.into_iter().flatten().chain(of_worker) {
             let theirs = all.entry(manager).or_default();
             if theirs.last() != Some(&asked) {
                 theirs.push(asked.clone());

@@ -120,6 +120,11 @@ on_both! {
         assert_eq!((app.oversight_missing("sam", "").await.len(), app.oversight_missing("lou", "").await.len()), (1, 0));
         app.person("una").post("/cases", json!({"reference": "A111111", "team": "south"})).await.is_ok();
         assert_eq!((app.oversight_missing("sam", "").await.len(), app.oversight_missing("lou", "").await.len()), (0, 1));
+        // The digests name it to those who can do it.
+        app.clock.set("2026-01-15T08:00:00Z".parse().unwrap());
+        app.schedule().await;
+        app.schedule().await;
+        assert_eq!((app.oversight_mails("sam").await.len(), app.oversight_mails("lou").await.len()), (0, 1));
         assert_eq!(app.oversees("lou", "assessment", &assessed).await.is_ok().body["done"], json!(["assessment_rated"]));
         app.finish().await;
     }
