@@ -375,6 +375,37 @@ on_both! {
         app.finish().await;
     }
 
+    async fn whoever_comes_back_to_what_they_had_left_without_saying_that_it_began_is_watched(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let ann = app.person("ann");
+        let arrive = async |id: &str, body: Value| ann.post(&format!("/visits/{id}/arrive"), body).await;
+        let out = async |id: &str, body: Value| ann.post(&format!("/visits/{id}/check-out"), body).await;
+        // Nobody in, too early; then at the door again.
+        let early = ann.post("/visits", json!({"place": "a", "expected_arrival": app.at("12:30"), "minutes": 60})).await.id();
+        app.pass(5).await;
+        out(&early, json!({"pin": "4821", "outcome": "not_in"})).await.is_ok();
+        app.pass(25).await;
+        // What was on its way since before is no door that she is at.
+        arrive(&early, json!({"made_at": app.at("12:02")})).await.is_problem(409, "wrong-state");
+        let there = arrive(&early, json!({})).await;
+        assert_eq!((there.status, there.body["state"].as_str(), there.id() == early), (201, Some("begun"), false), "{there:?}");
+        out(&there.id(), json!({"pin": "4821"})).await.is_ok();
+        // The way home stays watched beside it.
+        let home = ann.post("/visits", json!({"place": "b", "expected_arrival": app.at("12:40"), "minutes": 60, "home_within_minutes": 90})).await.id();
+        app.pass(15).await;
+        out(&home, json!({"pin": "4821"})).await.is_ok();
+        assert_eq!(state(&app, &home).await, "going_home");
+        app.pass(5).await;
+        let back = arrive(&home, json!({})).await;
+        assert_eq!((back.status, back.body["state"].as_str(), back.id() == home), (201, Some("begun"), false), "{back:?}");
+        assert_eq!(state(&app, &home).await, "going_home");
+        // Where it was begun, and left, it is over.
+        out(&back.id(), json!({"pin": "4821"})).await.is_ok();
+        arrive(&back.id(), json!({})).await.is_problem(409, "wrong-state");
+        app.finish().await;
+    }
+
     async fn nothing_odd_keeps_whoever_is_at_the_door_from_being_watched(db: TestDb) {
         let app = TestApp::start(&db).await;
         let ann = app.person("ann");

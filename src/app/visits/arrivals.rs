@@ -9,13 +9,13 @@ use crate::{
         ids::VisitId,
         local_time::written,
         start::{Departure, Start, Warning},
-        visit::Act,
+        visit::{Act, Said},
     },
     store::{Trace, Tx, pins, visits},
 };
 
-/// Begins a planned visit. Where the worker's own plan was over without ever having begun (cancelled, or ended with the incident about
-/// it), a new visit begins with what was planned.
+/// Begins a planned visit. Where the worker's own plan was over without ever having begun (cancelled, ended with the incident about
+/// it, or said to be left), a new visit begins with what was planned.
 pub async fn arrive(
     tx: &mut Tx,
     house: &House,
@@ -32,7 +32,8 @@ pub async fn arrive(
         done => return Ok(done),
     };
     let plan = visits::find(tx, actor.organisation, id).await?;
-    let Some(plan) = plan.filter(|plan| plan.worker == actor.person && plan.was_over_before_it_began())
+    let said = Said::of_a_start(made_at, trace.now).at;
+    let Some(plan) = plan.filter(|plan| plan.worker == actor.person && plan.was_over_before_it_began(said))
     else {
         return Ok(Err(refused));
     };

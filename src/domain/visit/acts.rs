@@ -104,10 +104,18 @@ impl Visit {
         self.running(said).is_ok() && self.arrived_at.is_none_or(|at| at <= said.at)
     }
 
-    /// Whether it was called off, or ended by others, while it was still a plan.
-    pub fn was_over_before_it_began(&self) -> bool {
-        self.arrived_at.is_none()
-            && matches!(self.state, VisitState::Ended { .. } | VisitState::Cancelled { .. })
+    /// Whether it was over, by what is said then, before its worker ever said that they were there: called off, ended by others, or left.
+    pub fn was_over_before_it_began(&self, said: Time) -> bool {
+        let (over, by) = match &self.state {
+            VisitState::Ended { at, by, .. } => (self.left_at.unwrap_or(*at), Some(*by)),
+            VisitState::Cancelled { at, .. } => (*at, None),
+            VisitState::GoingHome { .. } => (self.left_at.unwrap_or(said), Some(self.worker)),
+            _ => return false,
+        };
+        // What came late of somebody who has left since is no door that they are at.
+        let left_since = by == Some(self.worker) && said <= over;
+        let as_planned = self.expected_arrival.map(|arrival| arrival.min(over));
+        !left_since && self.arrived_at.is_none_or(|at| Some(at) == as_planned)
     }
 
     /// Begins the watching, and what belongs to it.
