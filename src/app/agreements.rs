@@ -154,6 +154,40 @@ async fn follow_in_part(tx: &mut Tx, house: &House, done: &mut Done, trace: Trac
     around.stands(tx, &agreement).await
 }
 
+/// A visit was made whose worker never said that they were there: that nobody had agreed to it is seen only now (row A11). Never fails
+/// for what is its own fault.
+pub async fn follow_unseen(tx: &mut Tx, visit: &mut Visit, trace: Trace) -> store::Result<()> {
+    let before = visit.clone();
+    match tx.part(async |tx| follow_unseen_in_part(tx, visit, trace).await).await {
+        Err(error) if !error.is_for_the_whole() => {
+            tracing::error!(%error, visit = %before.id, "whether a visit was agreed could not be looked up");
+            *visit = before;
+            Ok(())
+        }
+        followed => followed,
+    }
+}
+
+async fn follow_unseen_in_part(tx: &mut Tx, visit: &mut Visit, trace: Trace) -> store::Result<()> {
+    let Some(mut agreement) = agreements::find(tx, visit.organisation, visit.id).await? else {
+        return Ok(());
+    };
+    if matches!(agreement.state, State::Agreed { .. }) || agreement.begun_not_agreed.is_some() {
+        return Ok(());
+    }
+    agreement.begun_not_agreed = Some(RunsAs::Meant);
+    agreements::save(tx, &mut agreement).await?;
+    let risk = visit.details.risk;
+    let body = json!({"risk": {"before": risk, "after": risk}});
+    let begun = NewEvent::new(EventKind::VisitBegunNotAgreed, trace.now, body);
+    for event in
+        [Some(begun), oversight::visit_begun_not_agreed(tx, visit, trace).await?].into_iter().flatten()
+    {
+        visits::log(tx, visit, event, trace).await?;
+    }
+    Ok(())
+}
+
 fn fresh(visit: &Visit, now: Time) -> Agreement {
     let begins_at = match &visit.state {
         VisitState::Planned { expected_arrival, .. } => *expected_arrival,

@@ -19,7 +19,7 @@ use crate::{
         notice::{Asked, Notice},
         people::Directory,
         policy::{ChecklistsAsked, Policy},
-        visit::{Visit, VisitState},
+        visit::{EndedHow, Visit, VisitState},
     },
     store::{
         self, Trace, Tx,
@@ -111,17 +111,18 @@ pub(super) async fn ask_for_record(tx: &mut Tx, zone: Tz, visit: &Visit, now: Ti
     chases::set(tx, &chase).await
 }
 
-/// Whether a visit was made and lacks its outcome or the work undertaken; or its worker said that they are out of what they had
+/// Whether a visit was made and lacks its outcome or the work undertaken; or its worker is out, as they or others say, of what they had
 /// never begun, and only they can say whether it was made.
 pub(super) fn lacks_record(visit: &Visit) -> bool {
-    let out = matches!(visit.state, VisitState::Ended { by, .. } if by == visit.worker);
+    let out = matches!(visit.state, VisitState::Ended { by, how, .. }
+        if by == visit.worker || visit.left_at.is_some() || how == EndedHow::EndedForWorker);
     match visit.outcome {
         None => was_made(visit) || out,
         Some(_) => was_made(visit) && visit.work_undertaken.is_none(),
     }
 }
 
-/// Whether a visit was made and is over. What nobody began leaves nothing to be said of it.
+/// Whether a visit was made and is over.
 pub(super) fn was_made(visit: &Visit) -> bool {
     let over = matches!(visit.state, VisitState::Ended { .. } | VisitState::Recorded { .. });
     over && visit.arrived_at.is_some()

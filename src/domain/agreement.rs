@@ -446,7 +446,7 @@ pub enum RunsAs {
         /// How dangerous it was held to be.
         before: Risk,
     },
-    /// As it was meant to: somebody has agreed since.
+    /// As it was meant to: somebody has agreed since, or it was seen when the visit was over.
     Meant,
 }
 

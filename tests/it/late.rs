@@ -152,4 +152,23 @@ on_both! {
         assert_eq!(app.texts("ann").await.len(), 3, "nothing is missing any more");
         app.finish().await;
     }
+
+    async fn whoever_was_seen_out_of_a_plan_by_others_is_asked_whether_it_was_made(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let plan = json!({"place": "a", "expected_arrival": app.at("12:05"), "minutes": 30});
+        let visit = app.person("ann").post("/visits", plan).await.is_ok().id();
+        app.pass(10).await;
+        app.person("sam").post(&format!("/visits/{visit}/check-out"), json!({"known_by": "seen"})).await.is_ok();
+        let before = app.texts("ann").await.len();
+        app.clock.set("2026-01-15T09:01:00Z".parse().unwrap());
+        app.work().await;
+        let texts = app.texts("ann").await;
+        assert!(texts.len() == before + 1 && texts[before].contains("no outcome or work undertaken yet"), "{texts:?}");
+        app.person("ann").post(&format!("/visits/{visit}/record"), json!({"outcome": "other", "work_undertaken": "Did not go."})).await.is_ok();
+        app.clock.set("2026-01-16T09:01:00Z".parse().unwrap());
+        app.work().await;
+        assert_eq!(app.texts("ann").await.len(), before + 1, "it was not made: nothing is missing");
+        app.finish().await;
+    }
 }

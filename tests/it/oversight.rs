@@ -129,6 +129,29 @@ on_both! {
         app.finish().await;
     }
 
+    async fn a_visit_that_was_made_without_a_word_at_the_door_is_asked_about_too(db: TestDb) {
+        let app = start(&db).await;
+        app.set_pin("ann").await;
+        let ann = app.person("ann");
+        let plan = async |arrival: &str| {
+            let plan = json!({"place": "8 High St", "expected_arrival": app.at(arrival), "minutes": 30});
+            ann.post("/visits", plan).await.is_ok().id()
+        };
+        let (made, not_made) = (plan("12:05").await, plan("12:10").await);
+        app.pass(12).await;
+        for (id, outcome) in [(&made, "seen"), (&not_made, "other")] {
+            let told = json!({"pin": "4821", "outcome": outcome, "work_undertaken": "w"});
+            let out = ann.post(&format!("/visits/{id}/check-out"), told).await;
+            assert_eq!((out.status, out.body["state"].as_str()), (200, Some("ended")), "{out:?}");
+        }
+        assert_eq!(app.oversight_missing("sam", "").await, [line("visit_begun_not_agreed", "visit", "Ann Lee", "2026-01-21")]);
+        assert_eq!(ann.get(&format!("/visits/{made}/agreement")).await.body["begun_not_agreed"], true);
+        // Said again it is asked once.
+        ann.post(&format!("/visits/{made}/record"), json!({"outcome": "seen", "seen_whom": "Mr Poe", "work_undertaken": "w"})).await.is_ok();
+        assert_eq!(app.oversight_missing("sam", "").await.len(), 1);
+        app.finish().await;
+    }
+
     async fn incidents_and_visits_that_nobody_agreed_are_asked_about(db: TestDb) {
         let app = start(&db).await;
         app.set_pin("ann").await;

@@ -4,7 +4,10 @@ use serde_json::json;
 
 use super::{Came, Done, alarm_of};
 use crate::{
-    app::{House, Outcome, Rejected, access::Actor, allowed, chases, due, incidents, telling::Telling},
+    app::{
+        House, Outcome, Rejected, access::Actor, agreements, allowed, chases, due, incidents,
+        telling::Telling,
+    },
     clock::Time,
     domain::{
         event::{EventKind, NewEvent},
@@ -177,6 +180,12 @@ async fn do_to(
         if alarm.leaves_the_deadline() {
             visits::set_due(tx, decided.id, decided.next_due(policy)).await?;
         }
+    }
+    if visit.arrived_at.is_none()
+        && decided.arrived_at.is_some()
+        && !matches!(decided.state, VisitState::Begun { .. })
+    {
+        agreements::follow_unseen(tx, &mut decided, trace).await?;
     }
     chases::follow(tx, (actor.zone, policy), (&visit, &decided), trace.now).await?;
     if let Some((_, _, Kind::Duress)) = found {
