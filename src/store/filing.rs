@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-// What nobody began was planned and closed: there is nothing to file.
+// What nobody began, or said to have made, was planned and closed: there is nothing to file.
 const VISITS: Sql = Sql::pair(
     "SELECT v.id, v.team_id, v.worker_id, v.party_id, v.ended_at, v.arrived_at, v.left_at, v.place, v.case_reference, v.visiting,
        v.outcome, v.seen_whom, v.work_undertaken, l.body AS place_body, a.id AS assessment_id, a.version, a.rating, u.on_day,

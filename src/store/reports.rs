@@ -70,7 +70,7 @@ pub struct Counted {
     pub number: i64,
 }
 
-// Each visit that was begun and ended in the period, with how: the one place where that is decided.
+// Each visit that was made and ended in the period, with how: the one place where that is decided.
 macro_rules! check_outs {
     (sqlite) => {
         "(SELECT v.id, v.team_id, v.worker_id, v.risk, v.ended_at, CASE

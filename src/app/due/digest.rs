@@ -180,13 +180,14 @@ async fn follow_ends(
     now: Time,
 ) -> store::Result<()> {
     let lately = day.checked_sub_days(LONGEST_WITHOUT)..=Some(day);
-    for item in items
-        .iter()
-        .filter(|item| item.case.facts.supervision.end.is_some_and(|end| lately.contains(&Some(end))))
-    {
-        if let Some(case) = case_files::find(tx, organisation, item.case.id).await? {
-            oversight::follow_case(tx, &case, (item.case.worker, None), Trace::machine(Door::Timer, now))
-                .await?;
+    let ended = |case: &due::Case| case.facts.supervision.end.is_some_and(|end| lately.contains(&Some(end)));
+    for item in items.iter().filter(|item| ended(&item.case)) {
+        // It may have changed since it was read.
+        let now_known = due::case(tx, organisation, &item.case.reference).await?.filter(ended);
+        let case = case_files::find(tx, organisation, item.case.id).await?;
+        if let Some((known, case)) = now_known.zip(case) {
+            let trace = Trace::machine(Door::Timer, now);
+            oversight::follow_case(tx, &case, (known.worker, None), trace).await?;
         }
     }
     Ok(())

@@ -83,7 +83,7 @@ pub(super) struct VisitView {
     pub home_by: Option<DateTime<Utc>>,
     /// Who else is on this visit, each watched on their own.
     pub with: Vec<PersonView>,
-    /// When the worker was at the door.
+    /// When the worker was at the door; as planned, where that was only said when it was over.
     pub arrived_at: Option<DateTime<Utc>>,
     /// When the worker was last heard of.
     pub last_contact_at: Option<DateTime<Utc>>,
