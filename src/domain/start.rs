@@ -209,8 +209,8 @@ impl Start {
         Ok((Decision { visit, events: vec![event], effects: vec![] }, warnings))
     }
 
-    /// Whether this is the arrival at a visit that the worker had planned: the time is near, and place or case agree. Two cases
-    /// at one place are two visits.
+    /// Whether this is the arrival at a visit that the worker had planned: the time is near, and place or case agree, or it is said to be
+    /// the next one. Two cases are two visits.
     pub fn is_arrival_at(&self, planned: &Visit, now: Time) -> bool {
         let VisitState::Planned { expected_arrival, .. } = &planned.state else { return false };
         let agree = |ours: &Option<String>, theirs: &Option<String>| matches!((ours, theirs), (Some(ours), Some(theirs)) if same_words(ours, theirs));
@@ -272,17 +272,42 @@ impl Start {
         let (VisitState::Begun { .. }, Some(since)) = (&running.state, running.arrived_at) else {
             return false;
         };
-        let same_end = match self.departure {
-            Departure::At(at) => running.expected_departure == at,
-            _ => false,
-        } || running.expected_departure
-            == Self { made_at: None, ..self.clone() }.deadline(since, policy).0;
+        let until = running.expected_departure;
+        let own = Self { made_at: None, ..self.clone() }.deadline(since, policy).0;
+        // Of what was planned the earlier end counted.
+        let planned =
+            running.expected_arrival.is_some() && (self.departure == Departure::Missing || own > until);
+        let same_end = own == until || self.departure == Departure::At(until) || planned;
         // What was long on its way and comes twice was said at the same instant.
         let said_then = self.made_at == Some(since);
-        // Held to be less dangerous it is the same visit: it may run as high risk for want of an agreement.
-        let as_dangerous = running.details.risk == Risk::High || self.details.risk == Risk::Normal;
-        let same_words = Details { risk: running.details.risk, ..self.details.clone() } == running.details;
-        (now - since < SAME_WORDS && same_end || said_then) && same_words && as_dangerous
+        (now - since < SAME_WORDS && same_end || said_then) && self.describes(running)
+    }
+
+    /// Whether a visit that runs can have begun with these words: what they leave out may have been planned.
+    fn describes(&self, running: &Visit) -> bool {
+        let (ours, theirs) = (&self.details, &running.details);
+        let planned = running.expected_arrival.is_some();
+        let same = |ours: &Option<String>, theirs: &Option<String>| match (ours, theirs) {
+            (None, None) => true,
+            (Some(ours), Some(theirs)) => ours == theirs || same_words(ours, theirs),
+            (ours, _) => planned && ours.is_none(),
+        };
+        let place = if theirs.place_said.is_some() { &theirs.place_said } else { &theirs.place };
+        // Held to be less dangerous it is the same visit: it may run as high risk for want of an agreement, with the checks of such visits.
+        let checks_may_be_more = planned || theirs.risk != ours.risk;
+        let no_more = |ours: Option<TimeDelta>, theirs: Option<TimeDelta>| {
+            theirs.is_some() && ours.is_none_or(|ours| theirs <= Some(ours))
+        };
+        same(&ours.place, place)
+            && same(&ours.purpose, &theirs.purpose)
+            && same(&ours.case_reference, &theirs.case_reference)
+            && (ours.visiting == theirs.visiting || planned && ours.visiting.is_none())
+            && (theirs.risk == Risk::High || ours.risk == Risk::Normal)
+            && (ours.no_signal_expected == theirs.no_signal_expected || planned && theirs.no_signal_expected)
+            && (ours.check_every == theirs.check_every
+                || checks_may_be_more && no_more(ours.check_every, theirs.check_every))
+            && (ours.home_within == theirs.home_within
+                || planned && no_more(ours.home_within, theirs.home_within))
     }
 
     fn visit(self, id: VisitId, whose: Whose, expected_departure: Time, state: VisitState) -> Visit {

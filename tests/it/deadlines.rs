@@ -390,15 +390,20 @@ on_both! {
         arrive(&early, json!({"made_at": app.at("12:02")})).await.is_problem(409, "wrong-state");
         let there = arrive(&early, json!({})).await;
         assert_eq!((there.status, there.body["state"].as_str(), there.id() == early), (201, Some("begun"), false), "{there:?}");
+        app.pass(20).await;
+        let again = arrive(&early, json!({})).await;
+        assert_eq!((again.status, again.id()), (200, there.id()), "said again it is the same visit: {again:?}");
         out(&there.id(), json!({"pin": "4821"})).await.is_ok();
         // The way home stays watched beside it.
-        let home = ann.post("/visits", json!({"place": "b", "expected_arrival": app.at("12:40"), "minutes": 60, "home_within_minutes": 90})).await.id();
+        let home = ann.post("/visits", json!({"place": "b", "expected_arrival": app.at("13:00"), "minutes": 60, "home_within_minutes": 90})).await.id();
         app.pass(15).await;
         out(&home, json!({"pin": "4821"})).await.is_ok();
         assert_eq!(state(&app, &home).await, "going_home");
         app.pass(5).await;
         let back = arrive(&home, json!({})).await;
         assert_eq!((back.status, back.body["state"].as_str(), back.id() == home), (201, Some("begun"), false), "{back:?}");
+        let said = "you had said that you left the planned visit: a new visit was begun, you are watched till 14:10";
+        assert_eq!(back.body["warnings"][0]["message"], said);
         assert_eq!(state(&app, &home).await, "going_home");
         // Where it was begun, and left, it is over.
         out(&back.id(), json!({"pin": "4821"})).await.is_ok();

@@ -171,4 +171,26 @@ on_both! {
         assert_eq!(app.texts("ann").await.len(), before + 1, "it was not made: nothing is missing");
         app.finish().await;
     }
+
+    async fn what_begins_a_plan_and_is_said_twice_is_one_visit(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let ann = app.person("ann");
+        let words = ["IN 90 NEXT", "IN NEXT", "IN 30 NEXT room 4", "IN 30 hope hostel", "IN 30 A123451 cheers"];
+        for (at, words) in words.into_iter().enumerate() {
+            let arrival = app.now() + chrono::TimeDelta::minutes(5);
+            let plan = json!({"place": "Hope Hostel", "case_reference": "A123451", "purpose": "review", "expected_arrival": arrival, "minutes": 60, "check_every_minutes": 50});
+            let planned = ann.post("/visits", plan).await.is_ok().id();
+            let first = app.text("ann", words).await;
+            app.pass(2).await;
+            // No answer came to the phone.
+            let second = app.text("ann", words).await;
+            assert_eq!(first.get(..26), second.get(..26), "{at}: {words}");
+            let visits = ann.get("/visits").await.body["visits"].clone();
+            let begun: Vec<_> = visits.as_array().unwrap().iter().filter(|visit| visit["state"] == "begun").collect();
+            assert!(begun.len() == 1 && begun[0]["id"] == planned.as_str(), "{words}: {begun:?}");
+            ann.post(&format!("/visits/{planned}/check-out"), json!({"pin": "4821"})).await.is_ok();
+        }
+        app.finish().await;
+    }
 }

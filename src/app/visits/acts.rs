@@ -153,6 +153,8 @@ async fn do_to(
         Act::CheckOut(record) => record.clone(),
         _ => Record::default(),
     };
+    // Whoever is at the door is weighed there.
+    let is_arrival = matches!(act, Act::Arrive);
     let Decision { visit: mut decided, events, mut effects } =
         match visit.clone().decide(act, by, alarm, said, policy) {
             Ok(decision) => decision,
@@ -181,10 +183,7 @@ async fn do_to(
             visits::set_due(tx, decided.id, decided.next_due(policy)).await?;
         }
     }
-    if visit.arrived_at.is_none()
-        && decided.arrived_at.is_some()
-        && !matches!(decided.state, VisitState::Begun { .. })
-    {
+    if visit.arrived_at.is_none() && decided.arrived_at.is_some() && !is_arrival {
         agreements::follow_unseen(tx, &mut decided, trace).await?;
     }
     chases::follow(tx, (actor.zone, policy), (&visit, &decided), trace.now).await?;

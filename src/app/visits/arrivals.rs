@@ -1,6 +1,6 @@
 //! "I am at the door" of what was planned, also where the plan is over already: whoever is at a door is watched.
 
-use super::{Came, Done, Request, act, starts};
+use super::{Came, Done, Request, act, alarm_of, starts};
 use crate::{
     app::{House, Outcome, Rejected, access::Actor, allowed},
     clock::Time,
@@ -8,10 +8,11 @@ use crate::{
         command::Plan,
         ids::VisitId,
         local_time::written,
+        policy::AgreementAsked,
         start::{Departure, Start, Warning},
-        visit::{Act, Said},
+        visit::{Act, Said, Visit, VisitState},
     },
-    store::{Trace, Tx, pins, visits},
+    store::{Trace, Tx, chases, pins, visits},
 };
 
 /// Begins a planned visit. Where the worker's own plan was over without ever having begun (cancelled, ended with the incident about
@@ -37,6 +38,16 @@ pub async fn arrive(
     else {
         return Ok(Err(refused));
     };
+    let running = visits::running_of(tx, actor.organisation, actor.person).await?;
+    if let Some(begun) = running.into_iter().find(|visit| visit.is_there_as_planned(&plan)) {
+        let alarm = alarm_of(tx, &begun).await?;
+        let till = written(begun.expected_departure, trace.now, actor.zone);
+        let warnings =
+            vec![said_before(&plan, &format!("this is another visit of yours, you are watched till {till}"))];
+        let (came, agreement) = (Came::ThereBefore, AgreementAsked::NotAsked);
+        return Ok(Ok(Done { visit: begun, alarm, warnings, came, agreement }));
+    }
+    let over = plan.clone();
     let length = plan.expected_arrival.map(|arrival| plan.expected_departure - arrival);
     let start = Start {
         details: plan.details,
@@ -52,7 +63,18 @@ pub async fn arrive(
         Came::New | Came::NewThoughSeveralPlansFit => "a new visit was begun",
         Came::Arrival | Came::ThereBefore => "this is another visit of yours",
     };
-    let over = format!("the planned visit was over: {instead}, you are watched till {till}");
-    done.warnings.insert(0, Warning::general(over));
+    done.warnings.insert(0, said_before(&over, &format!("{instead}, you are watched till {till}")));
+    if over.arrived_at.is_none() {
+        // What they make of it now is asked of the new visit.
+        chases::drop(tx, over.organisation, over.id.0).await?;
+    }
     Ok(Ok(done))
+}
+
+fn said_before(plan: &Visit, instead: &str) -> Warning {
+    let what = match plan.state {
+        VisitState::GoingHome { .. } => "you had said that you left the planned visit",
+        _ => "the planned visit was over",
+    };
+    Warning::general(format!("{what}: {instead}"))
 }

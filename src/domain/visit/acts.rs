@@ -104,18 +104,28 @@ impl Visit {
         self.running(said).is_ok() && self.arrived_at.is_none_or(|at| at <= said.at)
     }
 
-    /// Whether it was over, by what is said then, before its worker ever said that they were there: called off, ended by others, or left.
+    /// Whether it was over, by what is said then, without its worker ever having said at the door that they were there: called off, ended by
+    /// others, or left.
     pub fn was_over_before_it_began(&self, said: Time) -> bool {
-        let (over, by) = match &self.state {
-            VisitState::Ended { at, by, .. } => (self.left_at.unwrap_or(*at), Some(*by)),
-            VisitState::Cancelled { at, .. } => (*at, None),
-            VisitState::GoingHome { .. } => (self.left_at.unwrap_or(said), Some(self.worker)),
+        let (over, left) = match &self.state {
+            VisitState::Ended { at, by, .. } => (self.left_at.unwrap_or(*at), *by == self.worker),
+            VisitState::GoingHome { .. } => (self.left_at.unwrap_or(said), true),
+            VisitState::Cancelled { at, .. } => (*at, false),
             _ => return false,
         };
         // What came late of somebody who has left since is no door that they are at.
-        let left_since = by == Some(self.worker) && said <= over;
-        let as_planned = self.expected_arrival.map(|arrival| arrival.min(over));
+        let left_since = (left || self.left_at.is_some()) && said <= over;
+        // By the outcome, not by the worker.
+        let as_planned = self.outcome.and(self.expected_arrival).map(|arrival| arrival.min(over));
         !left_since && self.arrived_at.is_none_or(|at| Some(at) == as_planned)
+    }
+
+    /// Whether its worker is where they had planned to be then: said again, it is this visit.
+    pub fn is_there_as_planned(&self, plan: &Self) -> bool {
+        let whose = |visit: &Self| (visit.details.place.clone(), visit.details.case_reference.clone());
+        matches!(self.state, VisitState::Begun { .. })
+            && whose(self) == whose(plan)
+            && whose(plan) != (None, None)
     }
 
     /// Begins the watching, and what belongs to it.
@@ -504,7 +514,10 @@ impl Visit {
                 *deadline = next(Awaited::Departure);
                 self.expected_departure = at;
             }
-            _ => self.begin(at, number, said.now, policy),
+            _ => {
+                self.arrived_at = self.arrived_at.or(Some(said.at));
+                self.begin(at, number, said.now, policy);
+            }
         }
         let effects = vec![Effect::ToldOfObjection { acted }];
         Ok(Decision { visit: self, events: vec![event], effects })

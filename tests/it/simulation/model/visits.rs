@@ -104,6 +104,7 @@ pub struct Visit {
     pub every: Option<i64>,
     pub home: Option<i64>,
     pub began: Option<Time>,
+    pub planned: bool,
     /// When the worker left, where the way home is watched.
     left: Option<Time>,
     pub stand: Stand,
@@ -116,6 +117,17 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// Whether nothing more is asked of it than it has; what was planned may have more, and one that runs as high risk more checks.
+    fn holds(&self, going: &Going) -> bool {
+        let no_more = |ours: Option<i64>, theirs: Option<i64>| {
+            theirs.is_some() && ours.is_none_or(|ours| theirs <= Some(ours))
+        };
+        let more_checks = self.planned || self.high_risk != going.high_risk;
+        (self.high_risk || !going.high_risk)
+            && (self.every == going.every || more_checks && no_more(going.every, self.every))
+            && (self.home == going.home || self.planned && no_more(going.home, self.home))
+    }
+
     fn new(worker: Who, going: &Going, stand: Stand, until: Time) -> Self {
         Self {
             worker,
@@ -125,6 +137,7 @@ impl Visit {
             every: going.every,
             home: going.home,
             began: None,
+            planned: going.ahead.is_some(),
             left: None,
             stand,
             until,
@@ -260,9 +273,11 @@ impl Model {
             visit.worker == worker
                 && visit.words == going.words
                 && matches!(visit.stand, Stand::Inside { .. })
-                && (visit.high_risk, visit.every, visit.home) == (going.high_risk, going.every, going.home)
+                && visit.holds(going)
                 && visit.began.is_some_and(|began| {
-                    let soon = now - began < SAME_WORDS && visit.until - began == going.length();
+                    let length = visit.until - began;
+                    let planned = visit.planned && (going.minutes.is_none() || length < going.length());
+                    let soon = now - began < SAME_WORDS && (length == going.length() || planned);
                     soon || said < now && said == began
                 })
         };
@@ -331,7 +346,7 @@ impl Model {
             }
             Act::Home => Ok(Follows::Nothing),
             Act::Cancel => it.cancel(),
-            Act::Object => it.object(now),
+            Act::Object => it.object(said, now),
         };
         match done {
             Err(answer) => return answer,
@@ -442,7 +457,7 @@ impl Visit {
     }
 
     /// It needs no PIN, so it makes nothing later that nobody but the worker makes later.
-    fn object(&mut self, now: Time) -> Result<Follows, Answer> {
+    fn object(&mut self, said: Time, now: Time) -> Result<Follows, Answer> {
         let by_others = std::mem::take(&mut self.by_others);
         match &mut self.stand {
             Stand::Inside { .. } if by_others > TimeDelta::zero() => {
@@ -451,6 +466,7 @@ impl Visit {
             Stand::GoingHome { by } if by_others > TimeDelta::zero() => *by = (*by - by_others).max(now),
             Stand::Ended { by_other: true } => {
                 let until = if self.until <= now { now + USUAL_VISIT } else { self.until };
+                self.began = self.began.or(Some(said));
                 self.goes_in(until, now);
             }
             _ => {
