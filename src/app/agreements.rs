@@ -135,15 +135,17 @@ async fn follow_in_part(tx: &mut Tx, house: &House, done: &mut Done, trace: Trac
         agreement.company = accompanied;
     }
     let stood_for_two = weighed_for == Company::Accompanied && agreement.company == Company::Alone;
-    // What a person agreed to stands, unless they meant two.
+    let elsewhere = goes_elsewhere(tx, &done.visit, &agreement).await?;
+    // What a person agreed to stands, unless they meant two, or another place.
     if let State::Agreed { by: AgreedBy::Person(_) | AgreedBy::TheWorker(_), .. } = agreement.state
         && !stood_for_two
+        && !elsewhere
     {
         return Ok(Stands::Agreed { changes_since: None });
     }
     let around = Around { house, directory: &directory, rules: &rules, trace };
     // Said again at the door: whoever is asked is asked already.
-    if agreement.at_the_door().is_some() && !stood_for_two {
+    if agreement.at_the_door().is_some() && !stood_for_two && !elsewhere {
         return around.stands(tx, &agreement).await;
     }
     around.settle(tx, &mut done.visit, &mut agreement, None).await?;
@@ -210,6 +212,15 @@ fn fresh(visit: &Visit, now: Time) -> Agreement {
         private: Private::default(),
         version: 0,
     }
+}
+
+/// Whether they named, as they went in, another place of the case than the one that was weighed.
+async fn goes_elsewhere(tx: &mut Tx, visit: &Visit, agreement: &Agreement) -> store::Result<bool> {
+    if visit.details.place_said.is_none() {
+        return Ok(false);
+    }
+    let place = super::case_files::about(tx, visit).await?.place.map(|place| place.id);
+    Ok(place.is_some() && agreement.place.is_some() && place != agreement.place)
 }
 
 /// Who goes in is seen at the door; of a plan it is only said.

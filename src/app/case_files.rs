@@ -380,8 +380,8 @@ pub struct About {
 
 /// To whom a visit goes and where.
 pub fn destination(visit: &Visit, place: Option<&Place>) -> Destination {
-    let Details { case_reference, place: said, .. } = &visit.details;
-    let there = Destination::new(case_reference.as_deref(), said.as_deref());
+    let Details { case_reference, place: planned, place_said, .. } = &visit.details;
+    let there = Destination::new(case_reference.as_deref(), [planned.as_deref(), place_said.as_deref()]);
     match place {
         Some(place) => there.known_as(place),
         None => there,
@@ -397,13 +397,20 @@ pub async fn about(tx: &mut Tx, visit: &Visit) -> store::Result<About> {
     };
     let places = case_files::places_of(tx, visit.organisation, case.id).await?;
     let address = |place: &Place| place.private.as_ref().and_then(|private| private.address.clone());
-    let place = match &visit.details.place {
-        Some(said) => places.into_iter().find(|place| {
+    let called = |said: &String| {
+        let is_it = |place: &&Place| {
             place.id.to_string() == *said
                 || address(place).is_some_and(|address| same_address(&address, said))
-        }),
-        None if places.len() == 1 => places.into_iter().next(),
-        None => None,
+        };
+        places.iter().find(is_it).cloned()
+    };
+    let Details { place: planned, place_said, .. } = &visit.details;
+    // What they said as they went in may be no place at all.
+    let place = match (place_said.as_ref().and_then(called), planned) {
+        (Some(place), _) => Some(place),
+        (None, Some(planned)) => called(planned),
+        (None, None) if places.len() == 1 => places.first().cloned(),
+        (None, None) => None,
     };
     let assessment = match &place {
         Some(place) => assessments::of_place(tx, visit.organisation, place.id).await?.into_iter().next(),

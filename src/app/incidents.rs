@@ -284,8 +284,12 @@ pub async fn close(
         };
         if !followed.events.is_empty() {
             chases::follow(tx, (actor.zone, &policy), (visit, &followed.visit), trace.now).await?;
+            let unseen = visit.arrived_at.is_none() && followed.visit.arrived_at.is_some();
             *visit = followed.visit;
             visits::update(tx, visit, followed.events, trace).await?;
+            if unseen {
+                super::agreements::follow_unseen(tx, visit, trace).await?;
+            }
             // The worker may believe something else about the watching by now.
             let till = visit.watched_till();
             // After a call for help somebody else may read it. A silent one must not show: it is told as any such act is.

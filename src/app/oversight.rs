@@ -265,6 +265,9 @@ pub(super) async fn missing_by_manager(
 ) -> store::Result<BTreeMap<PersonId, Vec<Asked>>> {
     let organisation = directory.organisation;
     let mut all: BTreeMap<PersonId, Vec<Asked>> = BTreeMap::new();
+    let line = directory.line_of(team);
+    // Whoever it is about may be another team's by now: whoever does not see it is not asked.
+    let sees = |id: &PersonId| directory.person(*id).is_some_and(|person| line.contains(&person.team));
     for asked in oversight::missing_of_team(tx, organisation, team, i64::MAX).await? {
         let incident = match asked.subject {
             Subject::Incident(id) => incidents::find(tx, organisation, id).await?,
@@ -276,20 +279,12 @@ pub(super) async fn missing_by_manager(
                 && incident.as_ref().is_none_or(|incident| !incident.is_withheld_from(*id))
         };
         // Where none of the team's managers may, those above are asked.
-        let of_team = directory.line_of(team).into_iter().find_map(|team| {
+        let of_team = line.iter().find_map(|team| {
             let managers: BTreeSet<PersonId> =
-                directory.managers_of(team).map(|manager| manager.id).filter(may).collect();
+                directory.managers_of(*team).map(|manager| manager.id).filter(may).collect();
             (!managers.is_empty()).then_some(managers)
         });
         let of_worker = asked.worker.map(|worker| directory.managers_for(worker)).unwrap_or_default();
-        // A case may be another team's than its worker: those who do not see it are not asked.
-        let sees = |manager: &PersonId| match asked.subject {
-            Subject::Case(_) | Subject::Assessment(_) => {
-                let line = directory.line_of(asked.team);
-                directory.person(*manager).is_some_and(|manager| line.contains(&manager.team))
-            }
-            Subject::Incident(_) | Subject::Visit(_) => true,
-        };
         let of_worker = of_worker.into_iter().filter(|manager| may(manager) && sees(manager));
         for manager in of_team.into_iter().flatten().chain(of_worker) {
             let theirs = all.entry(manager).or_default();

@@ -174,10 +174,10 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Of a visit: as its worker wrote it.
-    pub fn new(reference: Option<&str>, place: Option<&str>) -> Self {
+    /// Of a visit: as its worker wrote it, when they planned it and as they went in.
+    pub fn new(reference: Option<&str>, places: [Option<&str>; 2]) -> Self {
         let reference = reference.and_then(|text| CaseReference::parse(text).ok());
-        Self { reference, places: place.map(ToOwned::to_owned).into_iter().collect() }
+        Self { reference, places: places.into_iter().flatten().map(ToOwned::to_owned).collect() }
     }
 
     /// The same, and it is known as this place too.
@@ -214,15 +214,20 @@ mod tests {
 
     #[test]
     fn visits_meet_at_the_same_person_or_the_same_place() {
-        let there = Destination::new(Some("a 123456"), Some("12 High St"));
+        let there = Destination::new(Some("a 123456"), [Some("12 High St"), Some("by the church")]);
         for (reference, place, meets) in [
             (Some("A123456"), None, true),
             (None, Some("12, high st."), true),
             (Some("B123456"), Some("12 High St"), true),
             (Some("B123456"), Some("14 High St"), false),
+            (None, Some("By the Church"), true),
             (None, None, false),
         ] {
-            assert_eq!(Destination::new(reference, place).meets(&there), meets, "{reference:?} {place:?}");
+            assert_eq!(
+                Destination::new(reference, [place, None]).meets(&there),
+                meets,
+                "{reference:?} {place:?}"
+            );
         }
         assert!(!Destination::default().meets(&Destination::default()));
     }

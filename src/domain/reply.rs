@@ -292,8 +292,10 @@ pub enum Reply {
     Where {
         /// About whom.
         worker: String,
-        /// Where, as far as it is known.
+        /// Where, as far as it is known; of what was planned, the place that was planned.
         place: Option<String>,
+        /// Another place than that, named as they went in.
+        place_said: Option<String>,
         /// Why they went.
         purpose: Option<String>,
         /// Where the phone was.

@@ -174,16 +174,6 @@ pub struct Details {
     pub home_within: Option<TimeDelta>,
 }
 
-impl Details {
-    /// Where to look for them: the place that they named last, and the planned one.
-    pub fn whereabouts(&self) -> Option<String> {
-        match (&self.place_said, &self.place) {
-            (Some(said), Some(planned)) => Some(format!("{said} (planned: {planned})")),
-            (said, place) => said.as_ref().or(place.as_ref()).cloned(),
-        }
-    }
-}
-
 /// What the watching hangs on: by when the worker is awaited to do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {

@@ -64,7 +64,7 @@ const NEXT_DUE_ANY_ORG: &str =
     "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM agreement WHERE due_at IS NOT NULL
        UNION ALL SELECT min(due_at) FROM others_to_warn) AS first";
 // What an index has that holds these alone (migration 0021).
-const INCIDENTS_SINCE: &str = "SELECT v.case_reference, v.place FROM incident i
+const INCIDENTS_SINCE: &str = "SELECT v.case_reference, v.place, v.place_said FROM incident i
      JOIN visit v ON v.id = coalesce(i.visit_id, i.nearest_visit_id)
      WHERE i.organisation_id = $1 AND i.opened_at > $2 AND v.id <> $3
        AND (i.kind = 'sos' OR i.outcome IN ('threatened', 'assaulted', 'injured'))
@@ -321,15 +321,16 @@ pub async fn incidents_since(
     since: Time,
     (visit, worker): (VisitId, PersonId),
 ) -> Result<Vec<Destination>> {
-    let rows: Vec<(Option<String>, Option<String>)> = both!(tx, |c| sqlx::query_as(INCIDENTS_SINCE)
+    type Row = (Option<String>, Option<String>, Option<String>);
+    let rows: Vec<Row> = both!(tx, |c| sqlx::query_as(INCIDENTS_SINCE)
         .bind(organisation)
         .bind(since)
         .bind(visit)
         .bind(worker)
         .fetch_all(c)
         .await?);
-    let to = |(reference, place): (Option<String>, Option<String>)| {
-        Destination::new(reference.as_deref(), place.as_deref())
+    let to = |(reference, place, said): Row| {
+        Destination::new(reference.as_deref(), [place.as_deref(), said.as_deref()])
     };
     Ok(rows.into_iter().map(to).collect())
 }

@@ -64,7 +64,7 @@ const COMPANIONS: &str = "SELECT DISTINCT other.worker_id FROM visit own
 const WATCHED_OF_TEAM: &str = "SELECT * FROM visit WHERE organisation_id = $1 AND team_id = $2
        AND state IN ('planned', 'begun', 'going_home') AND state <> 'planned' ORDER BY id";
 const AHEAD_OR_THERE: &str =
-    "SELECT id, worker_id, case_reference, place FROM visit WHERE organisation_id = $1
+    "SELECT id, worker_id, case_reference, place, place_said FROM visit WHERE organisation_id = $1
        AND state IN ('planned', 'begun', 'going_home') AND state <> 'going_home'
        AND (case_reference IS NOT NULL OR place IS NOT NULL) ORDER BY id";
 const LAST_OF: &str = "SELECT * FROM visit WHERE worker_id = $1 AND organisation_id = $2 AND state = 'ended' ORDER BY id DESC LIMIT 1";
@@ -341,11 +341,11 @@ pub async fn ahead_or_there(
     tx: &mut Tx,
     organisation: OrganisationId,
 ) -> Result<Vec<(VisitId, PersonId, Destination)>> {
-    type Row = (VisitId, PersonId, Option<String>, Option<String>);
+    type Row = (VisitId, PersonId, Option<String>, Option<String>, Option<String>);
     let rows: Vec<Row> =
         both!(tx, |c| sqlx::query_as(AHEAD_OR_THERE).bind(organisation).fetch_all(c).await?);
-    let to = |(id, worker, reference, place): Row| {
-        (id, worker, Destination::new(reference.as_deref(), place.as_deref()))
+    let to = |(id, worker, reference, place, said): Row| {
+        (id, worker, Destination::new(reference.as_deref(), [place.as_deref(), said.as_deref()]))
     };
     Ok(rows.into_iter().map(to).collect())
 }

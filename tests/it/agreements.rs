@@ -226,6 +226,41 @@ on_both! {
         app.verify().await;
     }
 
+    async fn an_agreement_goes_for_its_place_and_not_for_another_that_is_named_at_the_door(db: TestDb) {
+        let app = start(&db).await;
+        app.set_pin("ann").await;
+        assessed(&app, "A123456", json!([dog()])).await;
+        app.person("ann").post("/cases/A123456/places", json!({"address": "9 Oak St"})).await.is_ok();
+        let ann = app.person("ann");
+        let stands = async |id: &str| {
+            let agreement = agreement(&app, id).await;
+            (agreement["state"].as_str().unwrap().to_owned(), rules(&agreement).join(" "))
+        };
+        for by_a_person in [false, true] {
+            let plan = json!({"case_reference": "A123456", "place": "12 High St", "purpose": "supervision", "expected_arrival": app.now() + TimeDelta::minutes(10), "minutes": 30});
+            let planned = async || {
+                let id = ann.post("/visits", plan.clone()).await.is_ok().id();
+                assert_eq!(stands(&id).await.0, "agreed");
+                if by_a_person {
+                    decide(&app, "sam", &id, "agree", "").await.is_ok();
+                }
+                id
+            };
+            // Words that are no place of the case change nothing.
+            let there = planned().await;
+            app.text("ann", "IN 20 A123456 cheers").await;
+            let shown = ann.get(&format!("/visits/{there}")).await.body;
+            assert_eq!((&shown["place_said"], &shown["risk"], stands(&there).await.0), (&json!("cheers"), &json!("normal"), "agreed".into()));
+            ann.post(&format!("/visits/{there}/check-out"), json!({"pin": "4821"})).await.is_ok();
+            let elsewhere = planned().await;
+            let begun = ann.post("/visits", json!({"case_reference": "A123456", "place": "9, oak st", "minutes": 20})).await;
+            assert_eq!((begun.id(), begun.body["risk"].as_str()), (elsewhere.clone(), Some("high")), "{begun:?}");
+            assert_eq!(stands(&elsewhere).await, ("not_agreed".into(), "not_assessed".into()));
+            ann.post(&format!("/visits/{elsewhere}/check-out"), json!({"pin": "4821"})).await.is_ok();
+        }
+        app.finish().await;
+    }
+
     async fn agreed_at_the_door_it_runs_at_its_usual_risk(db: TestDb) {
         let app = start(&db).await;
         assessed(&app, "A123456", json!([dog()])).await;

@@ -122,6 +122,7 @@ fn the_car_stands_in_a_text_where_there_is_room_for_it() {
         let reply = homeward::domain::reply::Reply::Where {
             worker: "Annabel Lee-Harris".into(),
             place: Some(place.into()),
+            place_said: None,
             purpose: Some("Home visit, the second one of three".into()),
             position,
             last_contact: Some(crate::support::app::noon()),

@@ -521,12 +521,16 @@ catalogue! { replies of Reply {
     Held, "HOLD", "the owner", [Reply::Held { worker: s("Ann Lee"), until: at("15:40") }];
     Where, "WHERE", "staff who were called", [
         Reply::Where {
-            worker: s("Ann Lee"), place: Some(s("12 High Street")), purpose: Some(s("Home visit")),
+            worker: s("Ann Lee"), place: Some(s("12 High Street")), place_said: None, purpose: Some(s("Home visit")),
             position: Some((51.507_35, -0.127_76)), last_contact: Some(at("14:00")), phone: Some(phone("07700 900123")),
             kind: Kind::Overdue, car: Some(s("AB12 CDE")),
         },
         Reply::Where {
-            worker: s("Ann Lee"), place: None, purpose: None, position: None, last_contact: None, phone: None,
+            worker: s("Ann Lee"), place: Some(s("12 High Street")), place_said: Some(s("14 High Street")), purpose: None,
+            position: None, last_contact: Some(at("14:00")), phone: Some(phone("07700 900123")), kind: Kind::Overdue, car: None,
+        },
+        Reply::Where {
+            worker: s("Ann Lee"), place: None, place_said: None, purpose: None, position: None, last_contact: None, phone: None,
             kind: Kind::Duress, car: Some(s("AB12 CDE")),
         },
     ];

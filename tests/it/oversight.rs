@@ -146,9 +146,17 @@ on_both! {
         }
         assert_eq!(app.oversight_missing("sam", "").await, [line("visit_begun_not_agreed", "visit", "Ann Lee", "2026-01-21")]);
         assert_eq!(ann.get(&format!("/visits/{made}/agreement")).await.body["begun_not_agreed"], true);
+        // So is one that a close finds going on.
+        let found = plan("12:20").await;
+        app.pass(30).await;
+        let incident = app.the_incident().await["id"].as_str().unwrap().to_owned();
+        let close = json!({"outcome": "false_alarm", "known_by": "spoke_by_voice", "worker_now": "still_there", "minutes": 30, "note": "She is there."});
+        app.person("sam").post(&format!("/incidents/{incident}/close"), close).await.is_ok();
+        assert_eq!(app.oversight_missing("sam", "?rule=visit_begun_not_agreed").await.len(), 2);
+        ann.post(&format!("/visits/{found}/check-out"), json!({"pin": "4821"})).await.is_ok();
         // Said again it is asked once.
         ann.post(&format!("/visits/{made}/record"), json!({"outcome": "seen", "seen_whom": "Mr Poe", "work_undertaken": "w"})).await.is_ok();
-        assert_eq!(app.oversight_missing("sam", "").await.len(), 1);
+        assert_eq!(app.oversight_missing("sam", "?rule=visit_begun_not_agreed").await.len(), 2);
         app.finish().await;
     }
 

@@ -178,14 +178,15 @@ on_both! {
         let elsewhere = app.text("ann", "IN 20 B123452 NEXT").await;
         assert!(elsewhere.starts_with("Watching you till 12:20."), "{elsewhere}");
         assert_eq!(ann.get(&format!("/visits/{planned}")).await.body["state"], "planned");
-        assert!(app.text("ann", "IN 30 NEXT thanks").await.starts_with("Watching you till 12:30."));
+        app.pass(1).await;
+        assert!(app.text("ann", "IN 30 NEXT thanks").await.starts_with("Watching you till 12:31."));
         assert_eq!(ann.get(&format!("/visits/{planned}")).await.body["state"], "begun");
         app.text("ann", "SOS").await;
         app.work().await;
         let alarm = app.the_incident_as("sam").await;
         assert_eq!((&alarm["place"], &alarm["place_said"]), (&json!("Flat 3, 12 Elm Row"), &json!("thanks")));
         let answer = app.text("sam", &format!("WHERE {}", alarm["code"].as_str().unwrap())).await;
-        assert!(answer.starts_with("Ann Lee: thanks (planned: Flat 3, 12 Elm Row)."), "{answer}");
+        assert!(answer.starts_with("Ann Lee: Flat 3, 12 Elm Row (said at the door: thanks)."), "{answer}");
         app.finish().await;
     }
 

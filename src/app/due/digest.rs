@@ -183,9 +183,10 @@ async fn follow_ends(
     let ended = |case: &due::Case| case.facts.supervision.end.is_some_and(|end| lately.contains(&Some(end)));
     for item in items.iter().filter(|item| ended(&item.case)) {
         // It may have changed since it was read.
-        let now_known = due::case(tx, organisation, &item.case.reference).await?.filter(ended);
-        let case = case_files::find(tx, organisation, item.case.id).await?;
-        if let Some((known, case)) = now_known.zip(case) {
+        let Some(known) = due::case(tx, organisation, &item.case.reference).await?.filter(ended) else {
+            continue;
+        };
+        if let Some(case) = case_files::find(tx, organisation, known.id).await? {
             let trace = Trace::machine(Door::Timer, now);
             oversight::follow_case(tx, &case, (known.worker, None), trace).await?;
         }

@@ -288,7 +288,8 @@ async fn whereabouts_of(tx: &mut Tx, incident: Incident) -> store::Result<Reply>
     let held = equipment::held_by(tx, incident.organisation, incident.subject).await?;
     Ok(Reply::Where {
         worker: directory.name_of(incident.subject).into(),
-        place: visit.as_ref().and_then(|visit| visit.details.whereabouts()),
+        place: visit.as_ref().and_then(|visit| visit.details.place.clone()),
+        place_said: visit.as_ref().and_then(|visit| visit.details.place_said.clone()),
         purpose: visit.as_ref().and_then(|visit| visit.details.purpose.clone()),
         position: incident.position.map(|position| (position.latitude, position.longitude)),
         last_contact: visit.as_ref().and_then(|visit| visit.last_contact_at),

@@ -288,12 +288,15 @@ fn to_responders(reply: &Reply, now: Time, zone: Tz) -> String {
 
 /// Where a worker is, as far as it is known.
 fn whereabouts(reply: &Reply, time: &impl Fn(Time) -> String) -> String {
-    let Reply::Where { worker, place, purpose, position, last_contact, phone, kind, car } = reply else {
+    let Reply::Where { worker, place, place_said, purpose, position, last_contact, phone, kind, car } = reply
+    else {
         return String::new();
     };
     let place = place.as_deref().unwrap_or("place not known");
     let purpose = purpose.as_deref().unwrap_or_default();
-    let text = sms::with_names([worker.as_str(), place, purpose], |[worker, place, purpose]| {
+    let said = place_said.as_deref().unwrap_or_default();
+    let text = sms::with_names([worker.as_str(), place, said, purpose], |[worker, place, said, purpose]| {
+        let said = if said.is_empty() { String::new() } else { format!(" (said at the door: {said})") };
         let purpose = if purpose.is_empty() { String::new() } else { format!(", {purpose}") };
         let position = position.map_or_else(String::new, |(latitude, longitude)| {
             format!(" Phone at {latitude:.5},{longitude:.5}.")
@@ -303,7 +306,7 @@ fn whereabouts(reply: &Reply, time: &impl Fn(Time) -> String) -> String {
             Kind::Duress => " DO NOT ring or text.".into(),
             _ => phone.as_ref().map(Phone::dialled).map_or_else(String::new, |phone| format!(" {phone}")),
         };
-        format!("{worker}: {place}{purpose}.{position}{last}{ring}")
+        format!("{worker}: {place}{said}{purpose}.{position}{last}{ring}")
     });
     // It takes the room of nothing else.
     let with_car = car.as_ref().map(|car| sms::plain(&format!("{}. Car {car}.", text.trim_end_matches('.'))));

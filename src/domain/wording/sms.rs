@@ -52,7 +52,8 @@ pub fn fits(text: &str) -> bool {
 /// Writes a text with names in it so that it fits: names are shortened as far as needed, nothing else ever is.
 pub fn with_names<const N: usize>(names: [&str; N], write: impl Fn([&str; N]) -> String) -> String {
     let names = names.map(plain);
-    let mut length = 40;
+    let mut length =
+        names.iter().map(|name| name.chars().count()).max().unwrap_or_default().clamp(1, LONGEST);
     loop {
         let short: [String; N] = std::array::from_fn(|i| shortened(&names[i], length));
         let text = plain(&write(std::array::from_fn(|i| short[i].as_str())));
