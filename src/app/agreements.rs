@@ -29,7 +29,7 @@ use crate::{
         people::{Directory, Role},
         policy::{AgreementAsked, Policy},
         rights,
-        visit::{Risk, Visit, VisitState},
+        visit::{Alarm, Risk, Visit, VisitState},
     },
     store::{
         self, Trace, Tx,
@@ -72,11 +72,17 @@ pub struct Said {
 
 /// After a start or a plan: weighs it, and asks whom it has to ask. Never fails for what is its own fault.
 pub async fn follow(tx: &mut Tx, house: &House, done: &mut Done, trace: Trace) -> store::Result<Stands> {
-    if done.agreement != AgreementAsked::Asked || done.came == Came::ThereBefore {
+    if done.agreement != AgreementAsked::Asked {
         return Ok(Stands::NotAsked);
     }
     let before = done.visit.clone();
-    let stands = tx.part(async |tx| follow_in_part(tx, house, done, trace).await).await;
+    let said_again = done.came == Came::ThereBefore;
+    let stands = tx
+        .part(async |tx| match said_again {
+            true => as_it_stands(tx, house, &done.visit, trace).await,
+            false => follow_in_part(tx, house, done, trace).await,
+        })
+        .await;
     match stands {
         Err(error) if error.is_for_the_whole() => Err(error),
         Err(error) => {
@@ -125,6 +131,16 @@ pub async fn follow_arrival(
     follow(tx, house, done, trace).await
 }
 
+/// The answer may have been lost with which they were told.
+async fn as_it_stands(tx: &mut Tx, house: &House, visit: &Visit, trace: Trace) -> store::Result<Stands> {
+    let Some(agreement) = agreements::find(tx, visit.organisation, visit.id).await? else {
+        return Ok(Stands::NotAsked);
+    };
+    let directory = people::directory(tx, visit.organisation).await?;
+    let rules = agreements::rules(tx, visit.organisation).await?;
+    Around { house, directory: &directory, rules: &rules, trace }.stands(tx, &agreement).await
+}
+
 async fn follow_in_part(tx: &mut Tx, house: &House, done: &mut Done, trace: Trace) -> store::Result<Stands> {
     let directory = people::directory(tx, done.visit.organisation).await?;
     let rules = agreements::rules(tx, done.visit.organisation).await?;
@@ -156,9 +172,23 @@ async fn follow_in_part(tx: &mut Tx, house: &House, done: &mut Done, trace: Trac
     around.stands(tx, &agreement).await
 }
 
-/// A visit was made whose worker never said that they were there: that nobody had agreed to it is seen only now (row A11). Never fails
-/// for what is its own fault.
-pub async fn follow_unseen(tx: &mut Tx, visit: &mut Visit, trace: Trace) -> store::Result<()> {
+/// A visit goes on, or was made, of which nobody had said at its door that it began: whether that was agreed is seen only now (row A11).
+/// Never fails for what is its own fault.
+pub async fn follow_unseen(
+    tx: &mut Tx,
+    house: &House,
+    visit: &mut Visit,
+    alarm: Alarm,
+    trace: Trace,
+) -> store::Result<()> {
+    if let VisitState::Begun { .. } = visit.state {
+        let (warnings, came) = (Vec::new(), Came::Arrival);
+        let mut done =
+            Done { visit: visit.clone(), alarm, warnings, came, agreement: AgreementAsked::NotAsked };
+        follow_arrival(tx, house, &mut done, trace).await?;
+        *visit = done.visit;
+        return Ok(());
+    }
     let before = visit.clone();
     match tx.part(async |tx| follow_unseen_in_part(tx, visit, trace).await).await {
         Err(error) if !error.is_for_the_whole() => {

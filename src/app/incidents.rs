@@ -16,7 +16,7 @@ use crate::{
         notice::{Notice, Occasion},
         people::Directory,
         rights::{self, Act, Relation},
-        visit::{Closed, KnownBy, ReadAs, Report, Visit},
+        visit::{Alarm, Closed, KnownBy, ReadAs, Report, Visit},
     },
     store::{self, Trace, Tx, agreements, incidents, ladders, messages, people, visits},
 };
@@ -288,7 +288,7 @@ pub async fn close(
             *visit = followed.visit;
             visits::update(tx, visit, followed.events, trace).await?;
             if unseen {
-                super::agreements::follow_unseen(tx, visit, trace).await?;
+                super::agreements::follow_unseen(tx, house, visit, Alarm::Quiet, trace).await?;
             }
             // The worker may believe something else about the watching by now.
             let till = visit.watched_till();

@@ -10,8 +10,8 @@ use super::{
     ids::{OrganisationId, PersonId, TeamId, VisitId},
     policy::{Policy, delta},
     visit::{
-        Awaited, Deadline, Decision, Details, FURTHEST_AHEAD, PLAN_MATCHES, Risk, SAME_WORDS, Said, Visit,
-        VisitState,
+        Awaited, Deadline, Decision, Details, FURTHEST_AHEAD, PLAN_MATCHES, Risk, SAID_TWICE, SAME_WORDS,
+        Said, Visit, VisitState,
     },
 };
 use crate::clock::Time;
@@ -267,8 +267,19 @@ impl Start {
         (Decision { visit: planned, events: vec![event], effects: vec![] }, warnings)
     }
 
-    /// Whether these are the words that began `begun`, said again within ten minutes while it still runs.
-    pub fn repeats(&self, running: &Visit, now: Time, policy: &Policy) -> bool {
+    /// The one of their visits that these words began before. `NEXT` alone soon means the next plan, where there is one.
+    pub fn said_before<'a>(&self, running: &'a [Visit], now: Time, policy: &Policy) -> Option<&'a Visit> {
+        let Details { place, case_reference, .. } = &self.details;
+        let names_none = self.plan == Plan::Next && place.is_none() && case_reference.is_none();
+        let goes_on = names_none && running.iter().any(|visit| self.is_arrival_at(visit, now));
+        running.iter().find(|visit| {
+            let just_now = visit.arrived_at.is_some_and(|arrived| now - arrived < SAID_TWICE);
+            self.repeats(visit, now, policy) && (just_now || !goes_on)
+        })
+    }
+
+    /// Whether these are the words that began `running`, said again within ten minutes while it still runs.
+    fn repeats(&self, running: &Visit, now: Time, policy: &Policy) -> bool {
         let (VisitState::Begun { .. }, Some(since)) = (&running.state, running.arrived_at) else {
             return false;
         };
@@ -284,28 +295,26 @@ impl Start {
     }
 
     /// Whether a visit that runs can have begun with these words: what they leave out may have been planned.
-    fn describes(&self, running: &Visit) -> bool {
+    pub fn describes(&self, running: &Visit) -> bool {
         let (ours, theirs) = (&self.details, &running.details);
         let planned = running.expected_arrival.is_some();
         let same = |ours: &Option<String>, theirs: &Option<String>| match (ours, theirs) {
             (None, None) => true,
-            (Some(ours), Some(theirs)) => ours == theirs || same_words(ours, theirs),
+            (Some(ours), Some(theirs)) => ours == theirs || planned && same_words(ours, theirs),
             (ours, _) => planned && ours.is_none(),
         };
         let place = if theirs.place_said.is_some() { &theirs.place_said } else { &theirs.place };
-        // Held to be less dangerous it is the same visit: it may run as high risk for want of an agreement, with the checks of such visits.
-        let checks_may_be_more = planned || theirs.risk != ours.risk;
         let no_more = |ours: Option<TimeDelta>, theirs: Option<TimeDelta>| {
             theirs.is_some() && ours.is_none_or(|ours| theirs <= Some(ours))
         };
         same(&ours.place, place)
-            && same(&ours.purpose, &theirs.purpose)
             && same(&ours.case_reference, &theirs.case_reference)
-            && (ours.visiting == theirs.visiting || planned && ours.visiting.is_none())
+            // What was planned of these stood.
+            && (planned || ours.purpose == theirs.purpose && ours.visiting == theirs.visiting)
+            // It may run as high risk for want of an agreement, with the checks of such visits.
             && (theirs.risk == Risk::High || ours.risk == Risk::Normal)
             && (ours.no_signal_expected == theirs.no_signal_expected || planned && theirs.no_signal_expected)
-            && (ours.check_every == theirs.check_every
-                || checks_may_be_more && no_more(ours.check_every, theirs.check_every))
+            && (ours.check_every == theirs.check_every || no_more(ours.check_every, theirs.check_every))
             && (ours.home_within == theirs.home_within
                 || planned && no_more(ours.home_within, theirs.home_within))
     }

@@ -22,6 +22,8 @@ pub const FURTHEST_AHEAD: TimeDelta = TimeDelta::hours(12);
 const FURTHEST_BACK: TimeDelta = TimeDelta::days(366);
 /// The same words within this long are the same visit.
 pub const SAME_WORDS: TimeDelta = TimeDelta::minutes(10);
+/// What can be said anew is, after so long, no longer the first one delivered twice: "out", or the next visit begun.
+pub const SAID_TWICE: TimeDelta = TimeDelta::minutes(2);
 /// A start within this long of the expected arrival can be the planned visit.
 pub const PLAN_MATCHES: TimeDelta = TimeDelta::minutes(60);
 /// Extending for somebody else (row V15).

@@ -226,6 +226,31 @@ on_both! {
         app.verify().await;
     }
 
+    async fn nobody_goes_in_unweighed_since_others_said_that_they_were_out(db: TestDb) {
+        let app = start(&db).await;
+        app.set_pin("ann").await;
+        let ann = app.person("ann");
+        let plan = json!({"place": "12 High St", "expected_arrival": app.now() + TimeDelta::minutes(5), "minutes": 60});
+        let id = ann.post("/visits", plan).await.is_ok().id();
+        app.pass(6).await;
+        app.person("sam").post(&format!("/visits/{id}/check-out"), json!({"known_by": "seen"})).await.is_ok();
+        app.text("ann", "NOT OUT").await;
+        let shown = ann.get(&format!("/visits/{id}")).await.body;
+        assert_eq!((shown["state"].as_str(), shown["risk"].as_str()), (Some("begun"), Some("high")), "{shown:?}");
+        app.work().await;
+        let told = app.texts("sam").await;
+        assert!(told.iter().any(|text| text.starts_with("NOT AGREED: Ann Lee")), "{told:?}");
+        // Whose answer was lost is told again.
+        for _ in 0..2 {
+            let said = app.text("ann", "IN 30 somewhere else").await;
+            assert!(said.starts_with("NOT AGREED"), "{said}");
+            app.pass(1).await;
+        }
+        let visits = ann.get("/visits").await.body["visits"].clone();
+        assert_eq!(visits.as_array().unwrap().len(), 2, "{visits:?}");
+        app.finish().await;
+    }
+
     async fn an_agreement_goes_for_its_place_and_not_for_another_that_is_named_at_the_door(db: TestDb) {
         let app = start(&db).await;
         app.set_pin("ann").await;

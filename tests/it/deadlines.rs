@@ -357,6 +357,24 @@ on_both! {
         app.finish().await;
     }
 
+    async fn whoever_is_at_the_door_of_what_others_ended_again_is_watched(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let ann = app.person("ann");
+        let id = ann.post("/visits", plan(&app)).await.id();
+        app.pass(62).await;
+        let end = async || app.person("sam").post(&format!("/visits/{id}/check-out"), json!({"known_by": "spoke_by_voice"})).await;
+        assert_eq!(end().await.status, 200);
+        // She is on her way still; and again it is ended for her.
+        assert!(app.text("ann", "NOT OUT").await.starts_with("Watching you till"));
+        app.pass(5).await;
+        assert_eq!(end().await.status, 200);
+        app.pass(5).await;
+        let there = ann.post(&format!("/visits/{id}/arrive"), json!({})).await;
+        assert_eq!((there.status, there.body["state"].as_str()), (201, Some("begun")), "{there:?}");
+        app.finish().await;
+    }
+
     async fn whoever_is_at_the_door_of_a_plan_that_was_called_off_is_watched(db: TestDb) {
         let app = TestApp::start(&db).await;
         app.set_pin("ann").await;

@@ -172,6 +172,34 @@ on_both! {
         app.finish().await;
     }
 
+    async fn next_said_anew_begins_the_next_one(db: TestDb) {
+        let app = TestApp::start(&db).await;
+        app.set_pin("ann").await;
+        let ann = app.person("ann");
+        let mut plans = Vec::new();
+        for (place, arrival) in [("12 High St", "12:01"), ("9 Oak St", "12:12")] {
+            let plan = json!({"place": place, "expected_arrival": app.at(arrival), "minutes": 30});
+            plans.push(ann.post("/visits", plan).await.is_ok().id());
+        }
+        let states = async || {
+            let mut all = Vec::new();
+            for id in &plans {
+                all.push(ann.get(&format!("/visits/{id}")).await.body["state"].as_str().unwrap().to_owned());
+            }
+            all
+        };
+        app.text("ann", "IN 30 12 High St").await;
+        app.pass(1).await;
+        // Two networks, one text.
+        app.text("ann", "IN 30 NEXT").await;
+        assert_eq!(states().await, ["begun", "planned"]);
+        // Nobody was in.
+        app.pass(4).await;
+        app.text("ann", "IN 30 NEXT").await;
+        assert_eq!(states().await, ["begun", "begun"]);
+        app.finish().await;
+    }
+
     async fn what_begins_a_plan_and_is_said_twice_is_one_visit(db: TestDb) {
         let app = TestApp::start(&db).await;
         app.set_pin("ann").await;

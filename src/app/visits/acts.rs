@@ -184,7 +184,7 @@ async fn do_to(
         }
     }
     if visit.arrived_at.is_none() && decided.arrived_at.is_some() && !is_arrival {
-        agreements::follow_unseen(tx, &mut decided, trace).await?;
+        agreements::follow_unseen(tx, house, &mut decided, alarm, trace).await?;
     }
     chases::follow(tx, (actor.zone, policy), (&visit, &decided), trace.now).await?;
     if let Some((_, _, Kind::Duress)) = found {

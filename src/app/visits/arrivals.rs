@@ -38,24 +38,32 @@ pub async fn arrive(
     else {
         return Ok(Err(refused));
     };
-    let running = visits::running_of(tx, actor.organisation, actor.person).await?;
-    if let Some(begun) = running.into_iter().find(|visit| visit.is_there_as_planned(&plan)) {
-        let alarm = alarm_of(tx, &begun).await?;
-        let till = written(begun.expected_departure, trace.now, actor.zone);
-        let warnings =
-            vec![said_before(&plan, &format!("this is another visit of yours, you are watched till {till}"))];
-        let (came, agreement) = (Came::ThereBefore, AgreementAsked::NotAsked);
-        return Ok(Ok(Done { visit: begun, alarm, warnings, came, agreement }));
+    if plan.arrived_at.is_none() {
+        // What they make of it now is asked of the new visit.
+        chases::drop(tx, plan.organisation, plan.id.0).await?;
     }
-    let over = plan.clone();
     let length = plan.expected_arrival.map(|arrival| plan.expected_departure - arrival);
     let start = Start {
-        details: plan.details,
+        details: plan.details.clone(),
         expected_arrival: None,
         departure: length.map_or(Departure::Missing, Departure::After),
         made_at,
         plan: Plan::AsDescribed,
     };
+    // Said again it is the visit that this began, as long as nobody would be watched for longer than by a new one.
+    let is_it = |visit: &Visit| {
+        let inside = matches!(visit.state, VisitState::Begun { .. }) && visit.expected_departure > trace.now;
+        let own = visit.expected_departure - visit.extended;
+        inside && length.is_some_and(|length| own <= said + length) && start.describes(visit)
+    };
+    let running = visits::running_of(tx, actor.organisation, actor.person).await?;
+    if let Some(begun) = running.into_iter().find(is_it) {
+        let alarm = alarm_of(tx, &begun).await?;
+        let till = written(begun.expected_departure, trace.now, actor.zone);
+        let instead = format!("this is another visit of yours, you are watched till {till}");
+        let (warnings, came) = (vec![said_before(&plan, &instead)], Came::ThereBefore);
+        return Ok(Ok(Done { visit: begun, alarm, warnings, came, agreement: AgreementAsked::NotAsked }));
+    }
     let (own, id) = (starts::ForWhom::Self_, VisitId::new(trace.now));
     let mut done = allowed!(starts::start(tx, house, actor, &own, start, id, trace).await?);
     let till = written(done.visit.expected_departure, trace.now, actor.zone);
@@ -63,11 +71,7 @@ pub async fn arrive(
         Came::New | Came::NewThoughSeveralPlansFit => "a new visit was begun",
         Came::Arrival | Came::ThereBefore => "this is another visit of yours",
     };
-    done.warnings.insert(0, said_before(&over, &format!("{instead}, you are watched till {till}")));
-    if over.arrived_at.is_none() {
-        // What they make of it now is asked of the new visit.
-        chases::drop(tx, over.organisation, over.id.0).await?;
-    }
+    done.warnings.insert(0, said_before(&plan, &format!("{instead}, you are watched till {till}")));
     Ok(Ok(done))
 }
 

@@ -12,7 +12,6 @@ use crate::{
         ids::{PersonId, TeamId, VisitId},
         notice::{Notice, Occasion},
         people::Role,
-        policy::AgreementAsked,
         rights::{self, Relation},
         start::{Departure, Start, Warning, Whose},
         visit::{Alarm, Decision, Visit},
@@ -73,7 +72,7 @@ pub async fn start(
         }));
     }
     let running = visits::running_of(tx, actor.organisation, worker).await?;
-    if let Some(same) = running.iter().find(|visit| start.repeats(visit, now, &policy)) {
+    if let Some(same) = start.said_before(&running, now, &policy) {
         let alarm = alarm_of(tx, same).await?;
         let mut warnings =
             vec![Warning::general("these are the words of a visit that is running: it is the same visit")];
@@ -83,7 +82,7 @@ pub async fn start(
             alarm,
             warnings,
             came: Came::ThereBefore,
-            agreement: AgreementAsked::NotAsked,
+            agreement: policy.agreement,
         }));
     }
     if let Some(till) = running.iter().find_map(Visit::watched_till) {

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{
     Act, Alarm, Awaited, By, Closed, Deadline, Decision, Effect, EndedHow, ExtendTo, FURTHEST_AHEAD,
-    FURTHEST_FOR_ANOTHER, KnownBy, NotNow, PLAN_MATCHES, ReadAs, Record, Report, Risk, Said, Shown, Visit,
-    VisitOutcome, VisitState,
+    FURTHEST_FOR_ANOTHER, KnownBy, NotNow, PLAN_MATCHES, ReadAs, Record, Report, Risk, SAID_TWICE, Said,
+    Shown, Visit, VisitOutcome, VisitState,
 };
 use crate::{
     clock::Time,
@@ -16,9 +16,6 @@ use crate::{
         policy::{Policy, delta},
     },
 };
-
-/// The same "out" again within this long is the first one, delivered twice.
-const SAID_TWICE: TimeDelta = TimeDelta::minutes(2);
 
 impl Visit {
     /// Decides an act of a person whose PIN, where one is asked for, was right. Total: every act has an answer in every
@@ -105,7 +102,7 @@ impl Visit {
     }
 
     /// Whether it was over, by what is said then, without its worker ever having said at the door that they were there: called off, ended by
-    /// others, or left.
+    /// others, or left. What others ended counts as such: they may have said it.
     pub fn was_over_before_it_began(&self, said: Time) -> bool {
         let (over, left) = match &self.state {
             VisitState::Ended { at, by, .. } => (self.left_at.unwrap_or(*at), *by == self.worker),
@@ -114,18 +111,13 @@ impl Visit {
             _ => return false,
         };
         // What came late of somebody who has left since is no door that they are at.
-        let left_since = (left || self.left_at.is_some()) && said <= over;
+        let left = left || self.left_at.is_some();
         // By the outcome, not by the worker.
         let as_planned = self.outcome.and(self.expected_arrival).map(|arrival| arrival.min(over));
-        !left_since && self.arrived_at.is_none_or(|at| Some(at) == as_planned)
-    }
-
-    /// Whether its worker is where they had planned to be then: said again, it is this visit.
-    pub fn is_there_as_planned(&self, plan: &Self) -> bool {
-        let whose = |visit: &Self| (visit.details.place.clone(), visit.details.case_reference.clone());
-        matches!(self.state, VisitState::Begun { .. })
-            && whose(self) == whose(plan)
-            && whose(plan) != (None, None)
+        match self.arrived_at {
+            None => !left || said > over,
+            Some(at) => said > over && (Some(at) == as_planned || !left && self.expected_arrival.is_some()),
+        }
     }
 
     /// Begins the watching, and what belongs to it.
@@ -135,6 +127,7 @@ impl Visit {
         let check = self.details.check_every.map(|every| self.check_at(now + every, now, policy));
         self.state = VisitState::Begun { deadline, check };
         self.expected_departure = until;
+        self.left_at = None;
     }
 
     /// From now on it runs as high risk, with the checks of such visits.

@@ -122,9 +122,8 @@ impl Visit {
         let no_more = |ours: Option<i64>, theirs: Option<i64>| {
             theirs.is_some() && ours.is_none_or(|ours| theirs <= Some(ours))
         };
-        let more_checks = self.planned || self.high_risk != going.high_risk;
         (self.high_risk || !going.high_risk)
-            && (self.every == going.every || more_checks && no_more(going.every, self.every))
+            && (self.every == going.every || no_more(going.every, self.every))
             && (self.home == going.home || self.planned && no_more(going.home, self.home))
     }
 
@@ -190,6 +189,7 @@ impl Visit {
     /// It begins, or begins anew.
     fn goes_in(&mut self, until: Time, now: Time) {
         self.until = until;
+        self.left = None;
         self.stand = Stand::Inside { check: self.every.map(|every| now + TimeDelta::minutes(every)) };
     }
 
