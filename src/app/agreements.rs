@@ -78,9 +78,11 @@ pub async fn follow(tx: &mut Tx, house: &House, done: &mut Done, trace: Trace) -
     let before = done.visit.clone();
     let said_again = done.came == Came::ThereBefore;
     let stands = tx
-        .part(async |tx| match said_again {
-            true => as_it_stands(tx, house, &done.visit, trace).await,
-            false => follow_in_part(tx, house, done, trace).await,
+        .part(async |tx| {
+            if said_again {
+                return as_it_stands(tx, house, &done.visit, trace).await;
+            }
+            follow_in_part(tx, house, done, trace).await
         })
         .await;
     match stands {
@@ -185,7 +187,8 @@ pub async fn follow_unseen(
         let (warnings, came) = (Vec::new(), Came::Arrival);
         let mut done =
             Done { visit: visit.clone(), alarm, warnings, came, agreement: AgreementAsked::NotAsked };
-        follow_arrival(tx, house, &mut done, trace).await?;
+        // Seldom, and large.
+        Box::pin(follow_arrival(tx, house, &mut done, trace)).await?;
         *visit = done.visit;
         return Ok(());
     }
