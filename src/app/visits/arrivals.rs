@@ -61,7 +61,7 @@ pub async fn arrive(
         let alarm = alarm_of(tx, &begun).await?;
         let till = written(begun.expected_departure, trace.now, actor.zone);
         let instead = format!("this is another visit of yours, you are watched till {till}");
-        let (warnings, came) = (vec![said_before(&plan, &instead)], Came::ThereBefore);
+        let (warnings, came) = (vec![instead_of(&plan, &instead)], Came::ThereBefore);
         return Ok(Ok(Done { visit: begun, alarm, warnings, came, agreement: AgreementAsked::NotAsked }));
     }
     let (own, id) = (starts::ForWhom::Self_, VisitId::new(trace.now));
@@ -71,11 +71,11 @@ pub async fn arrive(
         Came::New | Came::NewThoughSeveralPlansFit => "a new visit was begun",
         Came::Arrival | Came::ThereBefore => "this is another visit of yours",
     };
-    done.warnings.insert(0, said_before(&plan, &format!("{instead}, you are watched till {till}")));
+    done.warnings.insert(0, instead_of(&plan, &format!("{instead}, you are watched till {till}")));
     Ok(Ok(done))
 }
 
-fn said_before(plan: &Visit, instead: &str) -> Warning {
+fn instead_of(plan: &Visit, instead: &str) -> Warning {
     let what = match plan.state {
         VisitState::GoingHome { .. } => "you had said that you left the planned visit",
         _ => "the planned visit was over",

@@ -26,7 +26,10 @@ set -eu
 exec 2>&1
 programs=$1 port=$2
 # Each test makes a database of some hundred files: in memory, where that has room.
-in_memory=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $4 > 4000000 { print "/dev/shm" }')
+in_memory=
+if [ -w /dev/shm ]; then
+    in_memory=$(df -Pk /dev/shm | awk 'NR == 2 && $4 > 4000000 { print "/dev/shm" }')
+fi
 folder=$(mktemp -d "${in_memory:-${TMPDIR:-/tmp}}/homeward-postgres.XXXXXX")
 trap '"$programs/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null || true; rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
