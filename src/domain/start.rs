@@ -285,10 +285,10 @@ impl Start {
         };
         let until = running.expected_departure;
         let own = Self { made_at: None, ..self.clone() }.deadline(since, policy).0;
-        // Of what was planned the earlier end counted.
-        let planned =
-            running.expected_arrival.is_some() && (self.departure == Departure::Missing || own > until);
-        let same_end = own == until || self.departure == Departure::At(until) || planned;
+        // Of what was planned the earlier end counted; once that is past, more is meant than was said before.
+        let planned = running.expected_arrival.is_some() && until > now;
+        let earlier = planned && (self.departure == Departure::Missing || own > until);
+        let same_end = own == until || self.departure == Departure::At(until) || earlier;
         // What was long on its way and comes twice was said at the same instant.
         let said_then = self.made_at == Some(since);
         (now - since < SAME_WORDS && same_end || said_then) && self.describes(running)

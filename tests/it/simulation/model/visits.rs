@@ -276,7 +276,9 @@ impl Model {
                 && visit.holds(going)
                 && visit.began.is_some_and(|began| {
                     let length = visit.until - began;
-                    let planned = visit.planned && (going.minutes.is_none() || length < going.length());
+                    let planned = visit.planned
+                        && visit.until > now
+                        && (going.minutes.is_none() || length < going.length());
                     let soon = now - began < SAME_WORDS && (length == going.length() || planned);
                     soon || said < now && said == began
                 })
